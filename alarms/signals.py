@@ -1,0 +1,153 @@
+"""Rows that go into and out of the engine, and the signals as columns. No rules, no state, no clock.
+
+A sample is complete: what a device left out is unknown here, never "as before". Unknown is -1 in whole-number fields and NaN in
+numbers. Words of the standard that themselves mean "unknown" become unknown in `columns`, where `moving` and the effective
+`door_closed` are derived too, so that rules never see a raw contradiction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hoistway.model import EVENT_CODES, SIGNALS, DoorStatus, SignalType
+
+Rows = npt.NDArray[np.void]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any]
+
+_FIELD: Final = {SignalType.BOOL: "<i1", SignalType.ENUM: "<i1", SignalType.NUMBER: "<f4", SignalType.LABEL: "<i2"}
+
+SAMPLE_DTYPE: Final = np.dtype(
+    [("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), *((item.name, _FIELD[item.type]) for item in SIGNALS)]
+)
+"""slot of the lift; corrected device time and server time in ms; then every signal in the order of `hoistway.model.SIGNALS`."""
+
+EVENT_DTYPE: Final = np.dtype(
+    [("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), ("code", "<i2"), ("active", "<i1")]
+)
+"""`code` is the position in `hoistway.model.EVENT_CODES`; `active` 1 raised, 0 over."""
+
+CONTACT_DTYPE: Final = np.dtype([("slot", "<i4"), ("received", "<i8"), ("online", "<i1")])
+"""A link message: `online` -1 no statement, 0 link lost, 1 link up. Samples and events need no row: they are contacts themselves."""
+
+TRANSITION_DTYPE: Final = np.dtype(
+    [("slot", "<i4"), ("rule", "<i2"), ("kind", "<i1"), ("at", "<i8"), ("hold_start", "<i8"), ("demoted", "<i1")]
+)
+
+RAISE: Final = 1
+CLEAR: Final = 2
+PROMOTE: Final = 3
+
+MOVING_M_S: Final = np.float32(0.05)
+"""Faster than this counts as moving."""
+
+EVENT_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
+
+
+def unknown_samples(count: int) -> Rows:
+    """`count` sample rows with slot, at and received 0 and every signal unknown."""
+    rows = np.zeros(count, SAMPLE_DTYPE)
+    for item in SIGNALS:
+        rows[item.name] = np.nan if item.type is SignalType.NUMBER else -1
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What arrived, each array in order of arrival with `received` not decreasing.
+
+    Records of one lift fold by `received`; at the same millisecond link messages go first, then events, then samples.
+    """
+
+    samples: Rows  # SAMPLE_DTYPE
+    events: Rows  # EVENT_DTYPE
+    contacts: Rows  # CONTACT_DTYPE
+
+    @classmethod
+    def of(cls, samples: Rows | None = None, events: Rows | None = None, contacts: Rows | None = None) -> Batch:
+        """A batch in which whatever is not given is empty."""
+        return cls(
+            samples=np.zeros(0, SAMPLE_DTYPE) if samples is None else samples,
+            events=np.zeros(0, EVENT_DTYPE) if events is None else events,
+            contacts=np.zeros(0, CONTACT_DTYPE) if contacts is None else contacts,
+        )
+
+
+class Transition(NamedTuple):
+    """One row of `Transitions` as plain values."""
+
+    slot: int
+    rule: int  # index in the rule set
+    kind: int  # RAISE, CLEAR or PROMOTE
+    at: int
+    hold_start: int
+    demoted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transitions:
+    """What changed, by time; rows of one slot stand in the order in which they happened."""
+
+    rows: Rows  # TRANSITION_DTYPE
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Transition]:
+        for slot, rule, kind, at, hold_start, demoted in self.rows.tolist():
+            yield Transition(slot, rule, kind, at, hold_start, bool(demoted))
+
+    @classmethod
+    def join(cls, parts: Iterable[Transitions]) -> Transitions:
+        """Several answers one after the other."""
+        return cls(rows=np.concatenate([np.zeros(0, TRANSITION_DTYPE), *(part.rows for part in parts)]))
+
+
+Values = dict[str, Column]
+"""Effective signals by name: whole numbers as int8 or int16 with -1 unknown, numbers as float32 with NaN unknown."""
+
+
+def columns(rows: Rows, names: Iterable[str]) -> Values:
+    """The named signals of `rows` as contiguous columns, own words for unknown removed, derived signals computed."""
+    return {name: _DERIVED[name](rows) if name in _DERIVED else _plain(rows, name) for name in names}
+
+
+def _plain(rows: Rows, name: str) -> Column:
+    column: Column = rows[name].copy()
+    unknown = _UNKNOWN_WORDS.get(name)
+    if unknown is not None:
+        column[column == unknown] = -1
+    return column
+
+
+def _moving(rows: Rows) -> Column:
+    """Two witnesses: the status and the speed. Where they disagree nobody knows."""
+    status, speed = np.ascontiguousarray(rows["car_status"]), np.ascontiguousarray(rows["speed"])
+    by_speed = np.where(np.isnan(speed), -1, np.abs(speed) > MOVING_M_S).astype(np.int8)
+    moving = np.where(status < 0, by_speed, status)
+    moving[(status >= 0) & (by_speed >= 0) & (status != by_speed)] = -1
+    return moving
+
+
+def _door_closed(rows: Rows) -> Column:
+    """The flag, checked against the door's status; derived from the status where the flag is missing."""
+    flag, by_status = np.ascontiguousarray(rows["door_closed"]), _CLOSED_BY_STATUS[rows["door_status"]]
+    closed = np.where(flag < 0, by_status, flag)
+    closed[(flag >= 0) & (by_status >= 0) & (flag != by_status)] = -1
+    return closed
+
+
+_UNKNOWN_WORDS: Final = {item.name: item.unknown_value for item in SIGNALS if item.unknown_value is not None}
+_CLOSED_BY_STATUS: Final = np.full(256, -1, np.int8)  # a negative status counts from the end: unknown
+for _status in DoorStatus:
+    if _status is not DoorStatus.UNKNOWN:
+        _CLOSED_BY_STATUS[_status] = _status in {DoorStatus.CLOSED, DoorStatus.LOCKED}
+_DERIVED: Final = {"moving": _moving, "door_closed": _door_closed}
+DERIVED_FROM: Final = {"moving": ("car_status", "speed"), "door_closed": ("door_closed", "door_status")}
+"""Raw signals behind an effective one, for evidence."""

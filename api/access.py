@@ -1,0 +1,127 @@
+"""Who may call which route. Every route declares its roles by one dependency, a `Gate`; a route without one does not start.
+
+Knows headers, cookies and roles. What a role may see inside a route is the route's scope in SQL.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from api import people
+from api.people import Principal
+from api.problems import Problem
+from hoistway import lifecycle
+from hoistway.errors import OurFault
+from hoistway.model import Role
+
+COOKIE: Final = "hoistway_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A dependency that lets some roles in. `roles` empty means everybody, logged in or not."""
+
+    roles: frozenset[Role]
+    loopback: bool = False  # also for anybody on this machine
+
+    async def __call__(self, request: Request) -> Principal | None:
+        if not self.roles or (self.loopback and is_loopback(request)):
+            return None
+        principal = await principal_of(request)
+        if principal is None:
+            raise Problem(401, "log in, or send an API key", headers={"WWW-Authenticate": 'Bearer realm="hoistway"'})
+        request.state.principal = principal
+        if principal.role not in self.roles:
+            raise Problem(403, f"not as {principal.role}; allowed: {', '.join(sorted(self.roles))}")
+        if request.method not in _SAFE and principal.csrf is not None:
+            await _check_csrf(request, principal.csrf)
+        return principal
+
+
+EVERYONE: Final = Gate(frozenset())
+MEMBERS: Final = Gate(frozenset(Role))
+READERS: Final = Gate(frozenset(Role) - {Role.PROPERTY})
+STAFF: Final = Gate(READERS.roles - {Role.MAINTAINER})
+DESK: Final = Gate(lifecycle.DESK)
+TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
+METRICS: Final = Gate(frozenset({Role.ADMIN}), loopback=True)
+
+Member = Annotated[Principal, Depends(MEMBERS)]
+Reader = Annotated[Principal, Depends(READERS)]
+Staff = Annotated[Principal, Depends(STAFF)]
+DeskPerson = Annotated[Principal, Depends(DESK)]
+Tester = Annotated[Principal, Depends(TESTERS)]
+
+
+async def principal_of(request: Request) -> Principal | None:
+    """Who asks. A key in `Authorization` counts before a cookie; a key that is wrong is nobody, cookie or not."""
+    database = request.app.state.database
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.startswith(people.KEY_PREFIX):
+            return None
+        return await people.by_key(database, key.strip())
+    token = request.cookies.get(COOKIE)
+    return await people.by_session(database, token) if token else None
+
+
+async def _check_csrf(request: Request, expected: str) -> None:
+    check_same_origin(request)
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        given = str((await request.form()).get("csrf", ""))
+    if not hmac.compare_digest((given or "").encode(), expected.encode()):
+        raise Problem(403, f"the header {CSRF_HEADER} is missing or wrong; GET /api/v1/me tells it")
+
+
+def check_same_origin(request: Request) -> None:
+    """Refuse a form or script of another site. Programs that are no browser send neither header."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise Problem(403, "sent by another site")
+        return
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    own = {request.headers.get("Host", ""), urlsplit(request.app.state.settings.public_url).netloc}
+    if not origin.startswith(("http://", "https://")) or urlsplit(origin).netloc not in own:
+        raise Problem(403, "sent by another site")
+
+
+def is_loopback(request: Request) -> bool:
+    """Whether the caller sits on this machine, and not behind a proxy on this machine."""
+    if request.client is None or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def gate_of(route: APIRoute) -> Gate:
+    """The gate that `route` declares; raises `OurFault` when it declares none or two."""
+    gates = {item.call for item in route.dependant.dependencies if isinstance(item.call, Gate)}
+    if len(gates) != 1:
+        raise OurFault(f"route {route.path} declares {len(gates)} gates; it must declare one of api.access")
+    return gates.pop()
+
+
+def declared(routes: Sequence[BaseRoute]) -> Iterable[tuple[APIRoute, Gate]]:
+    """Every route with its gate. Raises `OurFault` for a route that has none."""
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            raise OurFault(f"{route!r} is not a route that can declare who may call it")
+        yield route, gate_of(route)

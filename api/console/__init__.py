@@ -1,0 +1,1 @@
+"""The dispatcher's console: templates, messages and static files, and what fills them (`pages`)."""

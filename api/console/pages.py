@@ -1,0 +1,122 @@
+"""Server-rendered pages: fills the templates, chooses the language, names the content security policy.
+
+Knows files and Jinja only: no request, no database, no session. The routes hand in what a page shows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_HERE: Final = Path(__file__).parent
+STATIC: Final = _HERE / "static"
+LANGUAGES: Final = ("zh-CN", "en")
+LANGUAGE_COOKIE: Final = "hoistway_language"
+
+_RANGE: Final = re.compile(r"\s*([A-Za-z]{1,8})[A-Za-z0-9-]*\s*(?:;\s*q\s*=\s*([0-9.]{1,5}))?\s*")
+_PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
+
+
+@cache
+def messages(language: str) -> Mapping[str, str]:
+    """All texts of one language, by key. Jinja and the browser read the same file."""
+    text = (_HERE / "messages" / f"{language}.json").read_text("utf-8")
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def language(chosen: str | None, accept_language: str | None) -> str:
+    """The language of a page: what the person chose (cookie or query), else the browser's wish, else Chinese."""
+    if chosen in LANGUAGES:
+        return str(chosen)
+    best, best_weight = LANGUAGES[0], 0.0
+    for part in (accept_language or "")[:500].split(","):
+        match = _RANGE.fullmatch(part)
+        code = {"zh": "zh-CN", "en": "en"}.get(match.group(1).lower()) if match else None
+        if match is None or code is None:
+            continue
+        weight = _weight(match.group(2))
+        if weight > best_weight:
+            best, best_weight = code, weight
+    return best
+
+
+def _weight(text: str | None) -> float:
+    try:
+        return 1.0 if text is None else float(text)
+    except ValueError:
+        return 0.0
+
+
+def new_nonce() -> str:
+    """A fresh nonce for the inline blocks of one answer."""
+    return secrets.token_urlsafe(18)
+
+
+def content_security_policy(nonce: str) -> str:
+    """The policy of every HTML answer: own files only, inline script by nonce, no frames, no eval."""
+    return (
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:;"
+        " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def translate(language: str, key: str, **values: object) -> str:
+    """The text `key` in `language`, with `{name}` filled in. An unknown key is our fault and raises `KeyError`."""
+    return _PLACEHOLDER.sub(lambda match: str(values.get(match.group(1), match.group(0))), messages(language)[key])
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _render(template: str, *, language: str, nonce: str, **values: object) -> str:
+    def text(key: str, **parts: object) -> str:
+        return translate(language, key, **parts)
+
+    page = _environment().get_template(template)
+    return page.render(t=text, language=language, languages=LANGUAGES, nonce=nonce, **values)
+
+
+def login(*, language: str, nonce: str, error: str | None = None) -> str:
+    """Name and password. `error` is a message key such as `login.wrong`."""
+    return _render("login.html", language=language, nonce=nonce, error=error)
+
+
+def login_link(*, language: str, nonce: str, token: str, error: str | None = None) -> str:
+    """One button that uses up a one-time link: a link preview or a virus scanner that only looks cannot spend it."""
+    return _render("login_link.html", language=language, nonce=nonce, token=token, error=error)
+
+
+def problem(*, language: str, nonce: str, status: int, title: str, detail: str = "") -> str:
+    """An error for a person with a browser."""
+    return _render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)
+
+
+def console(
+    *, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai"
+) -> str:
+    """The live console: one page whose script follows the stream."""
+    boot = {
+        "language": language,
+        "messages": {name: messages(name) for name in LANGUAGES},
+        "person": person,
+        "role": role,
+        "csrf": csrf,
+        "timeZone": time_zone,
+    }
+    return _render("console.html", language=language, nonce=nonce, boot=boot, csrf=csrf)

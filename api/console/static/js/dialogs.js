@@ -1,0 +1,70 @@
+/** Dialogs: the confirmation that nobody is trapped, and the sheet of keys. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { dialog, moveCase } from "./actions.js";
+import { html } from "./html.js";
+import { t } from "./i18n.js";
+import { Mark } from "./icons.js";
+import { SEVERITIES } from "./order.js";
+import { cases } from "./store.js";
+import { place } from "./words.js";
+
+export const KEYS = [
+  ["J K ↓ ↑", "help.move"], ["A", "help.ack"], ["Enter", "help.open"], ["C", "help.comment"], ["R", "help.release"],
+  ["T", "help.first"], ["G", "help.map"], ["M", "help.sound"], ["?", "help.help"], ["Esc", "help.esc"],
+];
+
+const close = () => { dialog.value = null; };
+
+/** A native modal dialog: it keeps the focus inside and closes on Esc. @param {{label: string, children?: any}} props */
+function Modal({ label, children }) {
+  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  useEffect(() => {
+    const element = ref.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return html`<dialog ref=${ref} aria-label=${label} onClose=${close}>${children}</dialog>`;
+}
+
+const WAYS = ["dialog.how_crew", "dialog.how_voice", "dialog.how_property"];
+
+/** @param {{name: "release"|"cancel", caseId: number}} props */
+function Confirm({ name, caseId }) {
+  const row = cases.value.get(caseId);
+  const [how, setHow] = useState("");
+  const [reason, setReason] = useState("");
+  const [trapped, setTrapped] = useState(row?.trapped == null ? "" : String(row.trapped));
+  const [error, setError] = useState("");
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!how.trim()) return setError("dialog.required");
+    if (name === "cancel" && !reason.trim()) return setError("dialog.required_reason");
+    close();
+    return void moveCase(caseId, name, { confirmation: how.trim(), trapped: trapped === "" ? null : Number(trapped), reason: reason.trim() });
+  };
+  const input = (/** @type {(text: string) => void} */ set) => (/** @type {any} */ event) => { set(event.target.value); setError(""); };
+  return html`<${Modal} label=${t(`dialog.${name}`)}><form onSubmit=${submit} class="form">
+    <h2>${t(`dialog.${name}`)}</h2>
+    <p class="question">${t("dialog.question", { place: place(row?.lift) })}</p>
+    <label>${t("dialog.how")}<textarea id="confirmation" rows="2" maxlength="2000" value=${how} onInput=${input(setHow)} autofocus></textarea></label>
+    <div class="ways">${WAYS.map((way) => html`<button type="button" key=${way} class="button small" onClick=${() => { setHow(t(way)); setError(""); }}>${t(way)}</button>`)}</div>
+    <label class="short">${t("dialog.trapped")}<input type="number" min="0" max="200" inputmode="numeric" value=${trapped} onInput=${input(setTrapped)} /></label>
+    ${name === "cancel" && html`<label>${t("dialog.reason")}<input id="reason" maxlength="2000" value=${reason} onInput=${input(setReason)} /></label>`}
+    ${error && html`<p class="form-error" role="alert">${t(error)}</p>`}
+    <div class="dialog-foot"><button type="button" class="button" onClick=${close}>${t("dialog.back")}</button>
+      <button class="button primary">${t("dialog.confirm")}</button></div></form><//>`;
+}
+
+function Help() {
+  return html`<${Modal} label=${t("help.title")}><h2>${t("help.title")}</h2>
+    <dl class="keys">${KEYS.map(([keys, key]) => html`<dt key=${key}>${keys.split(" ").map((one) => html`<kbd key=${one}>${one}</kbd> `)}</dt><dd>${t(key)}</dd>`)}</dl>
+    <h3>${t("help.priorities")}</h3><p class="legend">${SEVERITIES.map((name) => html`<span key=${name}><${Mark} severity=${name} /> ${t(`severity.${name}`)}</span>`)}</p>
+    <div class="dialog-foot"><button class="button primary" onClick=${close} autofocus>${t("help.close")}</button></div><//>`;
+}
+
+export function Dialogs() {
+  const open = dialog.value;
+  if (!open) return null;
+  if (open.name === "help") return html`<${Help} />`;
+  return html`<${Confirm} key=${open.caseId} name=${open.name} caseId=${open.caseId} />`;
+}

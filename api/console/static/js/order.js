@@ -1,0 +1,86 @@
+/** What stands where in the list: pure, from rows to ordered entries. Danger first, then what waits longest. */
+
+/** @typedef {import("./types.js").Alarm} Alarm */
+/** @typedef {import("./types.js").Case} Case */
+/** @typedef {import("./types.js").Entry} Entry */
+
+export const SEVERITIES = ["critical", "major", "minor", "notice"];
+
+const TRAPPED_STATES = new Set(["open", "dispatched", "on_site"]);
+
+/** Somebody may still be in the car. @param {Case} row */
+export const mayBeTrapped = (row) => TRAPPED_STATES.has(row.state);
+
+/** @param {Case} row */
+export const isUnhandled = (row) => mayBeTrapped(row) && !row.acknowledged_at;
+
+/** @param {Case} row */
+function caseRank(row) {
+  if (isUnhandled(row)) return row.kind === "entrapment" ? 0 : 1;
+  return mayBeTrapped(row) ? 2 : 3;
+}
+
+/** @param {Alarm} row */
+const alarmRank = (row) => SEVERITIES.indexOf(row.severity) * 2 + (row.operator_state === "unacknowledged" ? 0 : 1);
+
+/** @param {Iterable<Case>} cases @returns {Entry[]} */
+export function orderCases(cases) {
+  return [...cases]
+    .sort((a, b) => caseRank(a) - caseRank(b) || Date.parse(a.opened_at) - Date.parse(b.opened_at) || a.id - b.id)
+    .map((row) => ({ key: `case-${row.id}`, kind: "case", id: row.id, row }));
+}
+
+/**
+ * Alarms that belong to an open case stand in that case, not a second time in the list.
+ * @param {Iterable<Alarm>} alarms
+ * @param {Map<number, Case>} cases
+ * @returns {Entry[]}
+ */
+export function orderAlarms(alarms, cases) {
+  return [...alarms]
+    .filter((row) => row.case_id == null || !cases.has(row.case_id))
+    .sort((a, b) => alarmRank(a) - alarmRank(b) || Date.parse(a.raised_at) - Date.parse(b.raised_at) || a.id - b.id)
+    .map((row) => ({ key: `alarm-${row.id}`, kind: "alarm", id: row.id, row }));
+}
+
+/**
+ * The worst thing open on each lift, for map and sound.
+ * @param {Iterable<Alarm>} alarms
+ * @param {Iterable<Case>} cases
+ * @returns {Map<number, {severity: string, trapped: boolean, unacknowledged: boolean}>}
+ */
+export function worstByLift(alarms, cases) {
+  /** @type {Map<number, {severity: string, trapped: boolean, unacknowledged: boolean}>} */
+  const worst = new Map();
+  /** @param {number} lift @param {string} severity @param {boolean} trapped @param {boolean} unacknowledged */
+  const note = (lift, severity, trapped, unacknowledged) => {
+    const before = worst.get(lift);
+    const worse = !before || SEVERITIES.indexOf(severity) < SEVERITIES.indexOf(before.severity);
+    worst.set(lift, {
+      severity: worse ? severity : before.severity,
+      trapped: trapped || (before?.trapped ?? false),
+      unacknowledged: unacknowledged || (before?.unacknowledged ?? false),
+    });
+  };
+  for (const row of alarms) {
+    if (row.condition === "active") note(row.lift_id, row.severity, false, row.operator_state === "unacknowledged");
+  }
+  for (const row of cases) if (mayBeTrapped(row)) note(row.lift_id, "critical", true, isUnhandled(row));
+  return worst;
+}
+
+/**
+ * The highest priority that nobody has acknowledged; notices stay silent.
+ * @param {Iterable<Alarm>} alarms
+ * @param {Map<number, Case>} cases
+ * @returns {string|null}
+ */
+export function soundingSeverity(alarms, cases) {
+  for (const row of cases.values()) if (isUnhandled(row)) return "critical";
+  let best = SEVERITIES.length;
+  for (const row of alarms) {
+    const covered = row.case_id != null && cases.has(row.case_id);
+    if (!covered && row.operator_state === "unacknowledged" && row.condition === "active") best = Math.min(best, SEVERITIES.indexOf(row.severity));
+  }
+  return best < 3 ? SEVERITIES[best] : null;
+}

@@ -1,0 +1,298 @@
+"""What is open in the city, mirrored in memory and kept up by following the `change` table. The stream reads only this.
+
+A place in the feed is a PostgreSQL snapshot: exactly the transactions that were committed when it was taken. What comes
+after a place is what its snapshot did not see, so nothing is jumped over and nothing comes twice.
+
+Knows the database and the documents; knows no reader and no frame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from api import shapes
+from api.exchange import Document, encode
+from api.people import EVERY_FIRM
+from hoistway.limits import CHANGE_HOURS
+from hoistway.model import CaseKind, Condition, Role
+from hoistway.store import queries
+
+OFFLINE_RULE: Final = "offline"
+COUNTED: Final = ("unhandled_entrapments", "open_alarms", "open_cases", "lifts_offline")
+_PLACE: Final = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}")
+
+_sql: Final = queries("api", "sql/stream.sql")
+_desk: Final = queries("api", "sql/desk.sql")
+_lifts: Final = queries("api", "sql/lifts.sql")
+
+Key = tuple[str, int]
+"""("alarms" or "cases", id): where the object stands in a frame."""
+
+
+class Audience(NamedTuple):
+    """Readers who see the same bytes: of one scope, and with or without the desk's moves."""
+
+    scope: int | None
+    desk: bool
+
+    def sees(self, firm: int | None) -> bool:
+        return self.scope == EVERY_FIRM or (self.scope is not None and firm == self.scope)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One alarm or case, written once for all its readers."""
+
+    lift_id: int
+    firm: int | None
+    open: bool
+    plain: bytes
+    desk: bytes  # with the moves that the desk may make
+    counts: tuple[str, ...]
+
+    def text(self, audience: Audience) -> bytes:
+        return self.desk if audience.desk else self.plain
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One object's new state, and whose it was before when it changed hands."""
+
+    entry: Entry
+    left_firm: int | None = None
+    moved: bool = False
+
+
+class Tick:
+    """What changed between two places; written once for each audience, however many readers it has."""
+
+    def __init__(self, place: str, changes: Mapping[Key, Change]) -> None:
+        self.place = place
+        self._changes = changes
+        self._parts: dict[Audience, dict[Key, bytes]] = {}
+
+    def part(self, audience: Audience) -> dict[Key, bytes]:
+        """The objects of this tick that `audience` sees. What went to another firm is sent as closed."""
+        part = self._parts.get(audience)
+        if part is None:
+            part = self._parts[audience] = {}
+            for key, change in self._changes.items():
+                if audience.sees(change.entry.firm):
+                    part[key] = change.entry.text(audience)
+                elif change.moved and audience.sees(change.left_firm):
+                    part[key] = encode({"id": key[1], "open": False, "out_of_scope": True})
+        return part
+
+
+class Mirror:
+    """The open alarms and cases at one place in the feed."""
+
+    def __init__(self) -> None:
+        self.place = ""
+        self.epoch = ""
+        self.revision = 0
+        self._entries: dict[Key, Entry] = {}
+        self._of_lift: dict[int, set[Key]] = {}
+        self._counts: dict[int, Counter[str]] = {}
+        self._lifts: dict[int, tuple[int, bool]] = {}
+
+    # --- reading ---
+
+    def objects(self, audience: Audience) -> dict[Key, bytes]:
+        """Everything open that `audience` sees."""
+        return {key: entry.text(audience) for key, entry in self._entries.items() if audience.sees(entry.firm)}
+
+    def of_lift(self, lift_id: int, audience: Audience) -> dict[Key, bytes]:
+        """Everything open of one lift, newest first."""
+        keys = sorted(self._of_lift.get(lift_id, ()), reverse=True)
+        return {key: self._entries[key].text(audience) for key in keys if audience.sees(self._entries[key].firm)}
+
+    def some(self, keys: Iterable[Key], audience: Audience) -> dict[Key, bytes]:
+        """Those of `keys` that are open and seen by `audience`."""
+        entries = ((key, self._entries.get(key)) for key in keys)
+        return {key: entry.text(audience) for key, entry in entries if entry and audience.sees(entry.firm)}
+
+    def is_offline(self, lift_id: int) -> bool:
+        """Whether the offline rule says now that nobody hears from the lift."""
+        return any("lifts_offline" in self._entries[key].counts for key in self._of_lift.get(lift_id, ()))
+
+    def counters(self, audience: Audience) -> Document:
+        """The fixed counters of the console."""
+        scope = -1 if audience.scope is None else audience.scope
+        counts = self._counts.get(scope, Counter())
+        lifts, exercise = self._lifts.get(scope, (0, False))
+        return {**{name: counts[name] for name in COUNTED}, "lifts": lifts, "exercise": exercise}
+
+    def lift_ids(self) -> list[int]:
+        """Lifts with something open."""
+        return list(self._of_lift)
+
+    def wrong_firms(self, firms: Mapping[int, int | None]) -> dict[str, list[int]]:
+        """Objects whose lift now belongs to another firm, by kind."""
+        found: dict[str, list[int]] = {"alarms": [], "cases": []}
+        for (kind, number), entry in self._entries.items():
+            if entry.lift_id in firms and firms[entry.lift_id] != entry.firm:
+                found[kind].append(number)
+        return found
+
+    # --- writing: without awaiting, so that a reader sees one place or the next ---
+
+    def clear(self) -> None:
+        self._entries, self._of_lift, self._counts = {}, {}, {}
+
+    def count_lifts(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """How many lifts each scope has (`lifts_by_firm`)."""
+        by_firm = {row["firm_id"]: (row["lifts"], row["exercise"]) for row in rows}
+        everything = (sum(lifts for lifts, _ in by_firm.values()), any(exercise for _, exercise in by_firm.values()))
+        self._lifts = {**by_firm, EVERY_FIRM: everything}
+        self._lifts.pop(-1, None)
+
+    def apply(self, place: str, entries: Mapping[Key, Entry]) -> Tick:
+        """Take over the new states; answers what really changed."""
+        changes: dict[Key, Change] = {}
+        for key, entry in entries.items():
+            before = self._entries.get(key)
+            if before == entry:
+                continue
+            moved = before is not None and before.firm != entry.firm
+            changes[key] = Change(entry=entry, left_firm=before.firm if before else None, moved=moved)
+            if before is not None:
+                self._remove(key, before)
+            if entry.open:
+                self._add(key, entry)
+        self.place = place
+        self.revision += bool(changes)
+        return Tick(place, changes)
+
+    def _add(self, key: Key, entry: Entry) -> None:
+        self._entries[key] = entry
+        self._of_lift.setdefault(entry.lift_id, set()).add(key)
+        for scope in _scopes(entry):
+            self._counts.setdefault(scope, Counter()).update(entry.counts)
+
+    def _remove(self, key: Key, entry: Entry) -> None:
+        del self._entries[key]
+        keys = self._of_lift[entry.lift_id]
+        keys.discard(key)
+        if not keys:
+            del self._of_lift[entry.lift_id]
+        for scope in _scopes(entry):
+            self._counts[scope].subtract(entry.counts)
+
+
+def _scopes(entry: Entry) -> tuple[int, ...]:
+    return (EVERY_FIRM,) if entry.firm is None else (EVERY_FIRM, entry.firm)
+
+
+# --- reading the store ---
+
+
+def _epoch(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+async def read_all(database: Any, mirror: Mirror) -> None:
+    """Fill the mirror from nothing, at one place."""
+    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        place = await connection.fetchrow(_sql["place"])
+        alarms = [row["id"] for row in await connection.fetch(_sql["open_alarms"])]
+        cases = [row["id"] for row in await connection.fetch(_sql["open_cases"])]
+        entries = await _entries(connection, alarms, cases)
+        lifts = await connection.fetch(_lifts["lifts_by_firm"])
+    mirror.clear()
+    mirror.count_lifts(lifts)
+    mirror.apply(place["position"], entries)
+    mirror.epoch = _epoch(place["epoch"])
+
+
+async def read_changes(database: Any, mirror: Mirror) -> Tick | None:
+    """Bring the mirror to now. None when the epoch changed: then everything must be read again."""
+    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        place = await connection.fetchrow(_sql["place"])
+        if _epoch(place["epoch"]) != mirror.epoch:
+            return None
+        entries: dict[Key, Entry] = {}
+        if place["position"] != mirror.place:
+            changed = await connection.fetchrow(_sql["changes_since"], mirror.place)
+            entries = await _entries(connection, changed["alarms"], changed["cases"])
+    return mirror.apply(place["position"], entries)
+
+
+async def read_firms(database: Any, mirror: Mirror) -> Tick:
+    """Bring lifts that changed hands, and their open alarms and cases, to their new firm."""
+    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        mirror.count_lifts(await connection.fetch(_lifts["lifts_by_firm"]))
+        rows = await connection.fetch(_lifts["firms_of_lifts"], mirror.lift_ids())
+        wrong = mirror.wrong_firms({row["id"]: row["firm_id"] for row in rows})
+        entries = await _entries(connection, wrong["alarms"], wrong["cases"])
+    return mirror.apply(mirror.place, entries)
+
+
+async def read_missed(
+    database: Any, mirror: Mirror, place: str, audience: Audience
+) -> tuple[list[Key], dict[Key, bytes]] | None:
+    """What changed after `place`: all keys, and the texts of those that are no longer open.
+
+    None when the place is no longer kept or never was one: then a snapshot must be sent.
+    """
+    if _PLACE.fullmatch(place) is None:
+        return None
+    async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        try:
+            async with connection.transaction():
+                kept = await connection.fetchval(_sql["place_is_kept"], place)
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != "22P02":
+                raise
+            kept = False
+        if not kept:
+            return None
+        changed = await connection.fetchrow(_sql["changes_since"], place)
+        keys: list[Key] = [("alarms", number) for number in changed["alarms"]]
+        keys += [("cases", number) for number in changed["cases"]]
+        entries = await _entries(connection, changed["alarms"], changed["cases"])
+    closed = {key: e.text(audience) for key, e in entries.items() if not e.open and audience.sees(e.firm)}
+    return keys, closed
+
+
+async def _entries(connection: Any, alarm_ids: list[int], case_ids: list[int]) -> dict[Key, Entry]:
+    entries: dict[Key, Entry] = {}
+    if alarm_ids:
+        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, alarm_ids):
+            entries["alarms", row["id"]] = _alarm(row)
+    if case_ids:
+        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, case_ids):
+            entries["cases", row["id"]] = _case(row)
+    return entries
+
+
+def _alarm(row: Mapping[str, Any]) -> Entry:
+    text = encode(shapes.alarm(row))
+    offline = row["rule_id"] == OFFLINE_RULE and row["condition"] == Condition.ACTIVE
+    counts = ("open_alarms", "lifts_offline") if offline else ("open_alarms",)
+    return Entry(
+        lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=counts
+    )
+
+
+def _case(row: Mapping[str, Any]) -> Entry:
+    unhandled = row["kind"] == CaseKind.ENTRAPMENT and row["acknowledged_at"] is None
+    return Entry(
+        lift_id=row["lift_id"],
+        firm=row["firm_id"],
+        open=row["open"],
+        plain=encode(shapes.case(row, None)),
+        desk=encode(shapes.case(row, Role.DISPATCHER)),
+        counts=("open_cases", "unhandled_entrapments") if unhandled else ("open_cases",),
+    )
+
+
+async def forget_old(database: Any) -> int:
+    """Delete changes that nobody may resume from any more; answers how many."""
+    rows: int = await database.fetchval(_sql["forget_changes"], CHANGE_HOURS)
+    return rows

@@ -1,0 +1,167 @@
+"""Last states: the newest sample of every lift, in memory, kept up by following the stored stream.
+
+The api has no engine and hears no device: it reads what was committed, by batch number. One packed row a lift; documents
+are made when somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from api import shapes
+from api.exchange import Document, moment
+from hoistway.model import SIGNALS, SignalType
+from hoistway.store import queries
+
+POLL_S: Final = 0.5
+_CHUNK_LIFTS: Final = 5_000
+
+_sql: Final = queries("api", "sql/lifts.sql")
+_ROW: Final = struct.Struct(
+    "<dd" + "".join("f" if signal.type is SignalType.NUMBER else "h" for signal in SIGNALS)
+)
+_NAMES: Final = tuple(signal.name for signal in SIGNALS)
+_log = structlog.get_logger("api.live")
+
+
+def _pack(row: Mapping[str, Any]) -> bytes:
+    return _ROW.pack(row["at"].timestamp(), row["received"].timestamp(), *(row[name] for name in _NAMES))
+
+
+class LiveState:
+    """The newest sample of every lift. `run` follows the stream; the rest answers from memory."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self._rows: dict[int, bytes] = {}
+        self._heads: dict[int, int] = {}
+        self._labels: dict[int, str] = {}
+        self._age_s: float | None = None
+        self._age_read = 0.0
+
+    async def run(self) -> None:
+        """Load, then follow, for ever. A database that is away is waited for; nothing is lost by it."""
+        loaded = False
+        while True:
+            try:
+                if not loaded:
+                    await self._load()
+                    loaded = True
+                await self._follow()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  following must outlive any one failure; the age of the data shows it
+                _log.warning("cannot follow the samples", error=str(error) or type(error).__name__)
+            await asyncio.sleep(POLL_S)
+
+    @property
+    def data_age_s(self) -> float | None:
+        """Seconds since the newest batch was committed; goes on growing while the database is away."""
+        if self._age_s is None:
+            return None
+        return round(max(0.0, self._age_s + time.monotonic() - self._age_read), 1)
+
+    def received_at(self, lift_id: int) -> str | None:
+        """When the newest sample of a lift came in."""
+        row = self._rows.get(lift_id)
+        return None if row is None else moment(datetime.fromtimestamp(_ROW.unpack(row)[1], UTC))
+
+    def packed(self, lift_id: int) -> bytes | None:
+        """The newest sample as it is kept; compares equal while nothing new came."""
+        return self._rows.get(lift_id)
+
+    async def fetch(self, lift_id: int) -> None:
+        """Bring a lift into memory that was silent when the rest was loaded."""
+        if lift_id not in self._rows:
+            row = await self._database.fetchrow(_sql["newest_sample_ever"], lift_id)
+            if row is not None:
+                await self._read_labels()
+                self._take([row])
+
+    def state(self, lift_id: int, kind: str, now: datetime) -> Document:
+        """What is known of one lift; every value is null when nothing is."""
+        signals = shapes.signals_of(kind)
+        packed = self._rows.get(lift_id)
+        if packed is None:
+            return {
+                "lift_id": lift_id,
+                "at": None,
+                "received": None,
+                "age_s": None,
+                "values": {signal.name: None for signal in signals},
+                "moving": None,
+            }
+        at, received, *stored = _ROW.unpack(packed)
+        by_name = dict(zip(_NAMES, stored, strict=True))
+        values = {signal.name: shapes.value(signal, by_name[signal.name], self._labels) for signal in signals}
+        return {
+            "lift_id": lift_id,
+            "at": moment(datetime.fromtimestamp(at, UTC)),
+            "received": moment(datetime.fromtimestamp(received, UTC)),
+            "age_s": round(max(0.0, now.timestamp() - received), 1),
+            "values": values,
+            "moving": shapes.moving_of(kind, values),
+        }
+
+    async def labels(self) -> Mapping[int, str]:
+        """Displayed floors by their number in the store."""
+        await self._read_labels()
+        return self._labels
+
+    async def _load(self) -> None:
+        heads = await self._read_heads()
+        await self._read_labels()
+        last = 0
+        while ids := [row["id"] for row in await self._database.fetch(_sql["lifts_after"], last, _CHUNK_LIFTS)]:
+            self._take(await self._database.fetch(_sql["newest_sample_of_lifts"], ids))
+            last = ids[-1]
+        self._heads = heads
+
+    async def _follow(self) -> None:
+        for partition, head in (await self._read_heads()).items():
+            seen = self._heads.get(partition, 0)
+            if head == seen:
+                continue
+            rows = await self._database.fetch(_sql["newest_samples_since"], partition, seen, head)
+            if any(row["car_position"] not in self._labels for row in rows if row["car_position"] >= 0):
+                await self._read_labels()
+            self._take(rows)
+            self._heads[partition] = head
+
+    async def _read_heads(self) -> dict[int, int]:
+        rows = await self._database.fetch(_sql["stream_heads"])
+        if rows:
+            self._age_s, self._age_read = min(row["age_s"] for row in rows), time.monotonic()
+        return {row["partition"]: row["batch_no"] for row in rows}
+
+    async def _read_labels(self) -> None:
+        newest = max(self._labels, default=-1)
+        for row in await self._database.fetch(_sql["floor_labels"], newest):
+            self._labels[row["id"]] = row["label"]
+
+    def _take(self, rows: list[Any]) -> None:
+        for row in rows:
+            packed = _pack(row)
+            known = self._rows.get(row["lift_id"])
+            if known is None or _ROW.unpack_from(known)[0] <= row["at"].timestamp():
+                self._rows[row["lift_id"]] = packed
+
+
+@contextlib.asynccontextmanager
+async def running(work: Any) -> Any:
+    """Run a coroutine as a task for as long as the block lasts."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

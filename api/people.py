@@ -1,0 +1,220 @@
+"""Who may come in: people, passwords, one-time links, sessions, machine keys. Secrets are kept as hashes only.
+
+Knows the tables of people and nothing of HTTP. Times are the database's: sessions and links run out by its clock on every
+machine alike. The command line uses the functions that make and revoke; the routes use the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from hoistway.errors import BadInput
+from hoistway.limits import LOGIN_FAILURES, LOGIN_LINK_MINUTES, SESSION_HOURS
+from hoistway.model import Role
+from hoistway.store import queries
+
+KEY_PREFIX: Final = "hk_"
+PASSWORD_CHARS: Final = (12, 1_000)
+NAME_CHARS: Final = 100
+EVERY_FIRM: Final = 0
+"""The scope of a role that sees all firms. A missing scope (null) matches nothing."""
+
+_sql = queries("api", "sql/people.sql")
+_hasher: Final = PasswordHasher()
+_DUMMY_HASH: Final = (  # of a random password: an unknown name takes as long to refuse as a known one
+    "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQtbm9ib2R5$KHcEy2VvWCNVKvsTSYt0m3wXJEJcWGVXq8ISGcnPfpM"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Principal:
+    """Who asks: a person with a session, or a machine with a key."""
+
+    id: str  # "person:3" or "key:5"
+    name: str
+    role: Role
+    firm_id: int | None  # a maintainer's firm; nobody else has one
+    credential: bytes  # hash of the session token or key: a stream ends when it is revoked
+    csrf: str | None = None  # sessions only
+    session_ends_at: datetime | None = None
+
+    @property
+    def scope(self) -> int | None:
+        """Whose lifts may be seen: one firm's, every firm's, or (None) nobody's."""
+        return self.firm_id if self.role is Role.MAINTAINER else EVERY_FIRM
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a random token. SHA-256 is enough: the token has 256 random bits."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def create_person(connection: Any, name: str, role: Role, firm: str | None, password: str | None) -> int:
+    """A person who may log in, by password or (password None) by one-time link only; answers the id.
+
+    A maintainer needs `firm`, the name of a firm in the register; nobody else may have one. Raises `BadInput`.
+    """
+    _check_name(name)
+    firm_id = await _firm_id(connection, role, firm)
+    hashed = None
+    if password is not None:
+        if not PASSWORD_CHARS[0] <= len(password) <= PASSWORD_CHARS[1]:
+            raise BadInput(f"{len(password)} characters", where="password", expected=f"{PASSWORD_CHARS[0]} or more")
+        hashed = await asyncio.to_thread(_hasher.hash, password)
+    person_id: int | None = await connection.fetchval(_sql["add_person"], name, role, firm_id, hashed)
+    if person_id is None:
+        raise BadInput(f"{name!r} is there already", where="name", expected="a name nobody has")
+    return person_id
+
+
+async def disable_person(connection: Any, name: str) -> bool:
+    """Shut a person out at once: sessions and unused links end too. False when there is nobody of that name."""
+    return await connection.fetchval(_sql["disable_person"], name) is not None
+
+
+async def create_login_link(connection: Any, person_name: str) -> str:
+    """A token for `/login/link?token=`, good once and for `LOGIN_LINK_MINUTES`. Raises `BadInput` for nobody."""
+    token = secrets.token_urlsafe(32)
+    made = await connection.fetchval(_sql["add_login_link"], person_name, hash_token(token), LOGIN_LINK_MINUTES)
+    if made is None:
+        raise BadInput(f"no person {person_name!r}", where="name", expected="a person who may log in")
+    return token
+
+
+async def create_api_key(connection: Any, name: str, role: Role, firm: str | None) -> str:
+    """A machine's key; only its hash is stored, so it is shown once. Raises `BadInput`."""
+    _check_name(name)
+    firm_id = await _firm_id(connection, role, firm)
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    key_id = await connection.fetchval(_sql["add_api_key"], name, hash_token(key), role, firm_id)
+    if key_id is None:
+        raise BadInput(f"{name!r} is there already", where="name", expected="a name no key has")
+    return key
+
+
+async def revoke_api_key(connection: Any, name: str) -> bool:
+    """End a key at once. False when no key of that name is in use."""
+    return await connection.fetchval(_sql["revoke_api_key"], name) is not None
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= NAME_CHARS or name != name.strip() or not name.isprintable():
+        raise BadInput(repr(name), where="name", expected=f"1 to {NAME_CHARS} printable characters")
+
+
+async def _firm_id(connection: Any, role: Role, firm: str | None) -> int | None:
+    if (role is Role.MAINTAINER) != (firm is not None):
+        raise BadInput(repr(firm), where="firm", expected="a firm for a maintainer, and for nobody else")
+    if firm is None:
+        return None
+    firm_id: int | None = await connection.fetchval(_sql["firm_by_name"], firm)
+    if firm_id is None:
+        raise BadInput(f"no firm {firm!r}", where="firm", expected="a firm of the register")
+    return firm_id
+
+
+# --- logging in and out ---
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """A login that did not work. `retry_after_s` is set when the name has to wait."""
+
+    retry_after_s: int | None = None
+
+
+async def log_in(database: Any, name: str, password: str) -> str | Refused:
+    """A session token for the right name and password.
+
+    The try is counted before the password is looked at, under a lock on the name, so that many at once do not get
+    more tries than one after the other.
+    """
+    name = name[:NAME_CHARS].replace("\0", "")
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute(_sql["lock_name"], name)
+        wait_s = await connection.fetchval(_sql["login_wait_s"], name, LOGIN_FAILURES)
+        if wait_s is not None:
+            return Refused(retry_after_s=max(1, int(wait_s)))
+        await connection.execute(_sql["note_login_try"], name)
+    person = await database.fetchrow(_sql["person_to_log_in"], name)
+    stored = person["password_hash"] if person and person["password_hash"] else _DUMMY_HASH
+    right = await asyncio.to_thread(_verify, stored, password[: PASSWORD_CHARS[1]])
+    if person is None or person["password_hash"] is None or not right:
+        return Refused()
+    await database.execute(_sql["forget_login_tries"], name)
+    return await _open_session(database, person["id"])
+
+
+def _verify(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+async def use_login_link(database: Any, token: str) -> str | None:
+    """A session token for a link that was neither used nor has run out; the link is spent by this."""
+    person_id = await database.fetchval(_sql["use_login_link"], hash_token(token))
+    return None if person_id is None else await _open_session(database, person_id)
+
+
+async def login_link_is_good(database: Any, token: str) -> bool:
+    """Whether the link would work. Looking does not spend it."""
+    return await database.fetchval(_sql["login_link_is_good"], hash_token(token)) is not None
+
+
+async def _open_session(database: Any, person_id: int) -> str:
+    token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    await database.execute(_sql["open_session"], hash_token(token), person_id, csrf, SESSION_HOURS)
+    return token
+
+
+async def end_session(database: Any, principal: Principal) -> None:
+    await database.execute(_sql["end_session"], principal.credential)
+
+
+async def by_session(database: Any, token: str) -> Principal | None:
+    """The person behind a session cookie."""
+    credential = hash_token(token)
+    row = await database.fetchrow(_sql["session"], credential)
+    if row is None:
+        return None
+    return Principal(
+        id=f"person:{row['id']}",
+        name=row["name"],
+        role=Role(row["role"]),
+        firm_id=row["firm_id"],
+        credential=credential,
+        csrf=row["csrf"],
+        session_ends_at=row["expires_at"],
+    )
+
+
+async def by_key(database: Any, key: str) -> Principal | None:
+    """The machine behind an API key."""
+    credential = hash_token(key)
+    row = await database.fetchrow(_sql["api_key"], credential)
+    if row is None:
+        return None
+    return Principal(
+        id=f"key:{row['id']}", name=row["name"], role=Role(row["role"]), firm_id=row["firm_id"], credential=credential
+    )
+
+
+async def still_good(connection: Any, credentials: list[bytes]) -> set[bytes]:
+    """Those of `credentials` (hashes) that would still be let in."""
+    return {row["hash"] for row in await connection.fetch(_sql["still_good"], credentials)}
+
+
+async def forget_old(connection: Any) -> None:
+    """Delete what has run out: tries, links, sessions, remembered answers."""
+    for name in ("forget_tries", "forget_links", "forget_sessions", "forget_answers"):
+        await connection.execute(_sql[name])

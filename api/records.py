@@ -1,0 +1,132 @@
+"""What stands beside the emergencies: messages in quarantine, and the rules that are live."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api import schemas
+from api.access import Staff, Tester
+from api.exchange import After, Document, Limit, act, answer, cursor, moment, page
+from api.problems import Problem, not_found
+from api.schemas import PROBLEMS, Id
+from hoistway.store import queries
+from hoistway.wire import REASONS
+
+quarantine = APIRouter(prefix="/api/v1/quarantine", tags=["quarantine"], responses=PROBLEMS)
+rules = APIRouter(prefix="/api/v1/rules", tags=["rules"], responses=PROBLEMS)
+
+_sql: Final = queries("api", "sql/records.sql")
+_UNIQUE: Final = "23505"
+
+
+def _message(row: Mapping[str, Any]) -> Document:
+    times = ("received", "last_received", "replay_requested_at", "replayed_at")
+    return {name: moment(value) if name in times else value for name, value in row.items()}
+
+
+async def _one(source: Any, message_id: int) -> Document:
+    row = await source.fetchrow(_sql["quarantine_documents"], [message_id])
+    if row is None:
+        raise not_found("message in quarantine")
+    return _message(row)
+
+
+@quarantine.get("", response_model=schemas.QuarantinePage)
+async def list_quarantine(
+    request: Request,
+    principal: Tester,  # noqa: ARG001  the gate
+    after: After = None,
+    limit: Limit = 100,
+    device: Annotated[str | None, Query(max_length=64)] = None,
+    reason: Annotated[str | None, Query(max_length=40, description=", ".join(REASONS))] = None,
+) -> Response:
+    """Messages that could not be used, newest first."""
+    database = request.app.state.database
+    rows = await database.fetch(_sql["quarantine_ids"], device, reason, cursor(after), limit + 1)
+    ids = [row["id"] for row in rows]
+    documents = await database.fetch(_sql["quarantine_documents"], ids[:limit])
+    return page(request, [_message(row) for row in documents], ids, limit)
+
+
+@quarantine.get("/reasons", response_model=schemas.QuarantineReasons)
+async def count_reasons(request: Request, principal: Tester) -> Response:  # noqa: ARG001
+    """How many messages wait in quarantine, by reason."""
+    rows = await request.app.state.database.fetch(_sql["quarantine_reasons"])
+    items = [
+        {
+            "reason": row["reason"],
+            "meaning": REASONS.get(row["reason"], row["reason"]),
+            "rows": row["rows"],
+            "times": row["times"],
+            "last_received": moment(row["last_received"]),
+        }
+        for row in rows
+    ]
+    return answer({"items": items})
+
+
+@quarantine.get("/{message_id}", response_model=schemas.QuarantinedDetail)
+async def read_message(request: Request, principal: Tester, message_id: Id) -> Response:  # noqa: ARG001
+    """One message with its raw bytes."""
+    database = request.app.state.database
+    document = await _one(database, message_id)
+    payload: bytes = await database.fetchval(_sql["quarantine_payload"], message_id)
+    document["payload_base64"] = base64.b64encode(payload).decode()
+    try:
+        document["payload_text"] = payload.decode()
+    except UnicodeDecodeError:
+        document["payload_text"] = None
+    return answer(document)
+
+
+@quarantine.post("/{message_id}/replay", response_model=schemas.Quarantined, status_code=202)
+async def replay_message(request: Request, principal: Tester, message_id: Id) -> Response:
+    """Ask the ingest to take the message again. The answer is the message with `replay_requested_at` set."""
+
+    async def work(connection: Any) -> Document:
+        await _one(connection, message_id)
+        try:
+            await connection.fetchval(_sql["request_replay"], message_id, request.app.state.clock())
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _UNIQUE:
+                raise
+            raise Problem(409, "the same message came again since and waits in quarantine; replay that one") from error
+        return await _one(connection, message_id)
+
+    return await act(request, principal, work, status=202)
+
+
+def _rule(row: Mapping[str, Any]) -> Document:
+    return {
+        "rule_id": row["rule_id"],
+        "version": row["version"],
+        "title": {"zh": row["title_zh"], "en": row["title_en"]},
+        "severity": row["severity"],
+        "opens": row["opens"],
+        "live": row["live"],
+        "live_from": moment(row["live_from"]),
+    }
+
+
+@rules.get("", response_model=schemas.Rules)
+async def list_rules(request: Request, principal: Staff) -> Response:  # noqa: ARG001
+    """The rules that are live."""
+    return answer({"items": [_rule(row) for row in await request.app.state.database.fetch(_sql["live_rules"])]})
+
+
+@rules.get("/{rule_id}", response_model=schemas.RuleDetail)
+async def read_rule(
+    request: Request,
+    principal: Staff,  # noqa: ARG001
+    rule_id: Annotated[str, Path(max_length=100)],
+) -> Response:
+    """One rule with its text and every version that was ever live, the live one first."""
+    rows = await request.app.state.database.fetch(_sql["rule_versions"], rule_id)
+    if not rows:
+        raise not_found("rule")
+    return answer({**_rule(rows[0]), "text": rows[0]["text"], "versions": [_rule(row) for row in rows]})

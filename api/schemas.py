@@ -1,0 +1,342 @@
+"""The documents of the HTTP contract as OpenAPI sees them, and the bodies that may be sent. Pydantic lives here only.
+
+Answers are written by `shapes` without passing through these models (a test compares them); bodies are checked by them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Path
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hoistway.lifecycle import CASE_MOVE, CaseState
+from hoistway.limits import COMMENT_CHARS
+from hoistway.model import CaseKind, Channel, Condition, Kind, OperatorState, Opens, Role, Severity
+
+Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Time = AwareDatetime
+Label = dict[Literal["zh", "en"], str]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- bodies ---
+
+
+class Comment(_Body):
+    text: Annotated[str, Field(min_length=1, max_length=COMMENT_CHARS, pattern=r"\S", examples=["已电话安抚乘客"])]
+
+
+class CaseMove(_Body):
+    move: Annotated[str, Field(max_length=40, examples=["release"], description=", ".join(CASE_MOVE))]
+    confirmation: Annotated[
+        str | None,
+        Field(
+            max_length=COMMENT_CHARS,
+            examples=["维保现场确认 2 人全部放出"],
+            description="who is sure that nobody is trapped, and how; required by release and cancel",
+        ),
+    ] = None
+    trapped: Annotated[int | None, Field(ge=0, le=1000, description="people who were trapped")] = None
+    reason: Annotated[str | None, Field(max_length=COMMENT_CHARS)] = None
+
+
+# --- answers ---
+
+
+class FieldProblem(_Answer):
+    detail: str
+    pointer: Annotated[str | None, Field(description="JSON pointer into the body")] = None
+    parameter: Annotated[str | None, Field(description="name of a query, path or header parameter")] = None
+
+
+class Problem(_Answer):
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = None
+    current: Annotated[dict[str, Any] | None, Field(description="412: the object as it is now")] = None
+
+
+class Me(_Answer):
+    name: str
+    role: Role
+    firm_id: int | None
+    csrf: Annotated[str | None, Field(description="for X-CSRF-Token; null with an API key")]
+    session_ends_at: Time | None
+    language: str
+
+
+class LiftInBrief(_Answer):
+    name: str
+    rescue_code: str | None
+    estate: str
+    building: str
+    address: str
+    district: str
+    kind: Kind
+
+
+class Alarm(_Answer):
+    id: int
+    lift_id: int
+    lift: LiftInBrief
+    rule_id: str
+    rule_version: str
+    title: Label
+    severity: Severity
+    opens: Opens
+    condition: Condition
+    operator_state: OperatorState
+    hold_start: Time
+    raised_at: Time
+    detected_at: Time
+    cleared_at: Time | None
+    repeats: int
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    case_id: int | None
+    exercise: bool
+    open: bool
+    version: int
+
+
+class AlarmHappening(_Answer):
+    kind: str
+    at: Time
+    recorded_at: Time
+    person: str | None
+    role: str | None
+    detail: dict[str, Any]
+
+
+class AlarmDetail(Alarm):
+    evidence: dict[str, Any]
+    history: list[AlarmHappening]
+
+
+class AllowedMove(_Answer):
+    name: str
+    target: CaseState
+    confirmation: bool
+
+
+class Timer(_Answer):
+    kind: str
+    due_at: Time
+    fired_at: Time | None
+
+
+class Case(_Answer):
+    id: int
+    kind: CaseKind
+    channel: Channel
+    lift_id: int
+    lift: LiftInBrief
+    state: CaseState
+    level: int
+    alarm_id: int | None
+    opened_at: Time
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    dispatched_at: Time | None
+    arrived_at: Time | None
+    released_at: Time | None
+    closed_at: Time | None
+    trapped: int | None
+    confirmed_by: str | None
+    confirmation: str | None
+    device_says_clear_at: Time | None
+    contact_lost_at: Time | None
+    exercise: bool
+    open: bool
+    version: int
+    allowed_moves: list[AllowedMove]
+    timers: list[Timer]
+
+
+class CaseHappening(_Answer):
+    kind: str
+    at: Time
+    recorded_at: Time
+    person: str | None
+    role: str | None
+    reason: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class CaseDetail(Case):
+    log: list[CaseHappening]
+
+
+class Firm(_Answer):
+    id: int
+    name: str
+    phone: str | None
+
+
+class Device(_Answer):
+    device: str
+    shard: int
+    topic_prefix: str
+    online: bool | None
+    last_seen: Time | None
+
+
+class Lift(_Answer):
+    id: int
+    kind: Kind
+    rescue_code: str | None
+    register_code: str | None
+    name: str
+    estate: str
+    building: str
+    address: str
+    district: str
+    lon: float | None
+    lat: float | None
+    floors: list[str]
+    rated_speed_m_s: float | None
+    rated_load_kg: float | None
+    firm: Firm | None
+    user_unit: str
+    user_unit_phone: str
+    emergency_phone: str
+    urban: bool
+    exercise: bool
+    devices: list[Device]
+
+
+class LiftState(_Answer):
+    lift_id: int
+    at: Time | None
+    received: Time | None
+    age_s: Annotated[float | None, Field(description="seconds since the newest sample was received")]
+    values: dict[str, bool | int | float | str | None]
+    moving: bool | None
+    online: bool | None
+    open_alarms: list[Alarm]
+    open_cases: list[Case]
+
+
+class History(_Answer):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    lift_id: int
+    since: Annotated[Time, Field(alias="from")]
+    to: Time
+    columns: list[str]
+    rows: list[list[bool | int | float | str | None]]
+    truncated: Annotated[bool, Field(description="more rows follow; ask again from the last `at`")]
+
+
+class CityMap(_Answer):
+    lifts: Annotated[
+        list[tuple[int, float, float, Kind]], Field(description="[id, lon, lat, kind], WGS-84; without coordinates: absent")
+    ]
+    districts: Annotated[str, Field(description="address of the district outlines (GeoJSON)")]
+
+
+class Quarantined(_Answer):
+    id: int
+    received: Time
+    last_received: Time
+    topic: str
+    device: str | None
+    reason: str
+    detail: str
+    payload_bytes: int
+    sha256_8: str
+    times: int
+    replay_requested_at: Time | None
+    replayed_at: Time | None
+    replay_result: str | None
+
+
+class QuarantinedDetail(Quarantined):
+    payload_base64: Annotated[str, Field(description="the raw bytes, up to the quarantine's limit")]
+    payload_text: Annotated[str | None, Field(description="the same as text when it is UTF-8")]
+
+
+class QuarantineReason(_Answer):
+    reason: str
+    meaning: str
+    rows: int
+    times: int
+    last_received: Time
+
+
+class QuarantineReasons(_Answer):
+    items: list[QuarantineReason]
+
+
+class Rule(_Answer):
+    rule_id: str
+    version: str
+    title: Label
+    severity: Severity
+    opens: Opens
+    live: bool
+    live_from: Time
+
+
+class RuleDetail(Rule):
+    text: str
+    versions: list[Rule]
+
+
+class Rules(_Answer):
+    items: list[Rule]
+
+
+class _Page(_Answer):
+    next: Annotated[str | None, Field(description="for `after`; null on the last page")]
+
+
+class AlarmPage(_Page):
+    items: list[Alarm]
+
+
+class CasePage(_Page):
+    items: list[Case]
+
+
+class LiftPage(_Page):
+    items: list[Lift]
+
+
+class QuarantinePage(_Page):
+    items: list[Quarantined]
+
+
+class Counters(_Answer):
+    unhandled_entrapments: Annotated[int, Field(description="open entrapment cases that nobody has acknowledged")]
+    open_alarms: int
+    open_cases: int
+    lifts: int
+    lifts_offline: int
+    data_age_s: Annotated[float | None, Field(description="seconds since the newest batch was committed")]
+    exercise: Annotated[bool, Field(description="simulated lifts are among those shown")]
+
+
+class Health(_Answer):
+    status: Literal["live", "ready", "not-ready"]
+    reasons: list[str]
+
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {
+        "description": "any error",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}

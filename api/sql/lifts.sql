@@ -1,0 +1,93 @@
+-- name: lift_ids
+-- One page in the register's order. $3: a fragment of a name, place or number, escaped for LIKE by the caller.
+select id
+from lift
+where ($1::integer = 0 or firm_id = $1)
+  and ($2::integer is null or id > $2)
+  and ($3::text is null or name ilike $3 or estate ilike $3 or building ilike $3 or address ilike $3
+       or rescue_code like $3 or register_code like $3)
+  and ($4::text is null or district = $4)
+  and ($5::text is null or estate = $5)
+order by id
+limit $6
+
+-- name: lift_documents
+select l.*, f.name as firm_name, f.phone as firm_phone
+from lift l left join firm f on f.id = l.firm_id
+where l.id = any($2::integer[]) and ($1::integer = 0 or l.firm_id = $1)
+order by l.id
+
+-- name: devices_of_lifts
+-- Terminals and gateways that speak for these lifts, with the last word about their connection.
+select s.lift_id, d.device, d.shard, k.online, k.received
+from (
+    select id as device_id, lift_id from device where lift_id = any($1::integer[])
+    union all
+    select device_id, lift_id from gateway_lift where lift_id = any($1::integer[])
+) s
+join device d on d.id = s.device_id
+left join link k on k.device_id = d.id
+where d.revoked_at is null
+order by s.lift_id, d.device
+
+-- name: lift_kind
+-- Also answers whether the lift is in scope.
+select kind from lift where id = $2 and ($1::integer = 0 or firm_id = $1)
+
+-- name: map
+select id, lon, lat, kind from lift
+where ($1::integer = 0 or firm_id = $1) and lon is not null
+order by id
+
+-- name: history
+-- Samples of one lift in corrected time. Partitions are cut by receive time, which is never much before it.
+select * from sample
+where lift_id = $1 and at >= $2 and at < $3
+order by at, received, ordinal
+limit $4
+
+-- name: floor_labels
+select id, label from floor_label where id > $1 order by id
+
+-- name: stream_heads
+-- The newest place of each partition's stream and the age of its newest data, by the database's clock.
+select p.partition, b.batch_no, b.age_s
+from generate_series(0, 63) as p (partition)
+cross join lateral (
+    select batch_no, extract(epoch from clock_timestamp() - committed_at)::float8 as age_s
+    from ingest_batch
+    where ingest_batch.partition = p.partition and kind = 'batch'
+    order by batch_no desc limit 1
+) b
+
+-- name: newest_samples_since
+-- The newest sample of each lift among the batches after $2 of one partition.
+select distinct on (lift_id) *
+from sample
+where partition = $1 and batch_no > $2 and batch_no <= $3 and received > clock_timestamp() - interval '2 days'
+order by lift_id, at desc, batch_no desc, ordinal desc
+
+-- name: newest_sample_of_lifts
+-- Through the (lift_id, at) index, one probe a lift and partition; the last two days only.
+select s.*
+from unnest($1::integer[]) as wanted (id)
+cross join lateral (
+    select * from sample
+    where lift_id = wanted.id and received > clock_timestamp() - interval '2 days'
+    order by at desc, batch_no desc, ordinal desc limit 1
+) s
+
+-- name: newest_sample_ever
+-- For a lift that has been silent for longer.
+select * from sample where lift_id = $1 order by at desc, batch_no desc, ordinal desc limit 1
+
+-- name: lifts_after
+-- The whole register by and by.
+select id from lift where id > $1 order by id limit $2
+
+-- name: lifts_by_firm
+-- How many lifts each scope has.
+select coalesce(firm_id, -1) as firm_id, count(*) as lifts, bool_or(exercise) as exercise from lift group by 1
+
+-- name: firms_of_lifts
+select id, firm_id from lift where id = any($1::integer[])

@@ -1,0 +1,99 @@
+"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from dispatch.policy import CaseView, Consequence, TimerKind, when_due
+from hoistway.errors import WorldFault
+from hoistway.lifecycle import CaseState
+from hoistway.model import CaseKind
+from hoistway.store import Database, queries
+
+log: Final = structlog.get_logger("dispatch")
+
+SQL: Final = queries("dispatch", "sql/timers.sql")
+POLL_S: Final = 0.25
+
+REGISTRY: Final = CollectorRegistry()
+LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
+FIRED: Final = Counter("hoistway_dispatch_timers_fired", "timers fired, by kind", ["kind"], registry=REGISTRY)
+LATE: Final = Gauge("hoistway_dispatch_timer_lateness_seconds", "lateness of the last timer fired", registry=REGISTRY)
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """Serve /metrics in a thread; port 0 = not at all."""
+    if port:
+        start_http_server(port, addr=host, registry=REGISTRY)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
+    """Fire due timers until stopped. A database that is away is waited for; no timer is lost by it."""
+    for row in await database.fetch(SQL["overdue"], clock()):
+        log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
+    while not stop.is_set():
+        try:
+            while await fire_next(database, clock()):
+                LOOP.set(time.time())
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WorldFault) as error:
+            log.warning("the database is away; timers wait", error=str(error)[:200])
+        LOOP.set(time.time())
+        try:
+            await asyncio.wait_for(stop.wait(), POLL_S)
+        except TimeoutError:
+            continue
+
+
+async def fire_next(database: Database, now: datetime) -> bool:
+    """Fire the timer that is due first, with its consequence, in one transaction; False when none is due."""
+    async with database.acquire() as connection, connection.transaction():
+        timer = await connection.fetchrow(SQL["claim_due"], now)
+        if timer is None:
+            return False
+        case = await connection.fetchrow(SQL["case_of_timer"], timer["case_id"])
+        kind = TimerKind(timer["kind"])
+        if case["open"] and (consequence := when_due(kind, _view(case))):
+            await _carry_out(connection, timer["case_id"], case, consequence, now)
+        await connection.execute(SQL["fired"], timer["id"], now)
+    FIRED.labels(kind.value).inc()
+    LATE.set((now - timer["due_at"]).total_seconds())
+    return True
+
+
+def _view(case: Any) -> CaseView:
+    return CaseView(
+        kind=CaseKind(case["kind"]),
+        state=CaseState(case["state"]),
+        level=case["level"],
+        acknowledged=case["acknowledged_at"] is not None,
+        arrived=case["arrived_at"] is not None,
+        urban=case["urban"],
+    )
+
+
+async def _carry_out(connection: Any, case_id: int, case: Any, consequence: Consequence, now: datetime) -> None:
+    before = {"level": case["level"], "kind": case["kind"]}
+    if consequence.level != case["level"]:
+        await connection.execute(SQL["set_level"], case_id, consequence.level)
+    elif consequence.kind != case["kind"]:
+        joined = await connection.fetchval(SQL["becomes_entrapment"], case_id) is None
+        if joined:
+            return
+    else:
+        await connection.execute(SQL["touch"], case_id)
+    after = {"level": consequence.level, "kind": consequence.kind.value}
+    await connection.execute(SQL["log"], case_id, consequence.event, now, None, before, after)
+    for plan in consequence.timers:
+        await connection.execute(SQL["add_timer"], plan.kind, case_id, now + timedelta(seconds=plan.after_s))

@@ -1,0 +1,39 @@
+"""The command `hoistway`: the roof that knows every room. Rooms are imported when a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import typer
+
+from hoistway.cli import access, lifts, parts, simulate, state, up
+from hoistway.errors import HoistwayError
+
+app: Final = typer.Typer(
+    name="hoistway",
+    help="Open backend for a city's elevator-safety IoT.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command(name="up")(up.up)
+app.command(name="doctor")(state.doctor)
+app.command(name="migrate")(parts.migrate)
+app.command(name="ingest")(parts.ingest)
+app.command(name="dispatch")(parts.dispatch)
+app.command(name="api")(parts.api)
+app.command(name="health")(parts.health)
+app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
+app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
+app.add_typer(simulate.app, name="simulate", help="A simulated city.")
+app.add_typer(access.keys, name="apikey", help="Keys for machines.")
+app.add_typer(access.people, name="person", help="People who log in.")
+
+
+def main() -> None:
+    """Run the command; our own errors are one line, without a traceback."""
+    try:
+        app()
+    except HoistwayError as error:
+        typer.echo(f"hoistway: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,131 @@
+"""The processes of the product, one command each, and the question whether one is well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import typer
+
+from hoistway.errors import BadInput
+from hoistway.settings import Settings
+
+STALE_S: Final = 15.0
+
+
+def _run(serve: Callable[[Settings, asyncio.Event], Awaitable[int]]) -> None:
+    """Run one process until SIGTERM or SIGINT; exit with its code."""
+    from hoistway.logs import configure_logs
+
+    settings = Settings()
+    configure_logs(as_json=settings.log_json)
+
+    async def body() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await serve(settings, stop)
+
+    sys.exit(asyncio.run(body()))
+
+
+def ingest() -> None:
+    """Read from MQTT, find alarms, commit, acknowledge."""
+    from ingest.main import serve
+
+    _run(serve)
+
+
+def dispatch() -> None:
+    """Fire the timers of rescue cases."""
+    from dispatch.service import run, serve_metrics
+    from hoistway.store import Database
+
+    async def serve(settings: Settings, stop: asyncio.Event) -> int:
+        serve_metrics(settings.metrics_host, settings.metrics_port)
+        database = Database(settings.need_database_url(), name="hoistway-dispatch", most=2)
+        await database.open()
+        try:
+            await run(database, stop)
+        finally:
+            await database.close()
+        return 0
+
+    _run(serve)
+
+
+def api() -> None:
+    """Serve the API, the live stream and the console."""
+    from api.serve import serve as serve_api
+
+    async def serve(settings: Settings, stop: asyncio.Event) -> int:
+        await serve_api(settings, stop)
+        return 0
+
+    _run(serve)
+
+
+def migrate() -> None:
+    """Bring the database's schema to this program's version."""
+    from hoistway.store import connect_url
+    from hoistway.store import migrate as apply
+
+    async def body() -> tuple[int, int]:
+        connection = await connect_url(
+            Settings().need_database_url(), name="hoistway-migrate", patience_s=30, command_timeout_s=600
+        )
+        try:
+            return await apply(connection)
+        finally:
+            await connection.close()
+
+    before, after = asyncio.run(body())
+    typer.echo(f"schema {before} -> {after}")
+
+
+def health(part: Annotated[str, typer.Argument(help="ingest, dispatch or api")]) -> None:
+    """Exit 0 when the part on this machine is well, 1 with the reason when it is not."""
+    settings = Settings()
+    reason = _api_trouble(settings) if part == "api" else _loop_trouble(settings, part)
+    typer.echo(reason or "well")
+    raise typer.Exit(1 if reason else 0)
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  # always http to this machine
+        body: bytes = answer.read()
+        return body.decode()
+
+
+def _api_trouble(settings: Settings) -> str | None:
+    try:
+        _get(f"http://127.0.0.1:{settings.http_port}/health/ready")
+    except urllib.error.HTTPError as error:
+        return f"not ready: {json.dumps(json.loads(error.read()))[:300]}"
+    except (OSError, ValueError) as error:
+        return f"no answer: {error}"
+    return None
+
+
+def _loop_trouble(settings: Settings, part: str) -> str | None:
+    if part not in {"ingest", "dispatch"}:
+        raise BadInput(part, where="PART", expected="ingest, dispatch or api")
+    if not settings.metrics_port:
+        raise BadInput("0", where="HOISTWAY_METRICS_PORT", expected="the port this part serves /metrics on")
+    try:
+        text = _get(f"http://127.0.0.1:{settings.metrics_port}/metrics")
+    except OSError as error:
+        return f"no answer: {error}"
+    name = f"hoistway_{part}_loop_timestamp_seconds "
+    turned = [float(line.split()[1]) for line in text.splitlines() if line.startswith(name)]
+    if not turned or time.time() - turned[0] > STALE_S:
+        return "the loop does not go round"
+    return None

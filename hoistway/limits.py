@@ -1,0 +1,79 @@
+"""Every limit of the product in one place. A limit has a policy (what happens beyond it) and a counter where it bites.
+
+Units stand last in the name. Nothing here is read from the environment: what an operator may change is in `settings`.
+"""
+
+from __future__ import annotations
+
+# --- MQTT contract (docs/mqtt.md) ---
+MESSAGE_BYTES = 256 * 1024
+"""A larger message is refused (`too-large`) and quarantined with its first `QUARANTINE_BYTES` bytes."""
+RECORDS_PER_MESSAGE = 1_000
+"""An array with more records is refused whole (`too-many-records`)."""
+SHARDS = 64
+BOOT_MAX = 2**31 - 1
+SEQ_MAX = 2**53 - 1
+TS_MIN_MS = 0
+TS_MAX_MS = 4_102_444_800_000
+"""2100-01-01 UTC. A `ts` outside 0..this is impossible and refuses the record's message."""
+HEARTBEAT_S = 30
+"""A device that has nothing to say sends a sample this often."""
+MAX_GAP_MS = 3 * HEARTBEAT_S * 1_000
+"""A value stays valid this long after its sample (three heartbeats)."""
+OFFLINE_AFTER_MS = 180_000
+"""A lift that nobody heard from for this long is offline (EN 50136-1 SP4 class: 180 s)."""
+ACK_MISSING_RANGES = 16
+"""Holes named in one `ack`; more are named in later ones."""
+ACK_SAMPLES_EVERY_S = 600
+ACK_DRAINING_EVERY_S = 30
+EVENT_HOLES = 4_096
+"""Records kept above the first hole of a stream, per device and boot; beyond it the hole is given up, counted as a gap."""
+BOOTS_REMEMBERED = 4
+"""Boots per device whose high-water marks are kept."""
+
+# --- ingest ---
+QUEUE_MESSAGES = 200_000
+QUEUE_BYTES = 256 * 1024 * 1024
+"""Beyond either the reader pauses: the broker keeps what is not yet acknowledged."""
+BATCH_SAMPLES = 20_000
+BATCH_BYTES = 16 * 1024 * 1024
+BATCH_MIN_WAIT_MS = 8
+TICK_MS = 1_000
+TICK_SETTLE_MS = 500
+"""A tick looks this far behind the clock, so that samples under way are not overtaken."""
+CHECKPOINT_EVERY_S = 30
+BROKER_INFLIGHT = 20_000
+QUARANTINE_BYTES = 64 * 1024
+QUARANTINE_ROWS = 1_000_000
+
+# --- fleet and rules ---
+FLEET = 1_000_000
+RULES = 500
+FLOOR_LABELS = 30_000
+EXPRESSION_CHARS = 2_000
+EXPRESSION_DEPTH = 40
+
+# --- API ---
+PAGE_ROWS = 500
+BODY_BYTES = 1_048_576
+STREAM_CLIENTS = 2_000
+STREAM_TICK_MS = 100
+STREAM_BUFFER_FRAMES = 256
+"""A reader that is this many ticks behind is dropped; it comes back with what it missed or a fresh snapshot."""
+STREAM_POLL_MS = 200
+STREAM_HEARTBEAT_S = 2
+FOLLOW_TICK_MS = 250
+CHANGE_HOURS = 24
+"""The feed of changes is kept this long; a reader away for longer gets a snapshot."""
+READY_DATA_AGE_S = 120
+"""With devices enrolled, older data makes the api not ready."""
+COMMENT_CHARS = 2_000
+HISTORY_POINTS = 20_000
+SESSION_HOURS = 12
+LOGIN_LINK_MINUTES = 30
+LOGIN_FAILURES = 8
+"""Failed passwords of one name within 15 minutes before further tries are answered 429."""
+
+# --- registry ---
+IMPORT_ROWS = 1_000_000
+IMPORT_FIELD_CHARS = 500

@@ -1,0 +1,53 @@
+"""What an operator may set, from the environment (`HOISTWAY_...`) or from files of the same names in a secrets folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hoistway.errors import BadInput
+
+
+def default_home() -> Path:
+    """The state folder: `$HOISTWAY_HOME`, else a system folder for root, else `$XDG_STATE_HOME/hoistway`."""
+    if home := os.environ.get("HOISTWAY_HOME"):
+        return Path(home).expanduser()
+    if os.geteuid() == 0:
+        return Path("/var/lib/hoistway")
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "hoistway"
+
+
+class Settings(BaseSettings):
+    """One process's settings. URLs hold passwords and therefore never print."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOISTWAY_", secrets_dir=os.environ.get("HOISTWAY_SECRETS_DIR"), extra="ignore"
+    )
+
+    database_url: SecretStr | None = Field(default=None, description="postgresql://user:password@host:port/name")
+    mqtt_url: SecretStr | None = Field(
+        default=None, description="mqtt://user:password@host:port, or mqtts:// with TLS; ?ca=FILE&cert=FILE&key=FILE"
+    )
+    http_host: str = Field(default="127.0.0.1", description="address the API listens on")
+    http_port: int = Field(default=8080, ge=1, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="this process's /metrics; 0 = off")
+    metrics_host: str = Field(default="127.0.0.1", description="address /metrics listens on")
+    public_url: str = Field(default="", description="address people reach the console by; default from host and port")
+    cookie_secure: bool = Field(default=False, description="set the Secure flag (behind TLS)")
+    log_json: bool = Field(default=False, description="one JSON object a line instead of text")
+    time_zone: str = Field(default="Asia/Shanghai", description="the city's time zone")
+
+    def need_database_url(self) -> str:
+        return _need(self.database_url, "HOISTWAY_DATABASE_URL", "postgresql://user:password@host:port/name")
+
+    def need_mqtt_url(self) -> str:
+        return _need(self.mqtt_url, "HOISTWAY_MQTT_URL", "mqtt://user:password@host:port")
+
+
+def _need(value: SecretStr | None, name: str, form: str) -> str:
+    if value is None or not value.get_secret_value():
+        raise BadInput("not set", where=name, expected=form)
+    return value.get_secret_value()

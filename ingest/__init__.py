@@ -1,0 +1,1 @@
+"""MQTT in: batch, decode, engine, one transaction, acknowledge. The shell around the pure engine."""

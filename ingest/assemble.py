@@ -1,0 +1,309 @@
+"""Messages to one batch: who sent it, is it new, when was it, what could not be used. No I/O and no clock.
+
+Answers everything that one transaction must write and that the engine must see. Updates `Memory` on the way; when the
+transaction is given up, memory and engine are rebuilt from the store (`recovery`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
+from hoistway.errors import RefusedMessage
+from hoistway.model import EVENT_CODES
+from hoistway.wire import Link, Topic, parse_topic
+from ingest.decode import (
+    Decoded,
+    FieldFault,
+    decode_events,
+    decode_link,
+    decode_samples,
+    storable_data,
+    to_columns,
+)
+from ingest.directory import Device, Directory
+from ingest.memory import Boot, Memory, Verdict
+from ingest.pack import KEYS_DTYPE
+from ingest.source import Message
+
+LATE_MS: Final = 2_000
+"""A sample this much older than what was folded for its lift came late: it is stored, and not folded as if it were now."""
+_CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    device_id: int
+    lift_id: int
+    boot: int
+    incarnation: int
+    seq: int
+    ts: int
+    at: int
+    received: int
+    code: str
+    active: bool
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    device_id: int
+    lift_ids: tuple[int, ...]
+    link: Link
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message for the quarantine."""
+
+    topic: str
+    device: str | None
+    device_id: int | None
+    lift_id: int | None
+    shard: int | None
+    reason: str
+    detail: str
+    payload: bytes
+    received: int
+    leaf: str | None
+
+    @property
+    def sha256_8(self) -> str:
+        return hashlib.sha256(self.payload).digest()[:8].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    device_id: int
+    stream: str
+    boot: int
+    incarnation: int
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Assembled:
+    """One batch, ready for the engine and the transaction."""
+
+    samples: NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE_DTYPE))
+    keys: NDArray[np.void] = field(default_factory=lambda: np.empty(0, KEYS_DTYPE))
+    events: list[EventRow] = field(default_factory=list)
+    links: list[LinkRow] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    faults: dict[tuple[int, str, str], tuple[int, str]] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    received: Counter[int] = field(default_factory=Counter)
+    stored: Counter[int] = field(default_factory=Counter)
+    duplicates: Counter[int] = field(default_factory=Counter)
+    late: int = 0
+    boots: dict[tuple[int, str], int] = field(default_factory=dict)  # (device_id, leaf) -> boot to acknowledge
+    arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
+    messages: int = 0
+
+    def for_engine(self) -> Batch:
+        """The part that the engine folds: samples in order, events, link messages."""
+        events = np.empty(len(self.events), EVENT_DTYPE)
+        for index, row in enumerate(self.events):
+            events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
+        contacts = [(lift, row.received, row.link.online) for row in self.links for lift in row.lift_ids]
+        return Batch(
+            samples=self.samples[self.keys["folded"] == 1],
+            events=events,
+            contacts=np.array(contacts, CONTACT_DTYPE),
+        )
+
+
+class Assembler:
+    """Builds batches from messages; keeps the topic cache."""
+
+    def __init__(self, directory: Directory, memory: Memory) -> None:
+        self.directory, self.memory = directory, memory
+        self._topics: dict[str, Topic | None] = {}
+
+    def assemble(self, messages: Sequence[Message]) -> Assembled:
+        work = _Work(self, Assembled(messages=len(messages)))
+        for message in messages:
+            try:
+                work.message(message)
+            except RefusedMessage as refused:
+                work.refuse(message, refused)
+        return work.finish()
+
+    def topic(self, text: str) -> Topic | None:
+        if text not in self._topics:
+            if len(self._topics) > 2_000_000:
+                self._topics.clear()
+            self._topics[text] = parse_topic(text)
+        return self._topics[text]
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """An accepted sample, on its way to a row: corrected time is set once every clock of the batch is known."""
+
+    record: Any
+    device: Device
+    lift_id: int
+    memory: Boot
+    received: int
+    in_order: bool
+
+
+class _Work:
+    """One batch in the making."""
+
+    def __init__(self, assembler: Assembler, out: Assembled) -> None:
+        self._assembler, self.out = assembler, out
+        self._directory, self._memory = assembler.directory, assembler.memory
+        self._samples: list[_Accepted] = []
+        self._events: list[_Accepted] = []
+
+    def message(self, message: Message) -> None:
+        topic = self._assembler.topic(message.topic)
+        if topic is None:
+            raise RefusedMessage("unknown-device", "the topic is not of the contract's shape")
+        device = self._directory.devices.get(topic.device)
+        if device is None:
+            raise RefusedMessage("unknown-device", f"device {topic.device!r} is not enrolled")
+        if device.shard != topic.shard:
+            raise RefusedMessage("wrong-shard", f"shard {topic.shard}, enrolled in {device.shard}")
+        if topic.leaf == "state":
+            self._records(message, device, "state", decode_samples(message.payload))
+        elif topic.leaf == "event":
+            self._records(message, device, "event", decode_events(message.payload))
+        elif topic.leaf == "link":
+            self._link(message, device, decode_link(message.payload))
+        else:
+            raise RefusedMessage("unknown-device", f"{topic.leaf!r} is not a topic that devices write")
+
+    def _records(self, message: Message, device: Device, leaf: str, decoded: Decoded) -> None:
+        lifts = [_lift_of(device, record.lift) for record in decoded.records]  # all or none: identity refuses whole
+        self.out.received[device.id] += len(decoded.records)
+        if len(decoded.records) > 1:
+            self.out.arrays.add(device.id)
+        for fault in decoded.faults:
+            self._note_fault(device.id, fault)
+        order = sorted(range(len(lifts)), key=lambda index: (decoded.records[index].boot, decoded.records[index].seq))
+        for index in order:
+            self._record(message, device, leaf, decoded.records[index], lifts[index])
+
+    def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int) -> None:
+        memory = self._memory.boot(device.id, record.boot)
+        verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
+        self.out.boots[device.id, leaf] = record.boot
+        if verdict is Verdict.DUPLICATE:
+            self.out.duplicates[device.id] += 1
+            return
+        if verdict is Verdict.NEW_INCARNATION:
+            memory = self._memory.reincarnate(device.id, record.boot)
+        stream = memory.stream(leaf)
+        latest = self._memory.latest_boot(device.id)
+        in_order = record.seq > stream.top and (latest is None or latest[1] is memory)
+        if hole := stream.accept(record.seq, record.ts):
+            self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
+        self._memory.note_clock(memory, ts=record.ts, received=message.received_ms)
+        self.out.stored[device.id] += 1
+        accepted = _Accepted(record, device, lift_id, memory, message.received_ms, in_order)
+        (self._samples if leaf == "state" else self._events).append(accepted)
+
+    def _link(self, message: Message, device: Device, link: Link) -> None:
+        if link.gone is not None:
+            memory = self._memory.boot(device.id, link.boot)
+            for leaf, ranges in (("state", link.gone.state), ("event", link.gone.event)):
+                for first, last in ranges:
+                    if 0 < first <= last:
+                        memory.stream(leaf).give_up(first, last)
+                        self.out.gaps.append(Gap(device.id, leaf, link.boot, memory.incarnation, first, last, "gone"))
+        self.out.boots[device.id, "link"] = link.boot
+        if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
+            return
+        lifts = (device.lift_id,) if device.lift_id is not None else tuple(device.lifts.values())
+        self.out.links.append(LinkRow(device.id, lifts, link, message.received_ms))
+
+    def refuse(self, message: Message, refused: RefusedMessage) -> None:
+        topic = self._assembler.topic(message.topic)
+        device = self._directory.devices.get(topic.device) if topic else None
+        self.out.refusals.append(
+            Refusal(
+                topic=message.topic,
+                device=topic.device if topic else None,
+                device_id=device.id if device else None,
+                lift_id=device.lift_id if device else None,
+                shard=device.shard if device else None,
+                reason=refused.reason,
+                detail=refused.detail,
+                payload=message.payload,
+                received=message.received_ms,
+                leaf=topic.leaf if topic else None,
+            )
+        )
+
+    def _note_fault(self, device_id: int, fault: FieldFault) -> None:
+        key = (device_id, fault.field, fault.fault)
+        times, _ = self.out.faults.get(key, (0, ""))
+        if times or len(self.out.faults) < 10_000:
+            self.out.faults[key] = (times + 1, fault.value)
+
+    def finish(self) -> Assembled:
+        self._finish_samples()
+        for item in self._events:
+            at = item.record.ts + (item.memory.offset_ms or 0)
+            self.out.events.append(
+                EventRow(
+                    item.device.id,
+                    item.lift_id,
+                    item.record.boot,
+                    item.memory.incarnation,
+                    item.record.seq,
+                    item.record.ts,
+                    at,
+                    item.received,
+                    item.record.code,
+                    item.record.active,
+                    storable_data(item.record.data),
+                )
+            )
+        return self.out
+
+    def _finish_samples(self) -> None:
+        if not self._samples:
+            return
+        rows, faults = to_columns([item.record for item in self._samples], self._directory.label_id)
+        for index, fault in faults:
+            self._note_fault(self._samples[index].device.id, fault)
+        keys = np.empty(len(self._samples), KEYS_DTYPE)
+        for index, item in enumerate(self._samples):
+            record = item.record
+            at = record.ts + (item.memory.offset_ms or 0)
+            folded = item.in_order and at >= self._memory.lift_at(item.lift_id) - LATE_MS
+            if folded:
+                self._memory.note_lift(item.lift_id, at)
+            else:
+                self.out.late += 1
+            keys[index] = (item.device.id, record.boot, item.memory.incarnation, record.seq, record.ts, folded)
+            rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
+        self.out.samples, self.out.keys = rows, keys
+
+
+def _lift_of(device: Device, named: str | None) -> int:
+    if device.lift_id is not None:
+        if named is not None and device.lifts.get(named) != device.lift_id:
+            raise RefusedMessage("foreign-lift", f"lift {named[:20]!r} is not of device {device.device!r}")
+        return device.lift_id
+    if named is None:
+        raise RefusedMessage("lift-missing", f"gateway {device.device!r} must name the lift of each record")
+    lift_id = device.lifts.get(named)
+    if lift_id is None:
+        raise RefusedMessage("foreign-lift", f"lift {named[:20]!r} is not of gateway {device.device!r}")
+    return lift_id

@@ -1,0 +1,102 @@
+"""Who may speak for which lift, as columns and dictionaries in memory; read from the register and read again when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hoistway.limits import FLOOR_LABELS
+from hoistway.store import Database, queries
+
+SQL: Final = queries("ingest", "sql/directory.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    id: int
+    device: str
+    shard: int
+    lift_id: int | None  # None: a gateway
+    lifts: Mapping[str, int] = field(default_factory=dict)  # by rescue code: a gateway's lifts, or the terminal's own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lift:
+    id: int
+    rescue_code: str | None
+    escalator: bool
+    rated_speed_m_s: float | None
+    urban: bool
+    exercise: bool
+    parameters: Mapping[str, float]
+
+
+class Directory:
+    """The register as ingest needs it."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, Device] = {}
+        self.devices_by_id: dict[int, Device] = {}
+        self.lifts: dict[int, Lift] = {}
+        self._labels: dict[str, int] = {}
+        self._fresh: list[tuple[int, str]] = []
+        self._stamp: tuple[Any, ...] | None = None
+
+    async def refresh(self, database: Database) -> bool:
+        """Read the register again when it changed; answers whether it had."""
+        stamp = tuple((await database.fetch(SQL["stamp"]))[0])
+        if stamp == self._stamp:
+            return False
+        lifts = {row["id"]: _lift(row) for row in await database.fetch(SQL["lifts"])}
+        lifts_of: dict[int, dict[str, int]] = {}
+        for row in await database.fetch(SQL["device_lifts"]):
+            lifts_of.setdefault(row["device_id"], {})[row["rescue_code"]] = row["lift_id"]
+        self.devices = {
+            row["device"]: Device(row["id"], row["device"], row["shard"], row["lift_id"], lifts_of.get(row["id"], {}))
+            for row in await database.fetch(SQL["devices"])
+        }
+        self.devices_by_id = {device.id: device for device in self.devices.values()}
+        self.lifts = lifts
+        if not self._labels:
+            self._labels = {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
+        self._stamp = stamp
+        return True
+
+    def label_id(self, label: str) -> int:
+        """The number of a displayed floor; a new one is noted for the next transaction. -1: not 1 to 4 characters, or too many."""
+        number = self._labels.get(label)
+        if number is not None:
+            return number
+        storable = (
+            1 <= len(label) <= 4 and label.isprintable() and not any("\ud800" <= sign <= "\udfff" for sign in label)
+        )
+        if not storable or len(self._labels) >= FLOOR_LABELS:
+            return -1
+        number = len(self._labels)
+        self._labels[label] = number
+        self._fresh.append((number, label))
+        return number
+
+    def fresh_labels(self) -> list[tuple[int, str]]:
+        """Labels that no committed transaction holds yet."""
+        return list(self._fresh)
+
+    def labels_stored(self, stored: list[tuple[int, str]]) -> None:
+        self._fresh = [label for label in self._fresh if label not in stored]
+
+    def forget_labels(self) -> None:
+        """Read the labels from the store at the next refresh (after a transaction that was given up)."""
+        self._labels, self._fresh, self._stamp = {}, [], None
+
+
+def _lift(row: Any) -> Lift:
+    return Lift(
+        id=row["id"],
+        rescue_code=row["rescue_code"],
+        escalator=row["kind"] == "escalator",
+        rated_speed_m_s=row["rated_speed_m_s"],
+        urban=row["urban"],
+        exercise=row["exercise"],
+        parameters={name: float(value) for name, value in row["parameters"].items() if isinstance(value, int | float)},
+    )

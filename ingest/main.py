@@ -1,0 +1,61 @@
+"""The ingest process: settings to parts, signals to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from alarms.rules import default_rules
+from hoistway.errors import Fenced
+from hoistway.mqtt_url import MqttAddress
+from hoistway.settings import Settings
+from hoistway.store import Database
+from ingest import metrics
+from ingest.mqtt_source import MqttSource
+from ingest.service import Ingest
+from ingest.session import speaks_mqtt5
+from ingest.writer import Writer
+
+log: Final = structlog.get_logger("ingest")
+
+WATCH_S: Final = 5.0
+EXIT_FENCED: Final = 75
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) -> int:
+    """Run ingest until `stop`; answers the exit code."""
+    url = settings.need_database_url()
+    address = MqttAddress.parse(settings.need_mqtt_url())
+    metrics.serve(settings.metrics_host, settings.metrics_port)
+    database = Database(url, name="hoistway-ingest-pool", most=3)
+    await database.open()
+    writer = Writer(url, partition=partition)
+    mqtt5 = await asyncio.to_thread(speaks_mqtt5, address)
+    source = MqttSource(address, name=f"hoistway-ingest-{partition}", mqtt5=mqtt5)
+    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules())
+    await ingest.open()
+    source.start()
+    log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
+    watch = asyncio.create_task(_watch(source))
+    try:
+        await ingest.run(stop)
+    except Fenced as fenced:
+        log.error("stopping", reason=str(fenced))
+        return EXIT_FENCED
+    finally:
+        watch.cancel()
+        await asyncio.to_thread(source.stop)
+        await writer.close()
+        await database.close()
+    return 0
+
+
+async def _watch(source: MqttSource) -> None:
+    while True:
+        await asyncio.sleep(WATCH_S)
+        source.watch()
+        metrics.STALE_ACKS.set(sum(session.stale_acks for session in source.sessions))
+        metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
+        metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))

@@ -1,0 +1,46 @@
+"""Ingest's counters and gauges, in a registry of their own, served on loopback unless set otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+REGISTRY: Final = CollectorRegistry()
+
+_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"hoistway_ingest_{name}", text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str) -> Gauge:
+    return Gauge(f"hoistway_ingest_{name}", text, registry=REGISTRY)
+
+
+MESSAGES: Final = _counter("messages", "MQTT messages committed")
+RECORDS: Final = _counter("records", "records by outcome", "outcome")  # stored, duplicate, refused, late
+REFUSED: Final = _counter("refused_messages", "messages quarantined, by reason", "reason")
+FIELD_FAULTS: Final = _counter("field_faults", "fields that were unusable, by kind", "fault")
+TRANSITIONS: Final = _counter("transitions", "alarm transitions committed", "kind")
+RETRIES: Final = _counter("commit_retries", "commits tried again after an unknown outcome")
+STALE_ACKS: Final = _gauge("stale_acks", "acknowledgements withheld because their connection was gone")
+SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
+THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
+INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")
+BATCH_SECONDS: Final = Histogram(
+    "hoistway_ingest_received_to_committed_seconds",
+    "age of the oldest message of a batch when it was committed",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+LOOP: Final = _gauge("loop_timestamp_seconds", "when the loop last went round")
+DEAF: Final = _gauge("deaf", "1 while the broker is away or its backlog is coming in")
+OLDEST: Final = _gauge("oldest_waiting_seconds", "age of the oldest message not yet taken")
+
+
+def serve(host: str, port: int) -> None:
+    """Serve /metrics in a thread; port 0 = not at all."""
+    if port:
+        start_http_server(port, addr=host, registry=REGISTRY)

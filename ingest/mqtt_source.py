@@ -1,0 +1,88 @@
+"""The MQTT source: events and samples on sessions of their own, so that a flood of samples never delays an alarm."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from hoistway import wire
+from hoistway.mqtt_url import MqttAddress
+from ingest.session import Session
+from ingest.source import Message
+
+STILL_DRAINING_MS: Final = 1_000
+
+
+class MqttSource:
+    """Two persistent sessions of one broker, read as one `Source`."""
+
+    def __init__(self, address: MqttAddress, *, name: str, mqtt5: bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._awake = asyncio.Event()
+        prefix = f"{wire.PREFIX}/+/+"
+        self.events = Session(
+            address,
+            client_id=f"{name}-event",
+            subscriptions=(f"{prefix}/event", f"{prefix}/link"),
+            mqtt5=mqtt5,
+            wake=self._wake,
+        )
+        self.samples = Session(
+            address, client_id=f"{name}-state", subscriptions=(f"{prefix}/state",), mqtt5=mqtt5, wake=self._wake
+        )
+        self.sessions: Final = (self.events, self.samples)
+
+    def start(self) -> None:
+        for session in self.sessions:
+            session.start()
+
+    def stop(self) -> None:
+        for session in self.sessions:
+            session.stop()
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._awake.set)
+
+    @property
+    def deaf(self) -> bool:
+        if not all(session.settled for session in self.sessions):
+            return True
+        oldest = self.oldest_ms()
+        return oldest is not None and time.time_ns() // 1_000_000 - oldest > STILL_DRAINING_MS
+
+    def oldest_ms(self) -> int | None:
+        oldest = [at for session in self.sessions if (at := session.oldest_ms()) is not None]
+        return min(oldest) if oldest else None
+
+    def take(self, *, samples: int, bytes_: int) -> list[Message]:
+        taken = self.events.take(messages=samples, bytes_=bytes_)
+        bytes_ -= sum(len(message.payload) for message in taken)
+        return taken + self.samples.take(messages=samples - len(taken), bytes_=bytes_)
+
+    def acknowledge(self, messages: Sequence[Message]) -> int:
+        count = 0
+        for message in messages:
+            if message.handle is not None:
+                session: Session = message.handle[0]  # type: ignore[index]  # made in Session._on_message
+                count += session.acknowledge(message)
+        return count
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self.events.publish(topic, payload)
+
+    async def wait(self, timeout_s: float) -> None:
+        if any(session.queued for session in self.sessions):
+            return
+        self._awake.clear()
+        if any(session.queued for session in self.sessions):
+            return
+        try:
+            await asyncio.wait_for(self._awake.wait(), timeout_s)
+        except TimeoutError:
+            return
+
+    def watch(self) -> int:
+        """Start dead network threads again; answers how many were dead."""
+        return sum(session.revive() for session in self.sessions)

@@ -1,0 +1,312 @@
+"""The loop: take, assemble, step, commit, acknowledge, tick. One clock read a round; everything else is an argument."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from alarms.engine import Engine
+from alarms.rules import RuleSet
+from hoistway import limits
+from hoistway.store import Database
+from ingest import metrics
+from ingest.acks import Acks
+from ingest.alarm_rows import Change, ChangeKind
+from ingest.assemble import Assembled, Assembler, Refusal
+from ingest.directory import Directory
+from ingest.memory import Memory
+from ingest.recovery import recover
+from ingest.source import Message, Source
+from ingest.transaction import SQL, Work
+from ingest.transitions import changes_of
+from ingest.writer import DataRefusedError, Writer
+
+log: Final = structlog.get_logger("ingest")
+
+REFRESH_S: Final = 5.0
+HOUSEKEEPING_S: Final = 2.0
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Ingest:
+    """One partition's ingest. `open` recovers, `run` goes on until stopped."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        writer: Writer,
+        source: Source,
+        rules: RuleSet,
+        clock: Callable[[], int] = wall_ms,
+    ) -> None:
+        self._database, self._writer, self._source, self._rules, self._clock = database, writer, source, rules, clock
+        self.partition: Final = writer.partition
+        self._directory = Directory()
+        self._reset()
+        self._deaf = True
+        self._next_tick_ms = 0
+        self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
+        self._next_refresh_s = 0.0
+        self._next_housekeeping_s = 0.0
+        self._checkpointed = 0
+
+    def _reset(self) -> None:
+        self._memory = Memory()
+        self._engine = Engine(self._rules, capacity=1_024)
+        self._assembler = Assembler(self._directory, self._memory)
+        self._acks = Acks(self._directory, self._memory)
+        self._batch_no = 0
+
+    # --- start and recovery ---
+
+    async def open(self) -> None:
+        """Take the partition and rebuild the state from the store."""
+        await self._writer.open()
+        await self._partitions()
+        await self._publish_rules()
+        await self._recover()
+
+    async def _recover(self) -> None:
+        self._reset()
+        self._directory.forget_labels()
+        await self._refresh(force=True)
+        async with self._database.acquire() as connection:
+            found = await recover(connection, self._engine, self._memory, partition=self.partition)
+        self._batch_no = self._checkpointed = found.batch_no
+        self._next_tick_ms = 0
+        log.info(
+            "recovered",
+            batch=found.batch_no,
+            batches_replayed=found.batches_replayed,
+            samples_replayed=found.samples_replayed,
+        )
+
+    async def _refresh(self, *, force: bool = False) -> None:
+        if await self._directory.refresh(self._database) or force:
+            lifts = list(self._directory.lifts.values())
+            self._engine.set_fleet(
+                [lift.id for lift in lifts],
+                [lift.escalator for lift in lifts],
+                [lift.rated_speed_m_s or float("nan") for lift in lifts],
+                {lift.id: lift.parameters for lift in lifts if lift.parameters},
+            )
+
+    async def _publish_rules(self) -> None:
+        rows = [
+            (rule.id, rule.version, rule.text, rule.title["zh"], rule.title["en"], rule.severity, rule.opens)
+            for rule in self._rules
+        ]
+        await self._database.execute(SQL["rule_versions"], *[list(column) for column in zip(*rows, strict=True)])
+
+    async def _partitions(self) -> None:
+        """Today's and the next two days' partitions of `sample`."""
+        today = datetime.fromtimestamp(self._clock() / 1_000, UTC).date()
+        for ahead in range(3):
+            day = today + timedelta(days=ahead)
+            name = f"sample_{day:%Y%m%d}"
+            if not await self._database.fetchval(SQL["day_partition"], name):
+                await self._database.execute(
+                    f"create table if not exists {name} partition of sample"
+                    f" for values from ('{day}') to ('{day + timedelta(days=1)}')"
+                )
+
+    # --- the loop ---
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`: rounds of one batch and one tick. On the way out a checkpoint is written."""
+        while not stop.is_set():
+            await self._source.wait(0.2)
+            await asyncio.sleep(limits.BATCH_MIN_WAIT_MS / 1_000)
+            await self.round()
+        await self._checkpoint()
+
+    async def round(self) -> None:
+        """Take what has come, carry it out, then look at the clock."""
+        messages = self._source.take(samples=limits.BATCH_SAMPLES, bytes_=limits.BATCH_BYTES)
+        if messages:
+            await self._carry_out(messages)
+        await self._look_at_clock()
+        await self._housekeeping()
+        metrics.LOOP.set(time.time())
+
+    async def _carry_out(self, messages: Sequence[Message]) -> None:
+        if any(self._unknown(message) for message in messages):
+            await self._refresh()
+        try:
+            await self._process(messages)
+        except DataRefusedError as refused:
+            log.error("the store refused a batch; taking its messages one by one", error=str(refused))
+            await self._one_by_one(messages)
+        self._source.acknowledge(messages)
+
+    def _unknown(self, message: Message) -> bool:
+        topic = self._assembler.topic(message.topic)
+        return topic is not None and topic.device not in self._directory.devices
+
+    async def _process(self, messages: Sequence[Message], replays: Sequence[tuple[int, str]] = ()) -> Assembled:
+        batch = self._assembler.assemble(messages)
+        now = self._clock()
+        transitions = self._engine.step(batch.for_engine(), now)
+        changes = changes_of(transitions, self._engine, self._rules, self._directory)
+        await self._commit("batch", now, batch, changes, replays)
+        for topic, payload in self._acks.after_commit(batch, now_ms=self._clock()):
+            self._source.publish(topic, payload)
+        _count(batch, messages, self._clock())
+        return batch
+
+    async def _one_by_one(self, messages: Sequence[Message]) -> None:
+        """Find the message that the store refuses: state is rebuilt, then each message is a batch of its own."""
+        await self._recover()
+        for message in messages:
+            try:
+                await self._process([message])
+            except DataRefusedError as refused:
+                await self._recover()
+                await self._quarantine(message, str(refused))
+
+    async def _quarantine(self, message: Message, detail: str) -> None:
+        topic = self._assembler.topic(message.topic)
+        device = self._directory.devices.get(topic.device) if topic else None
+        refusal = Refusal(
+            topic=message.topic,
+            device=topic.device if topic else None,
+            device_id=device.id if device else None,
+            lift_id=device.lift_id if device else None,
+            shard=device.shard if device else None,
+            reason="refused-by-store",
+            detail=detail[:500],
+            payload=message.payload,
+            received=message.received_ms,
+            leaf=topic.leaf if topic else None,
+        )
+        await self._commit("batch", self._clock(), Assembled(refusals=[refusal], messages=1), [])
+
+    async def _commit(
+        self,
+        kind: str,
+        clock_ms: int,
+        batch: Assembled,
+        changes: Sequence[Change],
+        replays: Sequence[tuple[int, str]] = (),
+    ) -> None:
+        labels = self._directory.fresh_labels()
+        work = Work(
+            batch_no=self._batch_no + 1,
+            kind=kind,
+            clock_ms=clock_ms,
+            assembled=batch,
+            changes=changes,
+            labels=labels,
+            replays=replays,
+        )
+        before = self._writer.retries
+        await self._writer.commit(work)
+        metrics.RETRIES.inc(self._writer.retries - before)
+        self._batch_no += 1
+        self._directory.labels_stored(labels)
+        for change in changes:
+            metrics.TRANSITIONS.labels(ChangeKind(change.kind).name.lower()).inc()
+        if changes or batch.refusals:
+            await self._hint()
+
+    async def _hint(self) -> None:
+        """Wake the consoles; a lost hint costs them one poll interval."""
+        try:
+            await self._database.execute("select pg_notify('hoistway_change', '')")
+        except Exception as error:  # noqa: BLE001  # a hint may fail in every way that a database can
+            log.debug("hint not sent", error=str(error))
+
+    # --- time ---
+
+    async def _look_at_clock(self) -> None:
+        now = self._clock()
+        metrics.DEAF.set(self._source.deaf)
+        oldest = self._source.oldest_ms()
+        metrics.OLDEST.set(max(0, now - oldest) / 1_000 if oldest is not None else 0)
+        if self._source.deaf:
+            self._deaf = True
+            return
+        if self._deaf:
+            self._engine.listening(now)
+            await self._commit("listening", now, Assembled(), [])
+            self._deaf = False
+            self._next_tick_ms = 0
+        await self._tick(now, oldest)
+
+    async def _tick(self, now: int, oldest: int | None) -> None:
+        """Ticks lie on a one-second grid and never pass the oldest message that still waits."""
+        until = min(now, oldest if oldest is not None else now) - limits.TICK_SETTLE_MS
+        tick = until - until % limits.TICK_MS
+        if tick < self._next_tick_ms:
+            return
+        self._next_tick_ms = tick + limits.TICK_MS
+        transitions = self._engine.tick(tick)
+        if len(transitions):
+            changes = changes_of(transitions, self._engine, self._rules, self._directory)
+            await self._commit("tick", tick, Assembled(), changes)
+
+    # --- what else has to be done ---
+
+    async def _housekeeping(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_refresh_s:
+            self._next_refresh_s = now + REFRESH_S
+            await self._refresh()
+            await self._partitions()
+        if now >= self._next_housekeeping_s:
+            self._next_housekeeping_s = now + HOUSEKEEPING_S
+            await self._replay_quarantine()
+        if now >= self._next_checkpoint_s:
+            self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        if self._batch_no == self._checkpointed:
+            return
+        await self._database.execute(
+            SQL["checkpoint"],
+            self.partition,
+            self._batch_no,
+            datetime.fromtimestamp(self._clock() / 1_000, UTC),
+            " ".join(f"{rule.id}@{rule.version}" for rule in self._rules),
+            self._engine.snapshot(),
+            self._memory.snapshot(),
+        )
+        self._checkpointed = self._batch_no
+
+    async def _replay_quarantine(self) -> None:
+        for row in await self._database.fetch(SQL["replay_requests"]):
+            message = Message(row["topic"], row["payload"], self._clock())
+            await self._refresh()
+            verdict = Assembler(self._directory, Memory()).assemble([message])
+            if verdict.refusals:
+                result = f"refused again: {verdict.refusals[0].reason}"
+                await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], result)])
+                continue
+            try:
+                await self._process([message], [(row["id"], "accepted")])
+            except DataRefusedError as refused:
+                await self._recover()
+                await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], str(refused)[:200])])
+
+
+def _count(batch: Assembled, messages: Sequence[Message], now: int) -> None:
+    metrics.MESSAGES.inc(len(messages))
+    metrics.RECORDS.labels("stored").inc(batch.stored.total())
+    metrics.RECORDS.labels("duplicate").inc(batch.duplicates.total())
+    metrics.RECORDS.labels("late").inc(batch.late)
+    for refusal in batch.refusals:
+        metrics.REFUSED.labels(refusal.reason).inc()
+    for (_, _, fault), (times, _) in batch.faults.items():
+        metrics.FIELD_FAULTS.labels(fault).inc(times)
+    if messages:
+        metrics.BATCH_SECONDS.observe(max(0, now - min(message.received_ms for message in messages)) / 1_000)

@@ -1,0 +1,87 @@
+-- What alarm transitions do to the rows of alarms and cases, in the batch's own transaction.
+
+-- name: raise
+-- At most one open alarm per lift and rule: a repeat counts up on the open one.
+with t as (
+    select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+        $8::text[]) as t (lift_id, rule_id, rule_version, severity, opens, hold_start, raised_at, evidence)
+)
+insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
+    evidence, exercise)
+select t.lift_id, t.rule_id, t.rule_version, t.severity, t.opens, 'active', t.hold_start, t.raised_at, $9,
+    t.evidence::jsonb, l.exercise
+from t join lift l on l.id = t.lift_id
+on conflict (lift_id, rule_id) where open do update
+set condition = 'active', cleared_at = null, repeats = a.repeats + 1, severity = excluded.severity, opens = excluded.opens,
+    version = a.version + 1
+returning id, lift_id, rule_id, opens, raised_at, repeats, exercise
+
+-- name: clear
+update alarm a set condition = 'cleared', cleared_at = t.at, version = a.version + 1
+from unnest($1::int[], $2::text[], $3::timestamptz[]) as t (lift_id, rule_id, at)
+where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
+returning a.id, a.lift_id, a.rule_id, a.opens, a.cleared_at as at
+
+-- name: promote
+-- What was only a notice (in inspection, say) is now the alarm itself.
+update alarm a set severity = t.severity, opens = t.opens, version = a.version + 1
+from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) as t (lift_id, rule_id, severity, opens, at)
+where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
+returning a.id, a.lift_id, a.rule_id, a.opens, t.at as raised_at, a.repeats, a.exercise
+
+-- name: alarm_events
+insert into alarm_event (alarm_id, kind, at, detail)
+select t.alarm_id, t.kind, t.at, t.detail::jsonb
+from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) as t (alarm_id, kind, at, detail)
+
+-- name: notice
+-- A message that could not be read from a lift that is known: one line at the desk, open until somebody has seen it.
+insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
+    cleared_at, evidence, exercise)
+select t.lift_id, $2, 'built-in', 'notice', 'notice', 'cleared', $3, $3, $3, $3, t.evidence::jsonb, l.exercise
+from unnest($1::int[], $4::text[]) as t (lift_id, evidence) join lift l on l.id = t.lift_id
+on conflict (lift_id, rule_id) where open do update
+set repeats = a.repeats + 1, version = a.version + 1
+returning id, repeats
+
+-- name: open_cases
+-- One open case per lift and kind: an alarm of a lift that has one joins it.
+insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise)
+select t.kind, 'S04', t.lift_id, t.alarm_id, $4, t.exercise
+from unnest($1::text[], $2::int[], $3::bigint[], $5::bool[]) as t (kind, lift_id, alarm_id, exercise)
+on conflict (lift_id, kind) where open do nothing
+returning id, lift_id, kind
+
+-- name: open_cases_of
+select id, lift_id, kind from rescue_case where open and lift_id = any($1::int[])
+
+-- name: case_events
+insert into case_event (case_id, kind, at, reason, after)
+select t.case_id, t.kind, t.at, t.reason, t.after::jsonb
+from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) as t (case_id, kind, at, reason, after)
+
+-- name: timers
+insert into timer (kind, case_id, due_at)
+select * from unnest($1::text[], $2::bigint[], $3::timestamptz[])
+on conflict (kind, case_id) do nothing
+
+-- name: device_says_clear
+-- The car says its doors are open at a landing: shown on the case, never the end of it.
+update rescue_case set device_says_clear_at = $2, version = version + 1
+where open and kind = 'entrapment' and lift_id = any($1::int[]) and device_says_clear_at is null
+returning id
+
+-- name: device_says_trapped
+update rescue_case set device_says_clear_at = null, version = version + 1
+where open and kind = 'entrapment' and lift_id = any($1::int[]) and device_says_clear_at is not null
+returning id
+
+-- name: contact_lost
+update rescue_case set contact_lost_at = $2, version = version + 1
+where open and lift_id = any($1::int[]) and contact_lost_at is null
+returning id
+
+-- name: contact_back
+update rescue_case set contact_lost_at = null, version = version + 1
+where open and lift_id = any($1::int[]) and contact_lost_at is not null
+returning id

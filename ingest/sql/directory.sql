@@ -1,0 +1,28 @@
+-- The register as ingest needs it.
+
+-- name: stamp
+-- Changes whenever a lift or device was added, changed or revoked.
+select
+    (select count(*) from lift), (select max(updated_at) from lift),
+    (select count(*) from device), (select max(enrolled_at) from device), (select count(revoked_at) from device),
+    (select count(*) from gateway_lift)
+
+-- name: lifts
+select id, rescue_code, kind, rated_speed_m_s, urban, exercise, parameters from lift
+
+-- name: devices
+-- A revoked device is unknown: what it sends goes to the quarantine.
+select id, device, shard, lift_id from device where revoked_at is null
+
+-- name: device_lifts
+-- The lifts that a device may name in its records: a gateway's, or a terminal's only one.
+select g.device_id, g.lift_id, l.rescue_code
+from gateway_lift g join lift l on l.id = g.lift_id
+where l.rescue_code is not null
+union all
+select d.id, d.lift_id, l.rescue_code
+from device d join lift l on l.id = d.lift_id
+where l.rescue_code is not null
+
+-- name: labels
+select id, label from floor_label

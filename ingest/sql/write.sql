@@ -1,0 +1,110 @@
+-- The one transaction of a batch. Every statement is set-based; arrays come as parameters.
+
+-- name: take_lease
+-- A new process takes the partition: the epoch rises, and the process before it can no longer commit.
+insert into lease (partition, epoch, holder) values ($1, 1, $2)
+on conflict (partition) do update
+set epoch = lease.epoch + 1, holder = excluded.holder, renewed_at = clock_timestamp()
+returning epoch
+
+-- name: hold_lease
+-- First statement of every writing transaction: no row means that another process has taken over.
+select 1 from lease where partition = $1 and epoch = $2 for share
+
+-- name: next_batch
+select coalesce(max(batch_no), 0) + 1 from ingest_batch where partition = $1
+
+-- name: open_batch
+insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: is_committed
+-- After an unknown outcome: is the batch in?
+select 1 from ingest_batch where token = $1
+
+-- name: labels
+insert into floor_label (id, label) select * from unnest($1::smallint[], $2::text[])
+
+-- name: events
+insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, code, active, data)
+select $1, $2, t.ordinal, t.received, t.at, t.ts, t.seq, t.boot, t.incarnation, t.device_id, t.lift_id, t.code, t.active,
+    t.data::jsonb
+from unnest($3::int[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::int[], $9::int[], $10::int[],
+    $11::int[], $12::text[], $13::bool[], $14::text[])
+    as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, code, active, data)
+
+-- name: links
+insert into link (device_id, online, boot, conn, received)
+select distinct on (t.device_id) t.device_id, t.online, t.boot, t.conn, t.received
+from unnest($1::int[], $2::bool[], $3::int[], $4::bigint[], $5::timestamptz[]) with ordinality
+    as t (device_id, online, boot, conn, received, n)
+order by t.device_id, t.n desc
+on conflict (device_id) do update
+set online = excluded.online, boot = excluded.boot, conn = excluded.conn, received = excluded.received
+
+-- name: contacts
+insert into contact (partition, batch_no, ordinal, lift_id, received, online)
+select $1, $2, t.ordinal, t.lift_id, t.received, t.online
+from unnest($3::int[], $4::int[], $5::timestamptz[], $6::bool[]) as t (ordinal, lift_id, received, online)
+
+-- name: gaps
+insert into gap (device_id, stream, boot, incarnation, first_seq, last_seq, reason)
+select * from unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::text[])
+
+-- name: quarantine
+-- The same bytes with the same reason count up instead of filling the table.
+insert into quarantine
+    (received, topic, device, reason, detail, payload, payload_bytes, sha256_8, times, last_received)
+select min(t.received), t.topic, min(t.device), t.reason, min(t.detail), (array_agg(t.payload))[1], min(t.bytes), t.sha,
+    count(*), max(t.received)
+from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::text[])
+    as t (received, topic, device, reason, detail, payload, bytes, sha)
+group by t.topic, t.sha, t.reason
+on conflict (topic, sha256_8, reason) where replayed_at is null do update
+set times = quarantine.times + excluded.times, last_received = excluded.last_received
+
+-- name: field_faults
+insert into field_fault (device_id, field, fault, times, last_value, last_seen)
+select t.device_id, t.field, t.fault, t.times, t.value, $6
+from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as t (device_id, field, fault, times, value)
+on conflict (device_id, field, fault) do update
+set times = field_fault.times + excluded.times, last_value = excluded.last_value, last_seen = excluded.last_seen
+
+-- name: counters
+insert into device_counter (device_id, received, stored, duplicates)
+select * from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[])
+on conflict (device_id) do update
+set received = device_counter.received + excluded.received, stored = device_counter.stored + excluded.stored,
+    duplicates = device_counter.duplicates + excluded.duplicates
+
+-- name: checkpoint
+insert into checkpoint (partition, batch_no, clock, rules, engine, devices) values ($1, $2, $3, $4, $5, $6)
+on conflict (partition) do update
+set batch_no = excluded.batch_no, clock = excluded.clock, rules = excluded.rules, engine = excluded.engine,
+    devices = excluded.devices, taken_at = clock_timestamp()
+where checkpoint.batch_no <= excluded.batch_no
+
+-- name: rule_versions
+-- Every rule text that goes live is kept; the others are no longer live.
+with given as (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+        as t (rule_id, version, text, title_zh, title_en, severity, opens)
+), retired as (
+    update rule_version r set live = false
+    where r.live and not exists (select 1 from given g where g.rule_id = r.rule_id and g.version = r.version)
+)
+insert into rule_version (rule_id, version, text, title_zh, title_en, severity, opens)
+select * from given
+on conflict (rule_id, version) do update set live = true
+
+-- name: day_partition
+-- Is there a partition of that name?
+select to_regclass($1) is not null
+
+-- name: replay_requests
+select id, topic, payload from quarantine
+where replay_requested_at is not null and replayed_at is null order by replay_requested_at limit 200
+
+-- name: replayed
+update quarantine q set replayed_at = clock_timestamp(), replay_result = t.result
+from unnest($1::bigint[], $2::text[]) as t (id, result) where q.id = t.id

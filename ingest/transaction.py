@@ -1,0 +1,134 @@
+"""The one transaction of a batch: rows, alarms, cases, timers and the place in the stream commit together or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hoistway.errors import Fenced
+from hoistway.limits import QUARANTINE_BYTES
+from hoistway.store import queries
+from ingest.alarm_rows import Change, columns, when, write_changes, write_notices
+from ingest.assemble import Assembled, Refusal
+from ingest.pack import COLUMNS, pack_samples
+
+SQL: Final = queries("ingest", "sql/write.sql")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one transaction writes. The token is made before the first try, so that an unknown outcome can be asked for."""
+
+    batch_no: int
+    kind: str  # batch, tick, listening
+    clock_ms: int
+    assembled: Assembled = field(default_factory=Assembled)
+    changes: Sequence[Change] = ()
+    labels: Sequence[tuple[int, str]] = ()
+    replays: Sequence[tuple[int, str]] = ()  # quarantine id, result
+    token: uuid.UUID = field(default_factory=uuid.uuid4)
+
+
+async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> None:
+    """Commit `work`. Raises `Fenced` when another process holds the partition, and asyncpg's errors."""
+    async with connection.transaction():
+        if await connection.fetchval(SQL["hold_lease"], partition, epoch) is None:
+            raise Fenced(f"partition {partition} was taken over (our epoch was {epoch})")
+        batch = work.assembled
+        await connection.execute(
+            SQL["open_batch"],
+            partition,
+            work.batch_no,
+            work.token,
+            work.kind,
+            when(work.clock_ms),
+            epoch,
+            len(batch.samples),
+            len(batch.events),
+        )
+        await _telemetry(connection, work, partition)
+        await _oddities(connection, batch, work.clock_ms)
+        if work.changes:
+            await write_changes(connection, work.changes, detected_at=when(work.clock_ms))
+        unreadable = [refusal for refusal in batch.refusals if refusal.leaf == "event" and refusal.lift_id is not None]
+        if unreadable:
+            await write_notices(connection, unreadable, at=when(work.clock_ms))
+        if work.replays:
+            await connection.execute(SQL["replayed"], *columns(work.replays, 2))
+
+
+async def _telemetry(connection: Any, work: Work, partition: int) -> None:
+    batch = work.assembled
+    if work.labels:
+        await connection.execute(SQL["labels"], *columns(work.labels, 2))
+    if len(batch.samples):
+        body = pack_samples(batch.samples, batch.keys, partition=partition, batch_no=work.batch_no)
+        await connection.copy_to_table("sample", source=_Once(body), columns=COLUMNS, format="binary")
+    if batch.events:
+        arrays = [
+            list(range(len(batch.events))),
+            [when(row.received) for row in batch.events],
+            [when(row.at) for row in batch.events],
+            *[
+                [getattr(row, name) for row in batch.events]
+                for name in ("ts", "seq", "boot", "incarnation", "device_id", "lift_id", "code", "active", "data")
+            ],
+        ]
+        await connection.execute(SQL["events"], partition, work.batch_no, *arrays)
+    if batch.links:
+        links = [
+            (row.device_id, row.link.online, row.link.boot, row.link.conn, when(row.received)) for row in batch.links
+        ]
+        await connection.execute(SQL["links"], *columns(links, 5))
+        contacts = [(lift, when(row.received), row.link.online) for row in batch.links for lift in row.lift_ids]
+        numbered = [(index, *contact) for index, contact in enumerate(contacts)]
+        await connection.execute(SQL["contacts"], partition, work.batch_no, *columns(numbered, 4))
+    if batch.gaps:
+        gaps = [(g.device_id, g.stream, g.boot, g.incarnation, g.first, g.last, g.reason) for g in batch.gaps]
+        await connection.execute(SQL["gaps"], *columns(gaps, 7))
+
+
+async def _oddities(connection: Any, batch: Assembled, clock_ms: int) -> None:
+    if batch.refusals:
+        await connection.execute(SQL["quarantine"], *columns([_quarantined(row) for row in batch.refusals], 8))
+    if batch.faults:
+        faults = [(*key, times, value) for key, (times, value) in batch.faults.items()]
+        await connection.execute(SQL["field_faults"], *columns(faults, 5), when(clock_ms))
+    if batch.received:
+        devices = sorted(batch.received)
+        counts = [
+            [counter[device] for device in devices] for counter in (batch.received, batch.stored, batch.duplicates)
+        ]
+        await connection.execute(SQL["counters"], devices, *counts)
+
+
+def _quarantined(row: Refusal) -> tuple[Any, ...]:
+    printable = row.topic.replace("\x00", "\\0")
+    return (
+        when(row.received),
+        printable,
+        row.device,
+        row.reason,
+        row.detail.replace("\x00", "\\0"),
+        row.payload[:QUARANTINE_BYTES],
+        len(row.payload),
+        row.sha256_8,
+    )
+
+
+class _Once:
+    """One block of bytes as the asynchronous iterator that COPY reads."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._body is None:
+            raise StopAsyncIteration
+        body, self._body = self._body, None
+        return body

@@ -1,0 +1,37 @@
+"""The engine's transitions with the words their rows need: rule, severity, evidence."""
+
+from __future__ import annotations
+
+import json
+
+from alarms.engine import Engine
+from alarms.rules import RuleSet
+from alarms.signals import Transitions
+from ingest.alarm_rows import Change, ChangeKind
+from ingest.directory import Directory
+
+
+def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directory: Directory) -> list[Change]:
+    """One `Change` a transition, in causal order. An object per alarm, never per reading."""
+    changes = []
+    for slot, rule_index, kind, at, hold_start, demoted in transitions.rows[
+        ["slot", "rule", "kind", "at", "hold_start", "demoted"]
+    ].tolist():
+        rule, lift = rules[rule_index], directory.lifts.get(slot)
+        evidence = engine.evidence(slot, rule_index) if kind != ChangeKind.CLEAR else {}
+        changes.append(
+            Change(
+                kind=ChangeKind(kind),
+                lift_id=slot,
+                rule_id=rule.id,
+                rule_version=rule.version,
+                severity=rule.severity,
+                opens=rule.opens,
+                at_ms=at,
+                hold_start_ms=hold_start,
+                demoted=bool(demoted),
+                urban=lift.urban if lift else True,
+                evidence=json.dumps(evidence, allow_nan=False),
+            )
+        )
+    return changes

@@ -1,0 +1,31 @@
+"""Fixtures every test folder may ask for: one PostgreSQL a session, a fresh migrated database a test file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.folders import temporary_home
+from tests.support.postgres import PostgresServer
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_server() -> AsyncIterator[PostgresServer]:
+    """The session's own PostgreSQL, in a temporary folder."""
+    with temporary_home() as home:
+        server = PostgresServer(home)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database_url(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A fresh database with every migration applied, one for each test file."""
+    url = await postgres_server.fresh_database(request.module.__name__.rpartition(".")[2][:40])
+    yield url
+    await postgres_server.drop_database(url)

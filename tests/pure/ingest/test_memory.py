@@ -1,0 +1,104 @@
+"""Which records ingest has, per device and boot."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoistway.limits import BOOTS_REMEMBERED, EVENT_HOLES
+from ingest.memory import Memory, Stream, Verdict
+
+
+@given(st.lists(st.integers(1, 60), max_size=120))
+def test_stream_knows_exactly_what_it_accepted(numbers: list[int]) -> None:
+    """Whatever the order, a number is known if and only if it was accepted, and the holes are what is missing below the top."""
+    stream = Stream()
+    for number in numbers:
+        if not stream.has(number):
+            stream.accept(number, number)
+    seen = set(numbers)
+    assert {number for number in range(1, 62) if stream.has(number)} == seen
+    holes = {number for first, last in stream.missing(most=100) for number in range(first, last + 1)}
+    assert holes == set(range(1, max(seen, default=0) + 1)) - seen
+    assert not stream.above or stream.contiguous + 1 not in stream.above
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 40), st.integers(0, 20))
+def test_given_up_numbers_are_missing_no_more(numbers: list[int], first: int, length: int) -> None:
+    """After `gone`, no hole overlaps what the device gave up, and nothing accepted is forgotten."""
+    stream = Stream()
+    for number in numbers:
+        stream.accept(number, number)
+    stream.give_up(first, first + length)
+    holes = {number for low, high in stream.missing(most=100) for number in range(low, high + 1)}
+    assert not holes & set(range(first, first + length + 1))
+    assert all(stream.has(number) for number in numbers)
+
+
+def test_a_stream_full_of_holes_gives_the_oldest_up() -> None:
+    """Past the limit the oldest hole is given up and named, so that memory stays bounded."""
+    stream = Stream()
+    given_up = [stream.accept(number, 0) for number in range(2, 2 * EVENT_HOLES + 6, 2)]
+    assert [hole for hole in given_up if hole] == [(1, 1), (3, 3), (5, 5)][: len([hole for hole in given_up if hole])]
+    assert any(given_up)
+    assert len(stream.above) <= EVENT_HOLES
+
+
+def test_a_number_sent_again_is_a_duplicate_and_a_newer_one_under_it_is_not() -> None:
+    """The same record again is a duplicate; the same number with a newer time stamp is a device that lost its memory."""
+    memory = Memory()
+    boot = memory.boot(1, 7)
+    boot.event.accept(1, 1_000)
+    assert memory.judge(boot, "event", 1, 1_000) is Verdict.DUPLICATE
+    assert memory.judge(boot, "event", 1, 9_000) is Verdict.NEW_INCARNATION
+    fresh = memory.reincarnate(1, 7)
+    assert fresh.incarnation == 1
+    assert memory.judge(fresh, "event", 1, 9_000) is Verdict.NEW
+
+
+def test_the_clock_offset_is_the_smallest_difference() -> None:
+    """A record that waited longer on its way never makes a device's clock look more wrong."""
+    memory = Memory()
+    boot = memory.boot(1, 1)
+    for ts, received in ((1_000, 61_000), (2_000, 2_150), (3_000, 9_000)):
+        memory.note_clock(boot, ts=ts, received=received)
+    assert boot.offset_ms == 150
+
+
+def test_only_the_last_boots_are_kept() -> None:
+    """A device that restarts for ever does not fill the memory."""
+    memory = Memory()
+    for number in range(50):
+        memory.boot(1, number)
+    assert sum(1 for _ in memory.boots()) == BOOTS_REMEMBERED
+    latest = memory.latest_boot(1)
+    assert latest is not None
+    assert latest[0] == 49
+
+
+def test_the_retained_copy_of_a_link_message_is_no_news() -> None:
+    """Only a new connection or a change counts; an older connection's word is ignored."""
+    memory = Memory()
+    assert memory.note_link(1, 4, 10, online=True)
+    assert not memory.note_link(1, 4, 10, online=True)
+    assert not memory.note_link(1, 4, 9, online=False)
+    assert memory.note_link(1, 4, 10, online=False)
+    assert memory.note_link(1, 5, 1, online=True)
+
+
+def test_a_snapshot_restores_everything() -> None:
+    """What was remembered before a restart is remembered after it."""
+    memory = Memory()
+    boot = memory.boot(3, 2)
+    for number in (1, 2, 5, 9):
+        boot.state.accept(number, number * 10)
+    memory.note_clock(boot, ts=10, received=35)
+    memory.note_lift(8, 77)
+    memory.note_link(3, 2, 1, online=True)
+    again = Memory()
+    again.restore(memory.snapshot())
+    assert again.snapshot() == memory.snapshot()
+    found = again.known(3, 2)
+    assert found is not None
+    assert found.state.missing() == [(3, 4), (6, 8)]
+    assert (found.offset_ms, again.lift_at(8)) == (25, 77)
