@@ -121,7 +121,9 @@ class _Checker:
 
     def _only_silent(self, what: str, offset: int) -> None:
         if not self._silent:
-            raise self._source.error(f"{what} is known only while a lift is silent; expected a rule with silent_for", offset)
+            raise self._source.error(
+                f"{what} is known only while a lift is silent; expected a rule with silent_for", offset
+            )
 
     def _binary(self, node: Binary) -> Term:
         operator = node.operator
@@ -146,7 +148,9 @@ class _Checker:
         if left.type is Type.NUMBER:
             return Term("equal", Type.BOOL, (left, self.expect(node.right, Type.NUMBER)))
         hint = "write the condition itself, or not (...)" if left.type is Type.BOOL else "a label fits only known()"
-        raise self._source.error(f"{left.type} cannot be compared; {hint}; expected a number or an enumeration", _start(node))
+        raise self._source.error(
+            f"{left.type} cannot be compared; {hint}; expected a number or an enumeration", _start(node)
+        )
 
     def _among(self, node: Among) -> Term:
         operand = self.expect(node.operand, Type.ENUM)
@@ -177,12 +181,16 @@ class _Checker:
             "param": self._param,
         }
         if node.name not in makers:
-            raise self._source.error(f"unknown function {node.name!r}; expected one of {', '.join(FUNCTIONS)}", node.offset)
+            raise self._source.error(
+                f"unknown function {node.name!r}; expected one of {', '.join(FUNCTIONS)}", node.offset
+            )
         return makers[node.name](node)
 
     def _count(self, call: Call, least: int, most: int, expected: str) -> None:
         if not least <= len(call.arguments) <= most:
-            raise self._source.error(f"{call.name}() has {len(call.arguments)} arguments; expected {expected}", call.offset)
+            raise self._source.error(
+                f"{call.name}() has {len(call.arguments)} arguments; expected {expected}", call.offset
+            )
 
     def _single(self, call: Call, wanted: Type) -> Term:
         self._count(call, 1, 1, str(wanted))
@@ -215,7 +223,9 @@ class _Checker:
         self._count(call, 2, 2, "a name in quotes and a default number")
         name = self._text(call.arguments[0], "a parameter's name")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise self._source.error("expected lower-case letters, digits and '_' as the name", call.arguments[0].offset)
+            raise self._source.error(
+                "expected lower-case letters, digits and '_' as the name", call.arguments[0].offset
+            )
         default = self._term(call.arguments[1])
         if default.op == "negate" and default.parts[0].op == "number":
             default = Term("number", Type.NUMBER, value=-float(str(default.parts[0].value)))

@@ -1,23 +1,169 @@
-"""The engine. (signatures first)"""
+"""The alarm engine: samples, events, silence in; alarm transitions out. A deterministic fold without I/O, clock or log.
+
+The same records give the same transitions however they are cut into batches and however many ticks lie between, as long as no tick
+is later than a record still to come. What each rule means is written in docs/rules.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from alarms import machine, snapshot
+from alarms.compiled import NEVER, Compiled
+from alarms.fold import fold
+from alarms.machine import Sink
 from alarms.rules import RuleSet
-from alarms.signals import Batch, Transitions
+from alarms.signals import CLEAR, DERIVED_FROM, Batch, Ints, Transitions, columns
+from alarms.state import ACTIVE, JUDGED, State
+from hoistway.errors import OurFault
+from hoistway.model import EVENT_CODES, SIGNAL, SignalType
 
 
 class Engine:
-    def __init__(self, rules: RuleSet, *, capacity: int) -> None: ...
-    def set_fleet(self, slots: Sequence[int], kind_is_escalator: Sequence[bool], rated_speed: Sequence[float],
-                  parameters: Mapping[int, Mapping[str, float]], *, enrolled: int | None = None) -> None:
-        """rated_speed NaN = unknown. `enrolled`: server ms from which silence counts; None = the newest `now` seen."""
-    def step(self, batch: Batch, now: int) -> Transitions: raise NotImplementedError
-    def tick(self, now: int) -> Transitions: raise NotImplementedError
-    def listening(self, since: int) -> None: ...
-    def snapshot(self) -> bytes: raise NotImplementedError
-    def restore(self, blob: bytes) -> None: ...
-    def replace_rules(self, rules: RuleSet) -> Transitions: raise NotImplementedError
-    def evidence(self, slot: int, rule_index: int) -> dict[str, Any]: raise NotImplementedError
+    """State of the fleet and the rules that judge it. Times are milliseconds; `now` is the server's clock."""
+
+    def __init__(self, rules: RuleSet, *, capacity: int) -> None:
+        self.rules = rules
+        self._compiled = Compiled(rules)
+        self._state = State(size=capacity, rules=len(rules), parameters=self._compiled.parameters)
+        self._now = 0  # the newest server time seen
+
+    def set_fleet(
+        self,
+        slots: Sequence[int],
+        kind_is_escalator: Sequence[bool],
+        rated_speed: Sequence[float],
+        parameters: Mapping[int, Mapping[str, float]],
+        *,
+        enrolled: int | None = None,
+    ) -> None:
+        """Add units or update them; NaN is an unknown rated speed. Silence of a new unit counts from `enrolled`, else from the
+        newest server time seen, else from the first one that will be seen."""
+        state = self._state
+        where = np.asarray(slots, np.int64)
+        state.grow(int(where.max(initial=-1)) + 1)
+        new = where[~state.alive[where]]
+        state.contact[new] = np.maximum(state.contact[new], self._now if enrolled is None else enrolled)
+        state.alive[where] = True
+        state.escalator[where] = np.asarray(kind_is_escalator, bool)
+        state.rated_speed[where] = np.asarray(rated_speed, np.float32)
+        for slot in where.tolist():
+            state.own.pop(slot, None)
+        state.own.update({slot: dict(own) for slot, own in parameters.items() if own})
+        for name, column in state.parameters.items():
+            column[where] = [state.own.get(slot, {}).get(name, np.nan) for slot in where.tolist()]
+        machine.schedule(state, self._compiled, where)
+
+    def listening(self, since: int) -> None:
+        """The server heard nobody before `since`: silence counts from no earlier, and is judged anew."""
+        state = self._state
+        self._now = max(self._now, since)
+        slots = np.flatnonzero(state.alive)
+        state.contact[slots] = np.maximum(state.contact[slots], since)
+        lost = slots[state.lost_at[slots] != NEVER]
+        state.lost_at[lost] = np.maximum(state.lost_at[lost], since)
+        judged = slots[state.flags[slots, JUDGED].any(axis=1)]
+        flags = state.read(judged)
+        flags[:, JUDGED] &= flags[:, ACTIVE]
+        state.write(judged, flags)
+        machine.schedule(state, self._compiled, slots)
+
+    def step(self, batch: Batch, now: int) -> Transitions:
+        """Fold what arrived. `now` is the server's clock at that moment; it moves nothing but the start of unheard units."""
+        self._begin(now)
+        parts = (batch.samples, batch.events, batch.contacts)
+        highest = max((int(part["slot"].max()) for part in parts if len(part)), default=-1)
+        lowest = min((int(part["slot"].min()) for part in parts if len(part)), default=0)
+        if lowest < 0:
+            raise OurFault(f"slot {lowest} is negative")
+        self._state.grow(highest + 1)
+        sink = Sink()
+        fold(self._state, self._compiled, batch, sink)
+        return sink.transitions()
+
+    def tick(self, now: int) -> Transitions:
+        """What time alone has changed by `now`; no record that is older may come later."""
+        self._begin(now)
+        state, sink = self._state, Sink()
+        slots = np.flatnonzero(state.due <= now)
+        if slots.size:
+            until = np.full(len(slots), now)
+            machine.advance(state, self._compiled, slots, until, until, sink)
+            machine.schedule(state, self._compiled, slots)
+        return sink.transitions()
+
+    def _begin(self, now: int) -> None:
+        if self._now == 0:
+            state = self._state
+            slots = np.flatnonzero(state.alive & (state.contact == 0))
+            state.contact[slots] = now
+            machine.schedule(state, self._compiled, slots)
+        self._now = max(self._now, now)
+
+    def replace_rules(self, rules: RuleSet) -> Transitions:
+        """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,
+        with indexes of the *old* set, at the unit's own clock."""
+        keys = {(rule.id, rule.version) for rule in rules}
+        gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)
+        sink = Sink()
+        slots = np.flatnonzero(self._state.busy)
+        row, rule = np.nonzero(self._state.read(slots)[:, ACTIVE] & gone)
+        slots = slots[row]
+        at = np.maximum(np.maximum(self._state.clock[slots], self._state.settled[slots]), 0)
+        sink.add(CLEAR, slots, rule, at, at, demoted=False)
+        self.restore(self.snapshot(), rules)
+        return sink.transitions()
+
+    def snapshot(self) -> bytes:
+        """Everything that `restore` needs, compressed."""
+        return snapshot.write(self._state, self.rules, self._now)
+
+    def restore(self, blob: bytes, rules: RuleSet | None = None) -> tuple[tuple[int, str], ...]:
+        """Take over a snapshot's state. Holds and alarms go on where a rule's id and version are the same; answers (slot, rule id)
+        of the active alarms that have no such rule any more."""
+        if rules is not None:
+            self.rules, self._compiled = rules, Compiled(rules)
+        self._state, self._now, lapsed = snapshot.read(blob, self.rules, self._compiled.parameters)
+        slots = np.flatnonzero(self._state.alive | self._state.busy)
+        machine.schedule(self._state, self._compiled, slots)
+        return lapsed
+
+    def evidence(self, slot: int, rule_index: int) -> dict[str, Any]:
+        """The last known values of the signals that a rule names, raw and derived, with their times; plain JSON values."""
+        state, where = self._state, np.array([slot], np.int64)
+        terms = [part for term in self.rules.terms[rule_index].all() for part in term.walk()]
+        names = list(dict.fromkeys(str(part.value) for part in terms if part.op == "signal"))
+        raw = list(dict.fromkeys(source for name in names for source in DERIVED_FROM.get(name, (name,))))
+        row = state.last[where]
+        never = bool(state.last_at[slot] == -NEVER)
+        bits = int(state.reported[slot])
+        codes = dict.fromkeys(int(str(part.value)) for part in terms if part.op == "reported")
+        return {
+            "at": None if never else int(row["at"][0]),
+            "received": None if never else int(row["received"][0]),
+            "contact": int(state.contact[slot]),
+            "link_lost": bool(state.lost_at[slot] != NEVER),
+            "signals": {name: _plain(name, row[name]) for name in raw},
+            "derived": {
+                name: _plain(name, column) for name, column in columns(row, names).items() if name in DERIVED_FROM
+            },
+            "reported": {EVENT_CODES[code].code: bool(bits >> code & 1) for code in codes},
+        }
+
+    def active(self, slots: Ints) -> list[tuple[int, str]]:
+        """The raised alarms of some slots as (slot, rule id)."""
+        row, rule = np.nonzero(self._state.read(slots)[:, ACTIVE])
+        return [(int(slots[r]), self.rules[int(i)].id) for r, i in zip(row, rule, strict=True)]
+
+
+def _plain(name: str, column: Any) -> bool | int | float | None:
+    value = column[0].item()
+    kind = SIGNAL[name].type if name in SIGNAL else SignalType.BOOL
+    if kind is SignalType.NUMBER:
+        return None if np.isnan(value) else round(value, 6)
+    if value < 0:
+        return None
+    return bool(value) if kind is SignalType.BOOL else int(value)

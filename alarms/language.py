@@ -125,7 +125,9 @@ def tokens(source: Source) -> list[Token]:
 def parse(source: Source) -> Node:
     """The syntax tree of an expression, or RuleError at the first place that does not fit."""
     if len(source.text) > EXPRESSION_CHARS:
-        raise source.error(f"the expression is too long; expected at most {EXPRESSION_CHARS} characters", EXPRESSION_CHARS)
+        raise source.error(
+            f"the expression is too long; expected at most {EXPRESSION_CHARS} characters", EXPRESSION_CHARS
+        )
     parser = _Parser(source)
     node = parser.expression(0, 1)
     parser.end()
@@ -143,13 +145,18 @@ class _Parser:
     def end(self) -> None:
         token = self._tokens[self._next]
         if token.kind != "end":
-            raise self._source.error(f"found {token.named()}; expected an operator or the end of the expression", token.offset)
+            raise self._source.error(
+                f"found {token.named()}; expected an operator or the end of the expression", token.offset
+            )
 
     def expression(self, power: int, level: int) -> Node:
         if level > EXPRESSION_DEPTH:
             raise self._too_deep(self._tokens[self._next].offset)
         left = self._operand(level)
-        while _POWER.get(self._tokens[self._next].text, 0) > power and self._tokens[self._next].kind in {"word", "sign"}:
+        while _POWER.get(self._tokens[self._next].text, 0) > power and self._tokens[self._next].kind in {
+            "word",
+            "sign",
+        }:
             left = self._after(left, level)
             if left.depth > EXPRESSION_DEPTH:
                 raise self._too_deep(left.offset)

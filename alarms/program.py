@@ -7,7 +7,7 @@ costs nothing. Numbers are single precision with NaN for unknown; a result that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -30,8 +30,8 @@ class View:
     reported: Ints  # one bit an event code
     rated_speed: Column
     parameters: Mapping[str, Column]  # NaN where the lift has none of its own
-    link_lost: Bools | None = None
-    holding: Mapping[str, Bools] | None = None
+    link_lost: Bools = field(default_factory=lambda: np.zeros(0, bool))  # these two only for silent rules
+    holding: Mapping[str, Bools] = field(default_factory=dict)
 
 
 class Program:
@@ -97,7 +97,9 @@ def _among(term: Term, arguments: list[int]) -> _Step:
 def _compare(op: Callable[[Column, Column], Bools], opposite: Callable[[Column, Column], Bools]) -> Any:
     def make(_: Term, arguments: list[int]) -> _Step:
         left, right = arguments
-        return lambda _, done: Truth(np.asarray(op(done[left], done[right])), np.asarray(opposite(done[left], done[right])))
+        return lambda _, done: Truth(
+            np.asarray(op(done[left], done[right])), np.asarray(opposite(done[left], done[right]))
+        )
 
     return make
 
@@ -190,9 +192,7 @@ def _reported(term: Term, _: list[int]) -> _Step:
 
 def _link_lost(_: Term, __: list[int]) -> _Step:
     def run(view: View, _: list[Any]) -> Truth:
-        lost = view.link_lost
-        assert lost is not None, "link_lost stands only in silent rules"
-        return Truth(lost, ~lost)
+        return Truth(view.link_lost, ~view.link_lost)
 
     return run
 
@@ -201,7 +201,6 @@ def _holding(term: Term, _: list[int]) -> _Step:
     names = cast("tuple[str, ...]", term.value)
 
     def run(view: View, _: list[Any]) -> Truth:
-        assert view.holding is not None, "holding() stands only in silent rules"
         true = np.logical_or.reduce([view.holding[name] for name in names])
         return Truth(true, ~true)
 

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
@@ -186,15 +186,21 @@ class _Reader:
         rule = Rule(**values, version=version, text=text)
         self._check_shape(rule)
         terms = Terms(**{key: self._condition(key, rule) for key in ("when", "unless", "clear")})
-        if rule.unless is not None and any(part.op == "reported" and part.value == ALARM_BUTTON for part in _walk(terms)):
-            raise self.error('a rule about the alarm button, reported("90"), is never held back; expected no unless', "unless")
+        if rule.unless is not None and any(
+            part.op == "reported" and part.value == ALARM_BUTTON for part in _walk(terms)
+        ):
+            raise self.error(
+                'a rule about the alarm button, reported("90"), is never held back; expected no unless', "unless"
+            )
         return rule, terms
 
     def check_holding(self, terms: Terms, holds: set[str]) -> None:
         for part in _walk(terms):
             for name in part.value if part.op == "holding" and isinstance(part.value, tuple) else ():
                 if name not in holds:
-                    raise self.error(f"holding({name!r}): no rule with a hold has this id; expected one of {sorted(holds)}", "when")
+                    raise self.error(
+                        f"holding({name!r}): no rule with a hold has this id; expected one of {sorted(holds)}", "when"
+                    )
 
     def _check_keys(self) -> None:
         for key in self._table:
@@ -216,7 +222,9 @@ class _Reader:
             return
         for key in ("for", "clear", "clear_for"):
             if key in self._table:
-                raise self.error("does not go with silent_for, which clears at the next contact; expected it left out", key)
+                raise self.error(
+                    "does not go with silent_for, which clears at the next contact; expected it left out", key
+                )
         shortest = min(rule.silent_for_ms, rule.silent_for_link_lost_ms or rule.silent_for_ms)
         if shortest < 1_000:
             raise self.error("too short; expected 1s or more", "silent_for")
@@ -288,27 +296,32 @@ def _walk(terms: Terms) -> Iterator[Term]:
 
 
 def _canonical(values: dict[str, Any]) -> str:
-    """The rule as TOML with every key that is set, in a fixed order, spaces in expressions joined."""
+    """The rule as TOML: the keys that say something, in a fixed order, spaces in expressions joined."""
     lines = ["[[rule]]"]
-    for item in fields(Rule):
-        value = values.get(item.name)
-        if item.name in {"version", "text"} or value in (None, {}, ""):
-            if item.name != "kind":
-                continue
-            value = "any"
-        key = item.name.removesuffix("_ms")
-        if item.name in {"when", "unless", "clear"}:
-            value = " ".join(value.split())
-        if item.name.endswith("_ms"):
-            if value == 0 and item.name in {"for_ms", "clear_for_ms"}:
-                continue
-            value = f"{value // 1_000}s" if value % 1_000 == 0 else f"{value}ms"
-        if isinstance(value, dict):
-            inner = ", ".join(f"{_quoted(name)} = {_quoted(text)}" for name, text in value.items())
-            lines.append(f"{key} = {{ {inner} }}")
-        else:
-            lines.append(f"{key} = {value if isinstance(value, int) else _quoted(str(value))}")
+    for key in _KEYS:
+        value = values.get(key, values.get(f"{key}_ms"))
+        if key == "kind":
+            value = str(value or "any")
+        elif value is None or value == {} or (value == 0 and key in {"for", "clear_for"}):
+            continue
+        lines.append(f"{key} = {_toml(key, value)}")
     return "\n".join(lines) + "\n"
+
+
+def _toml(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        inner = (
+            f"{name if _BARE.fullmatch(name) else _quoted(name)} = {_quoted(text)}" for name, text in value.items()
+        )
+        return f"{{ {', '.join(inner)} }}"
+    if key == "confirm_s":
+        return str(value)
+    if isinstance(value, int):
+        return _quoted(f"{value // 1_000}s" if value % 1_000 == 0 else f"{value}ms")
+    return _quoted(" ".join(value.split()) if key in {"when", "unless", "clear"} else str(value))
+
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _quoted(text: str) -> str:

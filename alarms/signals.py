@@ -28,9 +28,7 @@ SAMPLE_DTYPE: Final = np.dtype(
 )
 """slot of the lift; corrected device time and server time in ms; then every signal in the order of `hoistway.model.SIGNALS`."""
 
-EVENT_DTYPE: Final = np.dtype(
-    [("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), ("code", "<i2"), ("active", "<i1")]
-)
+EVENT_DTYPE: Final = np.dtype([("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), ("code", "<i2"), ("active", "<i1")])
 """`code` is the position in `hoistway.model.EVENT_CODES`; `active` 1 raised, 0 over."""
 
 CONTACT_DTYPE: Final = np.dtype([("slot", "<i4"), ("received", "<i8"), ("online", "<i1")])

@@ -18,6 +18,7 @@ from api.exchange import After, Document, Limit, Version, act, answer, check_ver
 from api.people import Principal
 from api.problems import not_found, unusable
 from api.schemas import PROBLEMS, Id
+from dispatch.policy import TimerKind
 from hoistway import lifecycle
 from hoistway.lifecycle import CASE_MOVE, CaseState
 from hoistway.model import CaseKind
@@ -28,6 +29,7 @@ cases = APIRouter(prefix="/api/v1/cases", tags=["cases"], responses=PROBLEMS)
 
 _sql: Final = queries("api", "sql/desk.sql")
 _ENDED: Final = frozenset({CaseState.RELEASED, *lifecycle.TERMINAL})
+_ANSWERED: Final = [TimerKind.ACKNOWLEDGE, TimerKind.VOICE]  # timers that end when a person takes the case
 
 
 async def alarm_documents(source: Any, scope: int | None, ids: list[int]) -> list[Document]:
@@ -77,9 +79,7 @@ async def list_alarms(
 ) -> Response:
     """Alarms, newest first."""
     database = request.app.state.database
-    rows = await database.fetch(
-        _sql["alarm_ids"], principal.scope, is_open, lift_id, rule_id, cursor(after), limit + 1
-    )
+    rows = await database.fetch(_sql["alarm_ids"], principal.scope, is_open, lift_id, rule_id, cursor(after), limit + 1)
     ids = [row["id"] for row in rows]
     return page(request, await alarm_documents(database, principal.scope, ids[:limit]), ids, limit)
 
@@ -107,7 +107,7 @@ async def acknowledge_alarm(request: Request, principal: DeskPerson, alarm_id: I
         acting = _Acting(connection, principal, request.app.state.clock())
         await acting.acknowledge_alarm(alarm_id)
         if document["case_id"] is not None:
-            await connection.fetchval(_sql["lock_case"], document["case_id"])
+            await acting.lock_case_only(document["case_id"])
             await acting.acknowledge_case(document["case_id"])
         return await _alarm(connection, principal, alarm_id)
 
@@ -229,8 +229,13 @@ class _Acting:
         rows = await self._connection.fetch(_sql["alarms_of_case"], case_id)
         alarm_ids = [row["id"] for row in rows]
         await self._connection.fetch(_sql["lock_alarms"], alarm_ids)
-        await self._connection.fetchval(_sql["lock_case"], case_id)
+        await self.lock_case_only(case_id)
         return alarm_ids
+
+    async def lock_case_only(self, case_id: int) -> None:
+        """Lock a case and its timers."""
+        await self._connection.fetch(_sql["lock_timers"], case_id)
+        await self._connection.fetchval(_sql["lock_case"], case_id)
 
     async def acknowledge_alarm(self, alarm_id: int) -> None:
         """Nothing happens when somebody has done it already."""
@@ -243,6 +248,7 @@ class _Acting:
         """Nothing happens when somebody has done it already, or when the case has ended."""
         person = self._principal.name
         if await self._connection.fetchval(_sql["acknowledge_case"], case_id, self._now, person) is not None:
+            await self._connection.execute(_sql["cancel_timers"], case_id, self._now, _ANSWERED)
             await self.note_case(case_id, "acknowledged", after={"acknowledged_by": person})
 
     async def move_case(
@@ -259,8 +265,8 @@ class _Acting:
         await self._connection.execute(
             _sql["move_case"], case_id, target, self._now, self._principal.name, trapped, confirmation
         )
-        if target in _ENDED:
-            await self._connection.execute(_sql["cancel_timers"], case_id, self._now)
+        over = None if target in _ENDED else _ANSWERED
+        await self._connection.execute(_sql["cancel_timers"], case_id, self._now, over)
         after: dict[str, object] = {"state": target, "version": before["version"] + 1}
         if confirmation is not None:
             after |= {"confirmed_by": self._principal.name, "confirmation": confirmation}

@@ -90,7 +90,9 @@ def page(request: Request, items: list[Document], keys: list[int], limit: int) -
 # --- acts ---
 
 
-async def _version(if_match: Annotated[str | None, Header(description='the version that was seen: `"3"`')] = None) -> int:
+async def _version(
+    if_match: Annotated[str | None, Header(description='the version that was seen: `"3"`')] = None,
+) -> int:
     if if_match is None:
         raise Problem(428, "send If-Match with the version you have seen (the ETag)")
     match = _VERSION.fullmatch(if_match.strip())
@@ -124,21 +126,22 @@ async def act(request: Request, principal: Principal, work: Work, *, status: int
     if key is not None and not (1 <= len(key) <= 200 and key.isascii() and key.isprintable()):
         raise unusable("", "Idempotency-Key must be 1 to 200 printable ASCII characters")
     wanted = hashlib.sha256(
-        b"\n".join([
-            request.method.encode(),
-            request.url.path.encode(),
-            request.headers.get("If-Match", "").encode(),
-            await request.body(),
-        ])
+        b"\n".join(
+            [
+                request.method.encode(),
+                request.url.path.encode(),
+                request.headers.get("If-Match", "").encode(),
+                await request.body(),
+            ]
+        )
     ).digest()
     database = request.app.state.database
     for attempt in range(1, _TRIES + 1):
         try:
-            async with database.acquire() as connection:
-                async with connection.transaction():
-                    if key is None:
-                        return answer(await work(connection), status=status)
-                    return await _once(connection, principal, key, wanted, work, status)
+            async with database.acquire() as connection, connection.transaction():
+                if key is None:
+                    return answer(await work(connection), status=status)
+                return await _once(connection, principal, key, wanted, work, status)
         except Exception as error:
             if getattr(error, "sqlstate", None) != _DEADLOCK or attempt == _TRIES:
                 raise
@@ -147,9 +150,7 @@ async def act(request: Request, principal: Principal, work: Work, *, status: int
     raise AssertionError("unreachable")
 
 
-async def _once(
-    connection: Any, principal: Principal, key: str, wanted: bytes, work: Work, status: int
-) -> Response:
+async def _once(connection: Any, principal: Principal, key: str, wanted: bytes, work: Work, status: int) -> Response:
     await connection.execute(_sql["lock_answer"], principal.id, key)
     kept = await connection.fetchrow(_sql["remembered_answer"], principal.id, key)
     if kept is not None:

@@ -233,9 +233,7 @@ async def read_firms(database: Any, mirror: Mirror) -> Tick:
     return mirror.apply(mirror.place, entries)
 
 
-async def read_missed(
-    database: Any, mirror: Mirror, place: str, audience: Audience
-) -> tuple[list[Key], dict[Key, bytes]] | None:
+async def read_missed(database: Any, place: str, audience: Audience) -> tuple[list[Key], dict[Key, bytes]] | None:
     """What changed after `place`: all keys, and the texts of those that are no longer open.
 
     None when the place is no longer kept or never was one: then a snapshot must be sent.
@@ -275,9 +273,7 @@ def _alarm(row: Mapping[str, Any]) -> Entry:
     text = encode(shapes.alarm(row))
     offline = row["rule_id"] == OFFLINE_RULE and row["condition"] == Condition.ACTIVE
     counts = ("open_alarms", "lifts_offline") if offline else ("open_alarms",)
-    return Entry(
-        lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=counts
-    )
+    return Entry(lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=counts)
 
 
 def _case(row: Mapping[str, Any]) -> Entry:

@@ -26,7 +26,7 @@ from hoistway.store import queries
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
-DISTRICTS: Final = "/static/data/districts.geojson"
+DISTRICTS: Final = "/static/data/hangzhou_districts.geojson"
 _HISTORY_DAYS: Final = 31
 _INT_MAX: Final = 2**31 - 1
 _sql: Final = queries("api", "sql/lifts.sql")
@@ -124,17 +124,19 @@ async def read_history(
     rows = await request.app.state.database.fetch(_sql["history"], lift_id, first, last, HISTORY_POINTS + 1)
     labels = await request.app.state.live.labels()
     picked = [known[name] for name in names]
-    return answer({
-        "lift_id": lift_id,
-        "from": moment(first),
-        "to": moment(last),
-        "columns": ["at", *names],
-        "rows": [
-            [moment(row["at"]), *(shapes.value(signal, row[signal.name], labels) for signal in picked)]
-            for row in rows[:HISTORY_POINTS]
-        ],
-        "truncated": len(rows) > HISTORY_POINTS,
-    })
+    return answer(
+        {
+            "lift_id": lift_id,
+            "from": moment(first),
+            "to": moment(last),
+            "columns": ["at", *names],
+            "rows": [
+                [moment(row["at"]), *(shapes.value(signal, row[signal.name], labels) for signal in picked)]
+                for row in rows[:HISTORY_POINTS]
+            ],
+            "truncated": len(rows) > HISTORY_POINTS,
+        }
+    )
 
 
 def _wrong(parameter: str, detail: str) -> Problem:
@@ -151,7 +153,7 @@ async def read_map(request: Request, principal: Reader) -> Response:
 # --- live ---
 
 
-@router.get("/stream", tags=["live"], response_class=EventStream, responses=_EVENTS)
+@router.get("/stream", tags=["live"], response_class=EventStream, status_code=200, responses=_EVENTS)
 async def follow_city(
     request: Request, principal: Reader, last_event_id: Annotated[str | None, Header(max_length=5_000)] = None
 ) -> Response:
@@ -171,7 +173,7 @@ async def follow_city(
     return EventStream(source)
 
 
-@router.get("/lifts/{lift_id}/follow", tags=["live"], response_class=EventStream, responses=_EVENTS)
+@router.get("/lifts/{lift_id}/follow", tags=["live"], response_class=EventStream, status_code=200, responses=_EVENTS)
 async def follow_lift(request: Request, principal: Reader, lift_id: Id) -> Response:
     """The state of one lift whenever it changes, at most four times a second: events `state`."""
     hub: Hub = request.app.state.hub
@@ -201,5 +203,3 @@ async def _states(request: Request, audience: Audience, lift_id: int, kind: str)
             document["open_cases"] = [msgspec.Raw(text) for (name, _), text in now[1].items() if name == "cases"]
             yield b"event: state\ndata: " + encode(document) + b"\n\n"
         await asyncio.sleep(FOLLOW_TICK_MS / 1000)
-
-

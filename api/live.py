@@ -25,9 +25,7 @@ POLL_S: Final = 0.5
 _CHUNK_LIFTS: Final = 5_000
 
 _sql: Final = queries("api", "sql/lifts.sql")
-_ROW: Final = struct.Struct(
-    "<dd" + "".join("f" if signal.type is SignalType.NUMBER else "h" for signal in SIGNALS)
-)
+_ROW: Final = struct.Struct("<dd" + "".join("f" if signal.type is SignalType.NUMBER else "h" for signal in SIGNALS))
 _NAMES: Final = tuple(signal.name for signal in SIGNALS)
 _log = structlog.get_logger("api.live")
 

@@ -37,7 +37,13 @@ _TITLES: Final[Mapping[int, str]] = {
     503: "Not available now",
 }
 _RETRY_AFTER_S: Final = 2
-_UNREACHABLE: Final = ("08", "40", "53", "57", "55")  # SQLSTATE classes: connection, rollback, resources, operator, lock
+_UNREACHABLE: Final = (
+    "08",
+    "40",
+    "53",
+    "57",
+    "55",
+)  # SQLSTATE classes: connection, rollback, resources, operator, lock
 
 _log = structlog.get_logger("api")
 _encode = msgspec.json.Encoder().encode
@@ -132,14 +138,19 @@ def _from_validation(error: RequestValidationError) -> Problem:
     return Problem(422, "the request cannot be used", errors=errors)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+def answer(error: Exception, *, path: str, request_id: str) -> Response:
+    """The answer to any error; what is our or the world's fault is logged."""
     problem = from_error(error)
     if problem.status >= 500:
-        _log.error("request failed", path=request.url.path, status=problem.status, exc_info=error)
-    return render(problem, request_id=request.state.request_id)
+        _log.error("request failed", path=path, status=problem.status, request_id=request_id, exc_info=error)
+    return render(problem, request_id=request_id)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return answer(error, path=request.url.path, request_id=request.state.request_id)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` as problem+json."""
-    for kind in (RequestValidationError, HTTPException, Exception):
+    """Answer what the framework refuses as problem+json; every other error passes on to the wrapping in `app`."""
+    for kind in (RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)

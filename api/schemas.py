@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hoistway.lifecycle import CASE_MOVE, CaseState
 from hoistway.limits import COMMENT_CHARS
-from hoistway.model import CaseKind, Channel, Condition, Kind, OperatorState, Opens, Role, Severity
+from hoistway.model import CaseKind, Channel, Condition, Kind, Opens, OperatorState, Role, Severity
 
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Time = AwareDatetime
@@ -242,7 +242,8 @@ class History(_Answer):
 
 class CityMap(_Answer):
     lifts: Annotated[
-        list[tuple[int, float, float, Kind]], Field(description="[id, lon, lat, kind], WGS-84; without coordinates: absent")
+        list[tuple[int, float, float, Kind]],
+        Field(description="[id, lon, lat, kind], WGS-84; without coordinates: absent"),
     ]
     districts: Annotated[str, Field(description="address of the district outlines (GeoJSON)")]
 

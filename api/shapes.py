@@ -135,9 +135,7 @@ def signals_of(kind: str) -> tuple[Signal, ...]:
     return _SIGNALS_OF[Kind(kind)]
 
 
-_SIGNALS_OF: Final = {
-    kind: tuple(signal for signal in SIGNALS if signal.kind in (None, kind)) for kind in Kind
-}
+_SIGNALS_OF: Final = {kind: tuple(signal for signal in SIGNALS if signal.kind in (None, kind)) for kind in Kind}
 
 
 def number(stored: float | None) -> float | None:

@@ -103,7 +103,7 @@ class Subscriber:
         if epoch != self._hub.epoch_for(self.audience):
             return None
         self._fresh = False  # from here on ticks are kept for this reader
-        missed = await feed.read_missed(self._hub.database, self._hub.mirror, place, self.audience)
+        missed = await feed.read_missed(self._hub.database, place, self.audience)
         if missed is None or self._fresh or epoch != self._hub.epoch_for(self.audience):
             self.start_over()
             return None

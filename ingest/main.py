@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from alarms.rules import default_rules
+from hoistway.embedded.probe import speaks_mqtt5
 from hoistway.errors import Fenced
 from hoistway.mqtt_url import MqttAddress
 from hoistway.settings import Settings
@@ -15,7 +16,6 @@ from hoistway.store import Database
 from ingest import metrics
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
-from ingest.session import speaks_mqtt5
 from ingest.writer import Writer
 
 log: Final = structlog.get_logger("ingest")

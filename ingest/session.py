@@ -231,26 +231,3 @@ class Session:
             except OSError as error:
                 log.debug("socket was closed already", error=str(error))
 
-
-def speaks_mqtt5(address: MqttAddress, *, timeout_s: float = 5.0) -> bool:
-    """Whether the broker accepts an MQTT 5 session; a refusal or silence means 3.1.1."""
-    answer: list[bool] = []
-    done = threading.Event()
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="", protocol=paho.MQTTv5)
-    configure(client, address)
-
-    def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        answer.append(not reason.is_failure)
-        done.set()
-
-    client.on_connect = connected
-    client.on_disconnect = lambda *_arguments: done.set()
-    try:
-        client.connect(address.host, address.port, keepalive=10)
-        client.loop_start()
-        done.wait(timeout_s)
-        client.disconnect()
-        client.loop_stop()
-    except OSError:
-        return False
-    return bool(answer and answer[0])

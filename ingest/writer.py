@@ -23,6 +23,14 @@ log: Final = structlog.get_logger("ingest.writer")
 
 RETRY_S: Final = 0.2
 COMMIT_TIMEOUT_S: Final = 15.0
+_AWAY: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of COPY
+    OSError,
+    TimeoutError,
+    ServiceUnavailable,
+)
 
 
 class DataRefusedError(HoistwayError):
@@ -76,7 +84,7 @@ class Writer:
                 if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
                     return  # the first try was still on its way and won
                 raise DataRefusedError(f"{type(error).__name__}: {error}") from error
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ServiceUnavailable) as error:
+            except _AWAY as error:
                 outcome_unknown = True
                 self.retries += 1
                 log.warning("the batch is not confirmed; trying again", batch=work.batch_no, error=str(error)[:200])

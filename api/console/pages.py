@@ -107,9 +107,7 @@ def problem(*, language: str, nonce: str, status: int, title: str, detail: str =
     return _render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)
 
 
-def console(
-    *, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai"
-) -> str:
+def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:
     """The live console: one page whose script follows the stream."""
     boot = {
         "language": language,

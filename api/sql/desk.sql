@@ -22,8 +22,9 @@ left join rule_version r on r.rule_id = a.rule_id and r.version = a.rule_version
 left join lateral (
     select id from rescue_case
     where lift_id = a.lift_id
-      and kind = case a.opens when 'rescue' then 'entrapment' when 'alarm-call' then 'alarm-call' end
-      and (alarm_id = a.id or (opened_at <= a.detected_at and coalesce(closed_at, 'infinity') > a.detected_at))
+      and (alarm_id = a.id
+           or (kind = case a.opens when 'rescue' then 'entrapment' when 'alarm-call' then 'alarm-call' end
+               and opened_at <= a.detected_at and coalesce(closed_at, 'infinity') > a.detected_at))
     order by (alarm_id = a.id) desc nulls last, id desc limit 1
 ) c on true
 where a.id = any($2::bigint[]) and ($1::integer = 0 or l.firm_id = $1)
@@ -40,8 +41,9 @@ select kind, at, recorded_at, person, role, detail from alarm_event where alarm_
 select a.id
 from rescue_case c join alarm a on a.lift_id = c.lift_id
 where c.id = $1 and a.operator_state <> 'acknowledged'
-  and a.opens = case c.kind when 'entrapment' then 'rescue' else 'alarm-call' end
-  and (a.id = c.alarm_id or (c.opened_at <= a.detected_at and coalesce(c.closed_at, 'infinity') > a.detected_at))
+  and (a.id = c.alarm_id
+       or (a.opens = case c.kind when 'entrapment' then 'rescue' else 'alarm-call' end
+           and c.opened_at <= a.detected_at and coalesce(c.closed_at, 'infinity') > a.detected_at))
 order by a.id
 
 -- name: lock_alarms
@@ -93,6 +95,10 @@ order by c.id desc
 -- name: case_log
 select kind, at, recorded_at, person, role, reason, before, after from case_event where case_id = $1 order by id
 
+-- name: lock_timers
+-- Timers before their case: the order in which the dispatch process takes them.
+select id from timer where case_id = $1 and fired_at is null and cancelled_at is null order by id for update
+
 -- name: lock_case
 select id from rescue_case where id = $1 for update
 
@@ -122,8 +128,9 @@ set state = $2,
 where id = $1
 
 -- name: cancel_timers
--- A case that has ended needs no reminding. `released` ends the rescue; `closed` ends the file.
-update timer set cancelled_at = $2 where case_id = $1 and fired_at is null and cancelled_at is null
+-- What has been done needs no reminding. $3: these kinds only; null is every kind.
+update timer set cancelled_at = $2
+where case_id = $1 and fired_at is null and cancelled_at is null and ($3::text[] is null or kind = any($3))
 
 -- name: note_case
 insert into case_event (case_id, kind, at, person, role, reason, before, after) values ($1, $2, $3, $4, $5, $6, $7, $8)

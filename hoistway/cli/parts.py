@@ -64,13 +64,12 @@ def dispatch() -> None:
 
 def api() -> None:
     """Serve the API, the live stream and the console."""
-    from api.serve import serve as serve_api
+    from api.serve import run
+    from hoistway.logs import configure_logs
 
-    async def serve(settings: Settings, stop: asyncio.Event) -> int:
-        await serve_api(settings, stop)
-        return 0
-
-    _run(serve)
+    settings = Settings()
+    configure_logs(as_json=settings.log_json)
+    run(settings)
 
 
 def migrate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from pathlib import Path
@@ -35,12 +36,12 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-def need_port(port: int, *, what: str) -> None:
+def need_port(port: int, *, what: str, option: str | None = None) -> None:
     """Raise `CannotStart` naming who has `port` and what to do, unless it is free."""
     if not port_is_free(port):
         raise CannotStart(
             f"port {port} on {LOOPBACK}, meant for {what}, is in use by {listener(port)}:"
-            " stop that, or choose another port"
+            f" stop that, or choose another port{f' with {option} PORT' if option else ''}"
         )
 
 
@@ -48,13 +49,18 @@ def listener(port: int) -> str:
     """Who listens on `port`, as far as this user may see: "process 12 (name)", or "another process"."""
     sockets = _listening_sockets(port)
     for entry in Path("/proc").glob("[0-9]*") if sockets else ():
-        try:
-            held = {str(link.readlink()) for link in (entry / "fd").iterdir()}
-        except OSError:
-            continue  # gone meanwhile, or not ours to look into
-        if held & sockets:
+        if _open_files(entry) & sockets:
             return f"process {entry.name} ({_name(entry)})"
     return "another process"
+
+
+def _open_files(entry: Path) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):  # gone meanwhile, or not ours to look into
+        for link in (entry / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(link.readlink()))
+    return found
 
 
 def _listening_sockets(port: int) -> set[str]:

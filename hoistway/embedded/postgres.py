@@ -264,7 +264,7 @@ class EmbeddedPostgres:
         if "No space left on device" in said or "Disk quota exceeded" in said or disk_is_full(self._home):
             return disk_full(self._data)
         if "Address already in use" in said:
-            return f"port {self._port} on {LOOPBACK} is in use: stop what has it, or choose another with --postgres-port PORT"
+            return f"port {self._port} on {LOOPBACK} is in use: stop what has it, or choose another port"
         if _leftover(said):
             return f"another PostgreSQL already runs on {self._data}: stop it, or choose another folder with --home DIR"
         if "could not map anonymous shared memory" in said or "Cannot allocate memory" in said:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +156,21 @@ class FolderLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
+    async def take_soon(self, *, patience_s: float = 5.0) -> int:
+        """Take the lock, waiting while the last run's child is still on its way out; answers the descriptor."""
+        until = time.monotonic() + patience_s
+        while True:
+            try:
+                self.take()
+            except CannotStart:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(0.05)
+                continue
+            if self._descriptor is None:
+                raise OurFault("a lock that was taken has no descriptor")
+            return self._descriptor
+
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
@@ -172,9 +188,11 @@ class Child:
         user: User | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
         environment: Mapping[str, str] | None = None,
+        inherited: Sequence[int] = (),
     ) -> None:
         self._command = [str(word) for word in command]
         self._log, self._user, self._death_signal = log, user, death_signal
+        self._inherited = tuple(inherited)  # descriptors, for a lock that lasts as long as the child
         self._environment = dict(environment) if environment is not None else clean_environment()
         self._process: asyncio.subprocess.Process | None = None
         self._log_start = 0
@@ -199,6 +217,7 @@ class Child:
                 cwd="/",
                 env=self._environment,
                 umask=0o077,
+                pass_fds=self._inherited,
                 start_new_session=True,  # Ctrl-C at the terminal is the parent's business, in its own order
                 preexec_fn=_dies_with(os.getpid(), self._death_signal),
                 **drop(self._user),
@@ -238,11 +257,18 @@ class Child:
             self.send(signal.SIGKILL)
             await self.wait()
 
-    def said(self, *, most: int = 64 * 1024) -> str:
-        """What the child wrote to its log since its last start (the end of it)."""
+    def mark(self) -> int:
+        """The end of the log as it is now, for `said(since=...)`."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._log.stat().st_size
+        return 0
+
+    def said(self, *, since: int | None = None, most: int = 64 * 1024) -> str:
+        """What the child wrote to its log since its last start, or since a mark (the end of it)."""
+        start = self._log_start if since is None else since
         try:
             with self._log.open("rb") as file:
-                file.seek(max(self._log_start, self._log.stat().st_size - most))
+                file.seek(max(start, self._log.stat().st_size - most))
                 return file.read(most).decode("utf-8", "replace")
         except FileNotFoundError:
             return ""

@@ -116,9 +116,21 @@ def test_fast_and_careful_way_agree() -> None:
     assert fast.tobytes() == careful.tobytes()
 
 
-@given(st.binary(max_size=200) | st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-       lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["ts", "boot", "seq", "code", "active",
-       "passenger", "speed", "lift", "x"]), inner, max_size=8), max_leaves=20).map(lambda value: json.dumps(value).encode()))
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["ts", "boot", "seq", "code", "active", "passenger", "speed", "lift", "x"]),
+                inner,
+                max_size=8,
+            )
+        ),
+        max_leaves=20,
+    ).map(lambda value: json.dumps(value).encode())
+)
 def test_no_payload_crashes_a_decoder(bytes_: bytes) -> None:
     """Any bytes are decoded or refused with a known reason; nothing else comes out."""
     for decode in (decode_samples, decode_events, decode_link):

@@ -20,7 +20,7 @@ export function AlarmHead({ row, gone }) {
   return html`<header class=${`head ${row.severity}`}>
       <${Mark} severity=${row.severity} quiet=${!loud} />
       <div class="head-text"><p class="head-kind"><b>${titleOf(row.title)}</b> <span class="dim">${t("alarm.number", { id: row.id })}</span>
-        <span class="chip">${t(`severity.${row.severity}`)}</span><span class="chip strong">${t(`condition.${row.condition}`)}</span><${Tags} row=${row} /></p>
+        <span class="chip">${t(`severity.${row.severity}`)}</span><span class="chip strong">${t(`condition.${row.condition}`)}</span><span class="chip">${t(`operator.${row.operator_state}`)}</span><${Tags} row=${row} /></p>
         <h2>${place(row.lift)}</h2><p class="dim">${row.lift?.district} ${row.lift?.address}</p></div>
       ${row.condition === "active" && html`<${Age} since=${row.raised_at} />`}
     </header>

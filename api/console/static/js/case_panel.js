@@ -42,8 +42,9 @@ function Moves({ row }) {
     ${!mayAct && html`<span class="dim">${t("detail.read_only")}</span>`}</div>`;
 }
 
-/** @param {{since: string}} props */
-const TrappedClock = ({ since }) => html`<span class="big-clock"><small>${t("limit.trapped")}</small><b class="num">${duration(now.value - Date.parse(since))}</b></span>`;
+/** @param {{row: Case}} props */
+const TrappedClock = ({ row }) => html`<span class="big-clock"><small>${t(row.kind === "entrapment" ? "limit.trapped" : "limit.calling")}</small>
+  <b class="num">${duration(now.value - Date.parse(row.opened_at))}</b></span>`;
 
 /** @param {{row: Case, gone: boolean}} props */
 export function CaseHead({ row, gone }) {
@@ -54,7 +55,7 @@ export function CaseHead({ row, gone }) {
         <span class="chip strong">${t(`state.${row.state}`)}</span><span class="chip">${t("level", { n: row.level })}</span><${Tags} row=${row} /></p>
         <h2>${place(row.lift)}</h2>
         <p class="dim">${row.lift?.district} ${row.lift?.address}</p></div>
-      ${trapped && html`<${TrappedClock} since=${row.opened_at} />`}
+      ${trapped && html`<${TrappedClock} row=${row} />`}
     </header>
     ${gone && html`<p class="gone">${t("detail.gone")}</p>`}
     ${trapped && html`<${Limit} row=${row} />`}

@@ -1,6 +1,5 @@
 /** The middle of the page: what is selected. Reads the details of a case or alarm again whenever its version moves. */
-import { useEffect, useState } from "preact/hooks";
-import { signal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { comment, detailTick, openDetail } from "./actions.js";
 import { AlarmHead, Evidence } from "./alarm_panel.js";
 import { get } from "./api.js";
@@ -16,8 +15,15 @@ import { moment } from "./time.js";
 /** @typedef {import("./types.js").LogRow} LogRow */
 /** @typedef {import("./types.js").Selection} Selection */
 
-/** Counts up when `c` is pressed: the comment field takes the focus. */
-export const focusComment = signal(0);
+/** Set when the comment field should take the focus as soon as it is drawn. */
+let focusWanted = false;
+
+/** The cursor goes into the comment: at once when it is on screen, so that no letter typed is taken for a command. */
+export function focusComment() {
+  const field = document.getElementById("comment");
+  focusWanted = !field || field.offsetParent === null;
+  field?.focus();
+}
 
 /**
  * @param {Selection|null} target
@@ -47,8 +53,8 @@ function useDetail(target, version) {
 /** @param {{rows: LogRow[]|undefined, title: string}} props */
 function Log({ rows, title }) {
   return html`<section class="block"><h3>${title}</h3>
-    ${!rows || rows.length === 0 ? html`<p class="none">${t("detail.no_log")}</p>` : html`<ol class="log">${[...rows].reverse().map((row) => html`
-      <li key=${row.id}><time class="num">${moment(row.at)}</time><span><b>${tOr(`event.${row.kind}`, row.kind)}</b>${" "}
+    ${!rows || rows.length === 0 ? html`<p class="none">${t("detail.no_log")}</p>` : html`<ol class="log">${[...rows].reverse().map((row, index) => html`
+      <li key=${rows.length - index}><time class="num">${moment(row.at)}</time><span><b>${tOr(`event.${row.kind}`, row.kind)}</b>${" "}
         <span class="who">${row.person ?? t("event.system")}</span>
         ${wordsOf(row) && html`<span class="said">${wordsOf(row)}</span>`}</span></li>`)}</ol>`}
   </section>`;
@@ -64,8 +70,10 @@ function wordsOf(row) {
 function Comment({ target }) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
-  const tick = focusComment.value;
-  useEffect(() => { if (tick > 0) document.getElementById("comment")?.focus(); }, [tick]);
+  const shown = view.value;
+  useLayoutEffect(() => {
+    if (focusWanted) focusComment();
+  }, [shown]);
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!text.trim() || busy) return;

@@ -11,7 +11,10 @@ export const language = signal(boot.language);
  */
 export function t(key, values) {
   const text = boot.messages[language.value][key];
-  if (text === undefined) throw new Error(`no message ${key}`);
+  if (text === undefined) {
+    console.error(`no message ${key}`); // a missing word must not take the alarm list off the screen
+    return key;
+  }
   return values ? text.replace(/\{([a-z_]+)\}/g, (whole, name) => String(values[name] ?? whole)) : text;
 }
 
@@ -27,5 +30,5 @@ export function switchLanguage() {
   language.value = language.value === "en" ? "zh-CN" : "en";
   document.documentElement.lang = language.value;
   document.title = t("app.title");
-  document.cookie = `hoistway_language=${language.value};path=/;max-age=31536000;samesite=lax`;
+  void fetch(`/login?lang=${language.value}`).catch(() => undefined); // the server keeps the choice in its cookie
 }

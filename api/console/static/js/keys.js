@@ -20,7 +20,7 @@ function startComment() {
   const target = selected.peek();
   if (!target || target.kind === "lift") return;
   openDetail(target);
-  focusComment.value += 1;
+  focusComment();
 }
 
 function escape() {

@@ -111,7 +111,7 @@ function hold(box, spacer) {
   if (anchor === null || top === null || Math.abs(top - anchor.top) < 1) return 0;
   const moved = top - anchor.top;
   const wanted = box.scrollTop + moved;
-  const content = box.scrollHeight - spacer.offsetHeight;
+  const content = spacer.getBoundingClientRect().top - box.getBoundingClientRect().top + box.scrollTop;
   spacer.style.height = `${Math.max(0, wanted + box.clientHeight - content)}px`;
   box.scrollTop = wanted;
   return moved;

@@ -12,7 +12,7 @@ import { List } from "./list.js";
 import { LiftMap } from "./map.js";
 import { isUnhandled } from "./order.js";
 import { startSound } from "./sound.js";
-import { caseEntries, staleness, view } from "./store.js";
+import { caseEntries, selected, staleness, view } from "./store.js";
 import { startStream } from "./stream.js";
 import { startClock } from "./time.js";
 import { place } from "./words.js";
@@ -43,7 +43,7 @@ function App() {
   const root = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => { if (root.current) root.current.scrollTop = 0; }, [view.value]);
   return html`<${TopBar} /><${Bands} />
-    <div class=${`work show-${view.value}${stale && stale.why !== "connecting" ? " is-stale" : ""}`} ref=${root}><${List} /><${Detail} /><${LiftMap} /></div>
+    <div class=${`work show-${view.value}${selected.value ? "" : " idle"}${stale && stale.why !== "connecting" ? " is-stale" : ""}`} ref=${root}><${List} /><${Detail} /><${LiftMap} /></div>
     <${Tabs} /><${Toasts} /><${Dialogs} /><${Announcer} />`;
 }
 

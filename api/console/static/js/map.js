@@ -55,6 +55,15 @@ function fitAll() {
   if (points.length > 0) map?.fitBounds(points, { padding: [24, 24], maxZoom: 14 });
 }
 
+/** Where most of the lifts are: a few far ones in the counties would shrink the city to a spot. */
+function fitMost() {
+  const points = [...dots.values()].map((dot) => dot.getLatLng());
+  if (points.length === 0) return;
+  const cut = (/** @type {"lat"|"lng"} */ axis, /** @type {number} */ part) =>
+    points.map((point) => point[axis]).sort((a, b) => a - b)[Math.floor((points.length - 1) * part)];
+  map?.fitBounds([[cut("lat", 0.1), cut("lng", 0.1)], [cut("lat", 0.9), cut("lng", 0.9)]], { padding: [48, 48], maxZoom: 14 });
+}
+
 /** Show the selected lift on the map. */
 export function focusMap() {
   const id = selectedLift.peek();
@@ -65,6 +74,7 @@ export function focusMap() {
 
 /** @param {HTMLElement} element */
 async function build(element) {
+  // @ts-ignore a classic script without types: it leaves `L` on the window
   await import("/static/vendor/leaflet.js");
   const L = /** @type {any} */ (window).L;
   const data = await get("/api/v1/map");
@@ -73,7 +83,7 @@ async function build(element) {
   const outlines = await get(data.districts ?? "/static/data/hangzhou_districts.geojson").catch(() => null);
   let land = outlines ? drawDistricts(L, outlines) : null;
   drawLifts(L, data.lifts);
-  fitAll();
+  fitMost();
   const style = () => { for (const [id, dot] of dots) dot.setStyle(dotStyle(worst.peek().get(id))).setRadius(dotStyle(worst.peek().get(id)).radius); };
   addEventListener("themechange", () => { land?.setStyle(districtStyle()); style(); });
   new ResizeObserver(() => map.invalidateSize()).observe(element);
@@ -118,5 +128,6 @@ export function LiftMap() {
   return html`<aside class="map" aria-label=${t("map.label")}>
     <div class="map-box" ref=${box}></div>
     ${failed && html`<p class="none map-failed">${t("map.no_data")}</p>`}
+    <p class="map-hint">${t("detail.empty")} · ${t("detail.empty_hint")}</p>
     <button class="button small map-all" onClick=${fitAll}>${t("map.all")}</button></aside>`;
 }

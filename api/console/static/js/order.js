@@ -23,11 +23,24 @@ function caseRank(row) {
 /** @param {Alarm} row */
 const alarmRank = (row) => SEVERITIES.indexOf(row.severity) * 2 + (row.operator_state === "unacknowledged" ? 0 : 1);
 
+/** @type {WeakMap<Case|Alarm, Entry>} */
+const made = new WeakMap();
+
+/** The entry of a row: the same object as long as the row is the same, so that only changed rows are drawn again. @param {"case"|"alarm"} kind @param {Case|Alarm} row */
+function entryOf(kind, row) {
+  const known = made.get(row);
+  if (known) return known;
+  /** @type {Entry} */
+  const entry = { key: `${kind}-${row.id}`, kind, id: row.id, row };
+  made.set(row, entry);
+  return entry;
+}
+
 /** @param {Iterable<Case>} cases @returns {Entry[]} */
 export function orderCases(cases) {
   return [...cases]
     .sort((a, b) => caseRank(a) - caseRank(b) || Date.parse(a.opened_at) - Date.parse(b.opened_at) || a.id - b.id)
-    .map((row) => ({ key: `case-${row.id}`, kind: "case", id: row.id, row }));
+    .map((row) => entryOf("case", row));
 }
 
 /**
@@ -40,7 +53,7 @@ export function orderAlarms(alarms, cases) {
   return [...alarms]
     .filter((row) => row.case_id == null || !cases.has(row.case_id))
     .sort((a, b) => alarmRank(a) - alarmRank(b) || Date.parse(a.raised_at) - Date.parse(b.raised_at) || a.id - b.id)
-    .map((row) => ({ key: `alarm-${row.id}`, kind: "alarm", id: row.id, row }));
+    .map((row) => entryOf("alarm", row));
 }
 
 /**

@@ -37,8 +37,8 @@ export function Shaft({ floors, values, moving }) {
     <line class="rope" x1=${LEFT + WELL / 2} x2=${LEFT + WELL / 2} y1="2" y2=${y(index) - carHeight / 2} />
     <g class="car" style=${{ transform: `translate(${LEFT + (WELL - CAR) / 2}px, ${y(index) - carHeight / 2}px)` }}>
       <${Car} height=${carHeight} door=${door} person=${person} between=${between && found >= 0} unknown=${found < 0} />
-      ${values.car_direction === 1 && html`<path class="arrow" d=${`M${CAR + 20} ${carHeight / 2 + 7}v-9h-5l8-9 8 9h-5v9z`} />`}
-      ${values.car_direction === 2 && html`<path class="arrow" d=${`M${CAR + 20} ${carHeight / 2 - 9}v9h-5l8 9 8-9h-5v-9z`} />`}
+      ${values.car_direction === 1 && html`<path class=${moving === false ? "arrow still" : "arrow"} d=${`M${CAR + 20} ${carHeight / 2 + 7}v-9h-5l8-9 8 9h-5v9z`} />`}
+      ${values.car_direction === 2 && html`<path class=${moving === false ? "arrow still" : "arrow"} d=${`M${CAR + 20} ${carHeight / 2 - 9}v9h-5l8 9 8-9h-5v-9z`} />`}
     </g>
   </svg>`;
 }

@@ -20,7 +20,7 @@
  *   log?: LogRow[]
  * }} Case
  *
- * @typedef {{id: number, kind: string, at: string, person: string|null, role: string|null, reason?: string|null,
+ * @typedef {{kind: string, at: string, person: string|null, role: string|null, reason?: string|null,
  *   before?: Record<string, unknown>, after?: Record<string, unknown>, detail?: Record<string, unknown>}} LogRow
  *
  * @typedef {{unhandled_entrapments: number, open_alarms: number, open_cases: number, lifts: number, lifts_offline: number,

@@ -1,5 +1,4 @@
 /** Rows in words: where a lift is, how long a step has taken against its limit. */
-import { mayBeTrapped } from "./order.js";
 
 /** Estate, building, name, without saying a part twice. @param {Partial<import("./types.js").LiftBrief>|null|undefined} lift */
 export function place(lift) {
@@ -16,19 +15,28 @@ export function place(lift) {
 const ACCEPT_MS = 3 * 60_000;
 const ARRIVE_MS = 30 * 60_000;
 
+const VOICE_MS = 60_000;
+
+/** @param {import("./types.js").Case} row @returns {"accept"|"arrive"|"voice"|null} */
+function runningStep(row) {
+  if (row.state === "dispatched") return "arrive";
+  if (row.state !== "open") return null;
+  if (row.kind === "entrapment") return "accept";
+  return row.acknowledged_at ? null : "voice";
+}
+
 /**
- * The clock that runs on a case: until somebody was sent, then until somebody is there. Both run from the opening.
+ * The clock that runs on a case: until somebody was sent, then until somebody is there. All run from the opening.
  * A timer of the server with that name gives the limit; else the product's own.
  * @param {import("./types.js").Case} row
  * @param {number} now
- * @returns {{name: "accept"|"arrive", elapsed: number, limit: number}|null}
+ * @returns {{name: "accept"|"arrive"|"voice", elapsed: number, limit: number}|null}
  */
 export function runningLimit(row, now) {
-  if (!mayBeTrapped(row) || row.state === "on_site") return null;
+  const name = runningStep(row);
+  if (!name) return null;
   const opened = Date.parse(row.opened_at);
-  const name = row.state === "open" ? "accept" : "arrive";
-  const start = name === "arrive" && row.dispatched_at ? Date.parse(row.dispatched_at) : opened;
   const due = row.timers?.find((timer) => timer.kind === name)?.due_at;
-  const limit = due ? Date.parse(due) - start : name === "accept" ? ACCEPT_MS : ARRIVE_MS;
-  return { name, elapsed: now - start, limit };
+  const limit = due ? Date.parse(due) - opened : { accept: ACCEPT_MS, arrive: ARRIVE_MS, voice: VOICE_MS }[name];
+  return { name, elapsed: now - opened, limit };
 }

@@ -1,0 +1,239 @@
+"""A batch folded into the state: order of records, what was reported when, runs of equal records, rounds of distinct slots.
+
+All conditions are evaluated once for the whole batch. A run of samples of one slot that say the same to every rule is applied as one
+record that lasts; what remains goes in rounds, the k-th record of every slot in round k, so that no slot occurs twice in an
+assignment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from alarms import machine
+from alarms.compiled import NEVER, Compiled, Conditions, matrix
+from alarms.machine import Records, Sink, running_max
+from alarms.program import View
+from alarms.signals import Batch, Bools, Ints, Rows, columns, unknown_samples
+from alarms.state import JUDGED, State
+from hoistway.limits import MAX_GAP_MS
+
+
+@dataclass(kw_only=True)
+class _Sorted:
+    """The batch's records by slot and, within a slot, in the order in which they fold."""
+
+    batch: Batch
+    record: Ints  # position in contacts, then events, then samples
+    slot: Ints
+    received: Ints
+    at: Ints  # never decreases within a slot; of a link message without meaning
+    first: Bools  # first record of its slot
+    reported: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # event bits after the record
+
+    @property
+    def row(self) -> Ints:
+        """Where the record's conditions stand: events first, then samples; negative for link messages."""
+        return self.record - len(self.batch.contacts)
+
+    @property
+    def sample(self) -> Bools:
+        return self.record >= len(self.batch.contacts) + len(self.batch.events)
+
+
+def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
+    """Apply every record of the batch."""
+    if not (len(batch.samples) or len(batch.events) or len(batch.contacts)):
+        return
+    ordered = _order(state, batch)
+    _report(state, ordered)
+    found = _evaluate(state, rules, ordered)
+    head = ordered.first | ~_repeats(rules, ordered, found)
+    heads = np.flatnonzero(head)
+    ends = np.append(heads[1:], len(head)) - 1
+    opening = np.flatnonzero(ordered.first[heads])
+    rank = np.arange(len(heads)) - np.repeat(opening, np.diff(np.append(opening, len(heads))))
+    by_rank = np.argsort(rank, kind="stable") if len(opening) < len(heads) else np.arange(len(heads))
+    position = 0
+    for count in np.bincount(rank).tolist():
+        chosen = by_rank[position : position + count]
+        _round(state, rules, ordered, found, heads[chosen], ends[chosen], sink)
+        position += count
+
+
+def _order(state: State, batch: Batch) -> _Sorted:
+    parts = (batch.contacts, batch.events, batch.samples)
+    slots = np.concatenate([part["slot"] for part in parts]).astype(np.int64)
+    received = np.concatenate([part["received"] for part in parts])
+    timed = np.concatenate([batch.events["at"], batch.samples["at"]])
+    # A link message has no time of its own: the earliest of the batch moves nobody's clock.
+    at = np.concatenate([np.full(len(batch.contacts), timed.min(initial=NEVER)), timed])
+    arrival = np.argsort(received, kind="stable")
+    key = np.sort((slots[arrival] << 32) | np.arange(len(slots)))
+    record = arrival[key & 0xFFFFFFFF]
+    slot = key >> 32
+    first = np.diff(slot, prepend=-1) != 0
+    known = np.maximum(at[record], state.clock[slot])
+    at = known if first.all() else running_max(known, np.cumsum(first) - 1)
+    return _Sorted(batch=batch, record=record, slot=slot, received=received[record], at=at, first=first)
+
+
+def _report(state: State, ordered: _Sorted) -> None:
+    """Which codes are reported after each record: events in rounds, then carried on to the records that follow."""
+    bits = state.reported[ordered.slot]
+    ordered.reported = bits
+    if not len(ordered.batch.events):
+        return
+    event = (ordered.row >= 0) & ~ordered.sample
+    places = np.flatnonzero(event)
+    rows = ordered.batch.events[ordered.row[places]]
+    bit = np.int64(1) << rows["code"].astype(np.int64)
+    raised = rows["active"] == 1
+    opening = np.flatnonzero(np.diff(ordered.slot[places], prepend=-1) != 0)
+    rank = np.arange(len(places)) - np.repeat(opening, np.diff(np.append(opening, len(places))))
+    after = bits[places]
+    for level in range(int(rank.max(initial=0)) + 1):
+        mine = np.flatnonzero(rank == level)
+        before = after[mine - 1] if level else after[mine]
+        after[mine] = np.where(raised[mine], before | bit[mine], before & ~bit[mine])
+    latest = np.maximum.accumulate(np.where(event, np.arange(len(event)), -1))
+    inside = latest >= np.maximum.accumulate(np.where(ordered.first, np.arange(len(event)), 0))
+    number = np.cumsum(event) - 1
+    ordered.reported = np.where(inside, after[np.maximum(number, 0)], bits)
+
+
+def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
+    batch = ordered.batch
+    valued = ordered.row >= 0
+    rows = ordered.row[valued]
+    size = len(batch.events) + len(batch.samples)
+    slots, reported = np.empty(size, np.int64), np.empty(size, np.int64)
+    slots[rows], reported[rows] = ordered.slot[valued], ordered.reported[valued]
+    samples = batch.samples
+    if len(batch.events):
+        samples = np.concatenate([_values_at_events(state, ordered), samples])
+    view = View(
+        size=size,
+        values=columns(samples, rules.signals),
+        reported=reported,
+        rated_speed=state.rated_speed[slots] if rules.needs_rated_speed else state.rated_speed[:0],
+        parameters={name: column[slots] for name, column in state.parameters.items()},
+    )
+    return rules.evaluate(view, state.escalator[slots])
+
+
+def _values_at_events(state: State, ordered: _Sorted) -> Rows:
+    """For each event the sample that is valid at its time; all unknown where that is too old."""
+    places = np.flatnonzero((ordered.row >= 0) & ~ordered.sample)
+    opening = np.maximum.accumulate(np.where(ordered.first, np.arange(len(ordered.slot)), 0))[places]
+    before = np.maximum.accumulate(np.where(ordered.sample, np.arange(len(ordered.slot)), -1))[places]
+    inside = before >= opening
+    slots = ordered.slot[places]
+    rows = state.last[slots]
+    last_at = np.where(inside, ordered.at[before], state.last_at[slots])
+    events = len(ordered.batch.events)
+    rows[inside] = ordered.batch.samples[ordered.row[before[inside]] - events]
+    stale = ordered.at[places] - last_at > MAX_GAP_MS
+    rows[stale] = unknown_samples(int(stale.sum()))
+    values = np.empty(events, rows.dtype)
+    values[ordered.row[places]] = rows
+    return values
+
+
+def _repeats(rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
+    """Samples that tell every rule what the slot's sample before them told, soon enough that nothing could happen in between."""
+    same = np.zeros(len(ordered.slot), bool)
+    if ordered.first.all():
+        return same
+    sample = ordered.sample
+    place = np.flatnonzero(~ordered.first[1:] & sample[1:] & sample[:-1]) + 1
+    soon = (ordered.at[place] - ordered.at[place - 1] <= MAX_GAP_MS) & (
+        ordered.received[place] - ordered.received[place - 1] < rules.briefest_silence
+    )
+    place = place[soon]
+    row, before = ordered.row[place], ordered.row[place - 1]
+    equal = np.ones(len(place), bool)
+    for truth in found.truths:
+        equal &= (truth.true[row] == truth.true[before]) & (truth.false[row] == truth.false[before])
+    for index in rules.overlaps:
+        when, clear = (matrix([side[index]], row, true=True)[:, 0] for side in (found.when, found.clear))
+        equal &= ~(when & clear)
+    same[place] = equal
+    return same
+
+
+def _round(
+    state: State, rules: Compiled, ordered: _Sorted, found: Conditions, heads: Ints, ends: Ints, sink: Sink
+) -> None:
+    """One record, or one run of equal samples, of each slot."""
+    slot, at, received = ordered.slot[heads], ordered.at[heads], ordered.received[heads]
+    sample, row = ordered.sample[heads], ordered.row[heads]
+    link = row < 0
+    late = np.flatnonzero(state.due[slot] <= np.maximum(at, received))
+    if late.size:
+        until = np.where(link[late], -NEVER, at[late])
+        machine.advance(state, rules, slot[late], until, received[late], sink)
+    sink.later()
+    _contact(state, rules, ordered, heads, sink)
+    sink.later()
+    busy = state.busy[slot]
+    judged = (
+        np.flatnonzero(~link & (busy | found.any_when[row]))
+        if link.any()
+        else np.flatnonzero(busy | found.any_when[row])
+    )
+    if judged.size:
+        records = Records(slots=slot[judged], at=at[judged], rows=row[judged], sample=sample[judged])
+        machine.apply(state, rules, records, found, sink)
+    _remember(state, ordered, heads, ends)
+    longer = np.flatnonzero((ends > heads) & state.busy[slot])
+    if longer.size:
+        sink.later()
+        until, heard = ordered.at[ends[longer]], ordered.received[ends[longer]]
+        machine.advance(state, rules, slot[longer], until, heard, sink)
+        machine.extend(state, slot[longer], until, rules)
+    silence = rules.shortest_silence[state.escalator[slot].astype(np.int8)]
+    state.due[slot] = np.where(state.alive[slot], state.contact[slot] + silence, NEVER)
+    timed = np.flatnonzero(link | busy | state.busy[slot])
+    if timed.size:
+        machine.schedule(state, rules, slot[timed])
+
+
+def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink: Sink) -> None:
+    """Who was heard, and whose link is lost. That a link is lost is no sign of life."""
+    slot, received = ordered.slot[heads], ordered.received[heads]
+    heard = np.ones(len(heads), bool)
+    link = np.flatnonzero(ordered.row[heads] < 0)
+    if link.size:
+        online = ordered.batch.contacts["online"][ordered.record[heads[link]]]
+        heard[link[online == 0]] = False
+        lost = slot[link[online == 0]]
+        state.lost_at[lost] = np.minimum(state.lost_at[lost], received[link[online == 0]])
+        silent_about_it = np.zeros(len(heads), bool)
+        silent_about_it[link[online < 0]] = True
+        found = slot[heard & ~silent_about_it]
+    else:
+        found = slot
+    state.lost_at[found] = NEVER
+    if rules.silent.size:
+        waiting = np.flatnonzero(heard & state.busy[slot])
+        waiting = waiting[state.flags[slot[waiting], JUDGED].any(axis=1)]
+        if waiting.size:
+            machine.hear(state, rules, slot[waiting], received[waiting], sink)
+    slot, received = slot[heard], received[heard]
+    state.contact[slot] = np.maximum(state.contact[slot], received)
+
+
+def _remember(state: State, ordered: _Sorted, heads: Ints, ends: Ints) -> None:
+    """Clocks, codes and last values after the round."""
+    valued = heads if not len(ordered.batch.contacts) else heads[ordered.row[heads] >= 0]
+    ends = ends if not len(ordered.batch.contacts) else ends[ordered.row[heads] >= 0]
+    state.clock[ordered.slot[valued]] = ordered.at[ends]
+    if len(ordered.batch.events):
+        state.reported[ordered.slot[valued]] = ordered.reported[ends]
+    ends = ends[ordered.sample[valued]]
+    slot = ordered.slot[ends]
+    state.last_at[slot] = ordered.at[ends]
+    state.contact[slot] = np.maximum(state.contact[slot], ordered.received[ends])
+    state.last[slot] = ordered.batch.samples[ordered.row[ends] - len(ordered.batch.events)]

@@ -1,0 +1,105 @@
+"""How this process is: alive, ready and why not, figures for Prometheus, and what `me` is told about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from starlette.responses import Response
+
+from api import schemas
+from api.access import EVERYONE, METRICS, Member
+from api.console import pages
+from api.exchange import answer, moment
+from api.live import LiveState
+from api.schemas import PROBLEMS
+from hoistway.limits import READY_DATA_AGE_S
+from hoistway.store import SCHEMA_VERSION, queries
+
+router = APIRouter(responses=PROBLEMS)
+
+_sql: Final = queries("api", "sql/health.sql")
+_BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """This process's figures, in a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry, live: LiveState) -> None:
+        self.registry = registry
+        self.latency = Histogram(
+            "hoistway_api_request_seconds",
+            "time to the start of the answer",
+            ("method", "route", "status"),
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        age = Gauge("hoistway_data_age_seconds", "age of the newest committed batch; -1 = none", registry=registry)
+        age.set_function(lambda: -1.0 if live.data_age_s is None else live.data_age_s)
+
+
+@router.get("/health/live", tags=["health"], dependencies=[Depends(EVERYONE)], response_model=schemas.Health)
+async def live() -> Response:
+    """This process answers."""
+    return answer({"status": "live", "reasons": []})
+
+
+@router.get(
+    "/health/ready",
+    tags=["health"],
+    dependencies=[Depends(EVERYONE)],
+    response_model=schemas.Health,
+    responses={503: {"model": schemas.Health, "description": "not ready, and why"}},
+)
+async def ready(request: Request) -> Response:
+    """This process can do its work; 503 with the reasons when it cannot."""
+    reasons = await _reasons(request.app.state.database)
+    if reasons:
+        return answer({"status": "not-ready", "reasons": reasons}, status=503, headers={"Retry-After": "2"})
+    return answer({"status": "ready", "reasons": []})
+
+
+async def _reasons(database: Any) -> Sequence[str]:
+    try:
+        version = await database.fetchval(_sql["schema_version"])
+        if version != SCHEMA_VERSION:
+            return [f"the database is at schema {version}, this program needs {SCHEMA_VERSION}"]
+        reasons = []
+        age = await database.fetchval(_sql["newest_batch_age_s"])
+        if age is not None and age > READY_DATA_AGE_S and await database.fetchval(_sql["has_devices"]):
+            reasons.append(f"the newest data is {age:.0f} s old; devices are enrolled")
+        if not await database.fetchval(_sql["has_partition_for_tomorrow"]):
+            reasons.append("the sample table has no partition for tomorrow; is the ingest running?")
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the reason
+        return [f"the database does not answer: {str(error) or type(error).__name__}"]
+    return reasons
+
+
+@router.get("/metrics", tags=["health"], dependencies=[Depends(METRICS)], response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Figures in Prometheus' text form; for this machine, or for an admin's key."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/api/v1/me", tags=["people"], response_model=schemas.Me)
+async def me(request: Request, principal: Member) -> Response:
+    """Who this session or key is, and the token that unsafe requests with a cookie need."""
+    chosen = request.cookies.get(pages.LANGUAGE_COOKIE)
+    return answer(
+        {
+            "name": principal.name,
+            "role": principal.role,
+            "firm_id": principal.firm_id,
+            "csrf": principal.csrf,
+            "session_ends_at": moment(principal.session_ends_at),
+            "language": pages.language(chosen, request.headers.get("Accept-Language")),
+        }
+    )
+
+
+@router.get("/openapi.json", tags=["health"], dependencies=[Depends(EVERYONE)], include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The contract of this api."""
+    return answer(request.app.openapi())

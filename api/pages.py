@@ -1,0 +1,135 @@
+"""Pages for people with a browser: log in, spend a one-time link, log out, the console. `api.console.pages` fills them.
+
+A link in a message is looked at by previews and scanners; therefore looking never spends it: only the button does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from api import people
+from api.access import COOKIE, EVERYONE, READERS, Member, check_same_origin, principal_of
+from api.console import pages
+from api.problems import Problem
+from hoistway.limits import SESSION_HOURS
+
+router = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
+
+_LANGUAGE_DAYS: Final = 365
+Password = Annotated[str, Form(max_length=people.PASSWORD_CHARS[1])]
+
+
+def _language(request: Request) -> str:
+    chosen = request.query_params.get("lang") or request.cookies.get(pages.LANGUAGE_COOKIE)
+    return pages.language(chosen, request.headers.get("Accept-Language"))
+
+
+def _html(
+    request: Request, text: str, nonce: str, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    response = HTMLResponse(text, status, headers)
+    response.headers["Content-Security-Policy"] = pages.content_security_policy(nonce)
+    response.headers["Content-Language"] = _language(request)
+    if request.query_params.get("lang") in pages.LANGUAGES:
+        _set_cookie(request, response, pages.LANGUAGE_COOKIE, _language(request), _LANGUAGE_DAYS * 86_400)
+    return response
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    secure = request.app.state.settings.cookie_secure
+    response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="strict", secure=secure)
+
+
+def _to(path: str) -> Response:
+    return RedirectResponse(path, status_code=303)
+
+
+def _let_in(request: Request, token: str) -> Response:
+    response = _to("/console")
+    _set_cookie(request, response, COOKIE, token, SESSION_HOURS * 3_600)
+    return response
+
+
+@router.get("/", dependencies=[Depends(EVERYONE)])
+async def root() -> Response:
+    """The console is the front page."""
+    return _to("/console")
+
+
+@router.get("/login", dependencies=[Depends(EVERYONE)])
+async def login_form(request: Request) -> Response:
+    """Name and password."""
+    nonce = pages.new_nonce()
+    return _html(request, pages.login(language=_language(request), nonce=nonce), nonce)
+
+
+@router.post("/login", dependencies=[Depends(EVERYONE)])
+async def login(
+    request: Request, name: Annotated[str, Form(max_length=people.NAME_CHARS)], password: Password
+) -> Response:
+    """Open a session; 401 for a wrong name or password, 429 after too many."""
+    check_same_origin(request)
+    outcome = await people.log_in(request.app.state.database, name.strip(), password)
+    if isinstance(outcome, str):
+        return _let_in(request, outcome)
+    nonce = pages.new_nonce()
+    wait_s = outcome.retry_after_s
+    error = "login.wrong" if wait_s is None else "login.too_many"
+    text = pages.login(language=_language(request), nonce=nonce, error=error)
+    if wait_s is None:
+        return _html(request, text, nonce, status=401)
+    return _html(request, text, nonce, status=429, headers={"Retry-After": str(wait_s)})
+
+
+@router.get("/login/link", dependencies=[Depends(EVERYONE)])
+async def link_page(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """One button. Looking at this page does not spend the link."""
+    good = await people.login_link_is_good(request.app.state.database, token)
+    return _link_page(request, token, good=good)
+
+
+@router.post("/login/link", dependencies=[Depends(EVERYONE)])
+async def use_link(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
+    """Spend the link and open a session."""
+    check_same_origin(request)
+    session = await people.use_login_link(request.app.state.database, token)
+    return _link_page(request, token, good=False) if session is None else _let_in(request, session)
+
+
+def _link_page(request: Request, token: str, *, good: bool) -> Response:
+    nonce = pages.new_nonce()
+    error = None if good else "login.link_invalid"
+    text = pages.login_link(language=_language(request), nonce=nonce, token=token, error=error)
+    return _html(request, text, nonce, status=200 if good else 410)
+
+
+@router.post("/logout")
+async def logout(request: Request, principal: Member) -> Response:
+    """End the session."""
+    await people.end_session(request.app.state.database, principal)
+    response = _to("/login")
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/console", dependencies=[Depends(EVERYONE)])
+async def console(request: Request) -> Response:
+    """The live console; without a session the way leads to the login."""
+    principal = await principal_of(request)
+    if principal is None or principal.csrf is None:
+        return _to("/login")
+    if principal.role not in READERS.roles:
+        raise Problem(403, f"the console is not for {principal.role}")
+    nonce = pages.new_nonce()
+    text = pages.console(
+        language=_language(request),
+        nonce=nonce,
+        person=principal.name,
+        role=principal.role,
+        csrf=principal.csrf,
+        time_zone=request.app.state.settings.time_zone,
+    )
+    return _html(request, text, nonce)

@@ -1,0 +1,27 @@
+-- name: schema_version
+select max(number) from schema_migration
+
+-- name: newest_batch_age_s
+-- Seconds since the newest stored batch, by the database's clock; null when there never was one.
+select min(b.age_s)
+from generate_series(0, 63) as p (partition)
+cross join lateral (
+    select extract(epoch from clock_timestamp() - committed_at)::float8 as age_s
+    from ingest_batch where ingest_batch.partition = p.partition and kind = 'batch'
+    order by batch_no desc limit 1
+) b
+
+-- name: has_devices
+select exists (select 1 from device where revoked_at is null)
+
+-- name: has_partition_for_tomorrow
+-- Reads the bounds of the daily partitions; without one the rows of tomorrow would fall into the default partition.
+select exists (
+    select 1
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as bound
+    where i.inhparent = 'sample'::regclass
+      and clock_timestamp() + interval '1 day' >= bound[1]::timestamptz
+      and clock_timestamp() + interval '1 day' < bound[2]::timestamptz
+)

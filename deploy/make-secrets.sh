@@ -1,0 +1,63 @@
+#!/bin/sh
+# Makes every secret of deploy/secrets once: a local certificate authority, the broker's certificate, random passwords.
+# Usage: deploy/make-secrets.sh [--dir DIR] [BROKER_HOST...]     names or addresses by which devices reach the broker
+# What is there already is kept; delete a file to have it made anew. Needs OpenSSL 3.
+set -eu
+umask 077
+
+dir=$(dirname "$0")/secrets
+if [ "${1:-}" = "--dir" ]; then dir=$2; shift 2; fi
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$dir"
+cd "$dir"
+
+random() { openssl rand -hex 24; }
+keep() { [ -s "$1" ] || printf '%s' "$2" >"$1"; }
+
+# --- certificates ---
+if [ ! -s mqtt_ca ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -sha256 -subj "/CN=hoistway local CA" \
+    -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign" \
+    -keyout mqtt_ca_key -out mqtt_ca 2>/dev/null
+fi
+if [ ! -s mqtt_server_cert ]; then
+  names="DNS:mosquitto,DNS:localhost,IP:127.0.0.1"
+  for name in "$@"; do
+    case $name in
+      *[!0-9.]*) names="$names,DNS:$name" ;;
+      *) names="$names,IP:$name" ;;
+    esac
+  done
+  printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' "$names" >mqtt_server_ext
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=mosquitto" \
+    -keyout mqtt_server_key -out mqtt_server_csr 2>/dev/null
+  openssl x509 -req -in mqtt_server_csr -CA mqtt_ca -CAkey mqtt_ca_key -CAcreateserial -days 825 -sha256 \
+    -extfile mqtt_server_ext -out mqtt_server_cert 2>/dev/null
+  rm -f mqtt_server_csr mqtt_server_ext mqtt_ca.srl
+fi
+
+# --- passwords ---
+keep postgres_password "$(random)"
+keep hoistway_database_password "$(random)"
+keep hoistway_database_url "postgresql://hoistway:$(cat hoistway_database_password)@postgres:5432/hoistway"
+keep mqtt_ingest_password "$(random)"
+keep mqtt_health_password "$(random)"
+keep hoistway_mqtt_url "mqtts://ingest:$(cat mqtt_ingest_password)@mosquitto:8884?ca=/run/secrets/mqtt_ca"
+keep device_key "$(random)"
+[ -e mqtt_passwords ] || : >mqtt_passwords
+"$here/mosquitto/set-password.sh" mqtt_passwords ingest "$(cat mqtt_ingest_password)"
+"$here/mosquitto/set-password.sh" mqtt_passwords health "$(cat mqtt_health_password)"
+
+# --- who may read them: the folder keeps other people of this machine out; the containers read as their own users ---
+chmod 0700 .
+if [ "$(id -u)" = 0 ]; then
+  chown 1883:1883 mqtt_passwords mqtt_server_cert mqtt_server_key mqtt_health_password
+  chown 999:999 postgres_password hoistway_database_password
+  chown 10001:10001 hoistway_database_url hoistway_mqtt_url device_key
+  chmod 0444 mqtt_ca
+else
+  chmod 0444 mqtt_ca mqtt_server_cert mqtt_server_key mqtt_health_password postgres_password \
+    hoistway_database_password hoistway_database_url hoistway_mqtt_url device_key
+  chmod 0644 mqtt_passwords
+fi
+echo "secrets are in $(pwd)"

@@ -1,0 +1,202 @@
+"""The production shape: docker-compose.yml, Dockerfile, broker configuration and the scripts that make secrets agree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from hoistway import limits, wire
+from hoistway.embedded.credentials import device_password
+from hoistway.mqtt_url import MqttAddress
+
+ROOT: Final = Path(__file__).parents[2]
+COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
+LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "api")
+BROKER: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
+
+
+def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, **options)
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as deploy/make-secrets.sh makes it."""
+    folder = tmp_path_factory.mktemp("secrets")
+    made = run("sh", "deploy/make-secrets.sh", "--dir", str(folder), "broker.example.org", "192.0.2.7")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.mark.parametrize("profile", [(), ("--profile", "simulator")])
+def test_docker_compose_reads_it(profile: tuple[str, ...]) -> None:
+    """`docker-compose config` accepts the file, with and without the simulator."""
+    if shutil.which("docker-compose") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("docker-compose is missing; CI installs it")
+        pytest.skip("docker-compose is not installed")
+    done = run("docker-compose", *profile, "config", env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"})
+    assert done.returncode == 0, done.stderr
+    assert ("simulator:" in done.stdout) or not profile
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_every_service_is_confined(name: str) -> None:
+    """Each service runs as an ordinary user, under an init, within a memory limit, without capabilities, by a pinned tag."""
+    service = SERVICES[name]
+    assert not service["user"].startswith("0")
+    assert service["init"] is True
+    assert service["mem_limit"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert re.fullmatch(r"[a-z-]+:\d+\.\d+[\w.-]*", service["image"])
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_every_lasting_service_has_a_health_check(name: str) -> None:
+    """What runs for ever is asked whether it is well, and comes back after a crash."""
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["ingest", "dispatch", "api"])
+def test_processes_wait_for_what_they_need(name: str) -> None:
+    """A process starts when the schema is there and the database well; its own health is asked by its own command."""
+    needs = {service: how["condition"] for service, how in SERVICES[name]["depends_on"].items()}
+    assert needs["migrate"] == "service_completed_successfully"
+    assert set(needs.values()) == {"service_completed_successfully", "service_healthy"}
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "hoistway", "health", name]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if "hoistway" in SERVICES[name]["image"]])
+def test_commands_are_the_program_s(name: str) -> None:
+    """What a service runs is a command that `hoistway` has, with options it knows."""
+    from typer.main import get_command
+
+    from hoistway.cli import app
+
+    command: Any = get_command(app)
+    words = list(SERVICES[name]["command"])
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_secrets_are_files_that_the_script_makes(secrets: Path) -> None:
+    """Every secret of the file comes from deploy/secrets and is made, not empty, and readable by nobody else on the machine."""
+    for name, secret in COMPOSE["secrets"].items():
+        assert secret == {"file": f"./deploy/secrets/{name}"}
+        assert (secrets / name).stat().st_size > 0
+    assert secrets.stat().st_mode & 0o077 == 0
+    named = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert named == set(COMPOSE["secrets"])
+
+
+def test_no_secret_stands_in_the_files() -> None:
+    """No password in the compose file, the broker's configuration or the image."""
+    for file in ("docker-compose.yml", "Dockerfile", "deploy/mosquitto/mosquitto.conf", "deploy/mosquitto/acl"):
+        text = (ROOT / file).read_text("utf-8")
+        assert not re.search(r"://[^/\s]+:[^/\s]+@", text), file
+        assert not re.search(r"(?i)password:\s*\S", re.sub(r"_password: \{file:[^}]+\}", "", text)), file
+
+
+def test_secrets_are_kept(secrets: Path) -> None:
+    """A second run of the script changes no secret; another folder gets other ones."""
+    names = ("mqtt_ca", "mqtt_server_key", "postgres_password", "hoistway_database_url", "device_key")
+    before = {name: (secrets / name).read_bytes() for name in names}
+    assert run("sh", "deploy/make-secrets.sh", "--dir", str(secrets)).returncode == 0
+    assert {name: (secrets / name).read_bytes() for name in names} == before
+
+
+def test_the_broker_s_certificate(secrets: Path) -> None:
+    """The certificate is signed by the local authority and names the broker as devices and our processes call it."""
+    checked = run("openssl", "verify", "-CAfile", str(secrets / "mqtt_ca"), str(secrets / "mqtt_server_cert"))
+    assert checked.returncode == 0, checked.stderr
+    shown = run("openssl", "x509", "-in", str(secrets / "mqtt_server_cert"), "-noout", "-ext", "subjectAltName").stdout
+    for name in ("DNS:mosquitto", "DNS:localhost", "DNS:broker.example.org", "IP Address:192.0.2.7"):
+        assert name in shown
+
+
+def test_the_addresses_can_be_read(secrets: Path) -> None:
+    """The broker's address is one that the program parses, on our own listener, with the authority's certificate."""
+    address = MqttAddress.parse((secrets / "hoistway_mqtt_url").read_text())
+    assert (address.host, address.port, address.user, address.tls) == ("mosquitto", 8884, "ingest", True)
+    assert address.ca == "/run/secrets/mqtt_ca"
+    assert address.password == (secrets / "mqtt_ingest_password").read_text()
+
+
+def test_device_passwords_are_those_of_the_program(secrets: Path) -> None:
+    """deploy/add-device.sh derives a device's password as the program does, once a device, and stores only its hash."""
+    for _ in range(2):
+        done = run("sh", "deploy/add-device.sh", "--dir", str(secrets), "t-1", "t-2")
+        assert done.returncode == 0, done.stderr
+    key = (secrets / "device_key").read_bytes()
+    assert done.stdout.split() == ["t-1", device_password(key, "t-1"), "t-2", device_password(key, "t-2")]
+    stored = (secrets / "mqtt_passwords").read_text()
+    assert [line.split(":")[0] for line in stored.splitlines()] == ["ingest", "health", "t-1", "t-2"]
+    assert all(re.fullmatch(r"[\w-]+:\$7\$101\$[\w+/=]+\$[\w+/=]{88}", line) for line in stored.splitlines())
+    assert device_password(key, "t-1") not in stored
+
+
+@pytest.mark.parametrize("name", ["ingest", "health", "a b", "a/b", "#", "+", "$SYS", ""])
+def test_no_device_takes_a_reserved_name(secrets: Path, name: str) -> None:
+    """A device cannot be given the name of one of our own users, nor one with a wildcard."""
+    assert run("sh", "deploy/add-device.sh", "--dir", str(secrets), name).returncode == 1
+
+
+def test_the_broker_s_access_list_is_the_contract() -> None:
+    """Devices write what goes up and read what comes down, under their own name only; ingest the other way round."""
+    lines = (ROOT / "deploy" / "mosquitto" / "acl").read_text("utf-8").splitlines()
+    patterns = {line for line in lines if line.startswith("pattern")}
+    assert patterns == {f"pattern write {wire.PREFIX}/+/%u/{leaf}" for leaf in wire.UP} | {
+        f"pattern read {wire.PREFIX}/+/%u/{leaf}" for leaf in wire.DOWN
+    }
+    ingest = lines[lines.index("user ingest") + 1 : lines.index("user health")]
+    assert {line for line in ingest if line} == {f"topic read {wire.PREFIX}/+/+/{leaf}" for leaf in wire.UP} | {
+        f"topic write {wire.PREFIX}/+/+/{leaf}" for leaf in wire.DOWN
+    }
+
+
+def test_the_broker_s_limits_are_ours() -> None:
+    """The broker lets through what we would refuse with a reason, holds as many messages as ingest takes, and no stranger."""
+    settings = dict(line.split(" ", 1) for line in BROKER.splitlines() if re.match(r"[a-z]", line) and " " in line)
+    assert settings["allow_anonymous"] == "false"
+    assert int(settings["max_packet_size"]) >= limits.MESSAGE_BYTES + 1024
+    assert int(settings["max_inflight_messages"]) == limits.BROKER_INFLIGHT
+    assert int(settings["max_queued_messages"]) >= limits.QUEUE_MESSAGES
+    assert settings["persistence"] == "true"
+    assert BROKER.count("\ntls_version tlsv1.2") == BROKER.count("\nlistener ") == 2
+
+
+def test_the_broker_s_paths_are_the_mounted_ones() -> None:
+    """Every path in the broker's configuration lies under one of three places, and every secret it names is mounted."""
+    paths = re.findall(r"^(?:\w+file|persistence_location) (/\S+)", BROKER, re.MULTILINE)
+    assert paths
+    assert all(path.startswith(("/run/secrets/", "/mosquitto/config/", "/mosquitto/data/")) for path in paths)
+    named = {path.removeprefix("/run/secrets/") for path in paths if path.startswith("/run/secrets/")}
+    assert named <= set(SERVICES["mosquitto"]["secrets"])
+
+
+def test_the_image_holds_every_room() -> None:
+    """The build takes every package of the project and leaves no installer behind."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    rooms = packages["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    taken = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert {
+        f"!{name}" for name in (*rooms, "pyproject.toml", "constraints.txt", "README.md", "LICENSE", "NOTICE")
+    } <= set(taken)
+    image = (ROOT / "Dockerfile").read_text("utf-8")
+    user = re.findall(r"^USER (\S+)", image, re.MULTILINE)
+    assert user == [SERVICES["ingest"]["user"]]
+    assert image.count("pip uninstall") == 2
+    assert all(re.search(r":\d+\.\d+\.\d+", line) for line in re.findall(r"^FROM (.+)", image, re.MULTILINE))

@@ -1,0 +1,135 @@
+"""The house keeps its own rules: what lies where, who may read a clock, what a wheel holds."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hoistway.lifecycle import diagram
+from hoistway.model import SIGNALS
+from hoistway.store import queries
+from ingest.pack import COLUMNS
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("hoistway", "ingest", "alarms", "dispatch", "api", "simulators")
+CORE = [*sorted((ROOT / "alarms").glob("*.py")), ROOT / "dispatch/policy.py", ROOT / "hoistway/lifecycle.py"]
+CLOCKS = {("time", "time"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
+
+
+def tracked() -> list[Path]:
+    """Every file of the project: what git holds and what it does not ignore."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_reads_no_clock(path: Path) -> None:
+    """Time is an argument: nothing in the core asks what time it is."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in CLOCKS, f"{path.name}:{node.lineno}"
+
+
+def test_every_file_says_what_belongs_in_it() -> None:
+    """A module begins with a docstring."""
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.suffix == ".py" and ast.get_docstring(ast.parse(path.read_text("utf-8"))) is None
+    ]
+    assert silent == []
+
+
+def test_every_query_is_named_and_used() -> None:
+    """Each `.sql` file parses into named queries, and each name stands in the Python code of its room."""
+    for file in ROOT.glob("*/**/sql/*.sql"):
+        parts = file.relative_to(ROOT).parts
+        package, resource = ".".join(parts[:-2]), "/".join(parts[-2:])
+        code = "\n".join(path.read_text("utf-8") for path in (ROOT / parts[0]).rglob("*.py"))
+        for name, text in queries(package, resource).items():
+            assert text, f"{resource}: {name} is empty"
+            assert re.search(rf'["\']{name}["\']', code), f"{resource}: {name} is used nowhere"
+
+
+def test_sample_columns_stand_in_one_order() -> None:
+    """The query that reads samples back names the columns in the order in which they are packed, and packs every signal."""
+    query = queries("ingest", "sql/recovery.sql")["samples"]
+    between = re.search(
+        r"select(.*?)from", query.partition("ingest.pack.COLUMNS`; a test holds the two together.")[2], re.S
+    )
+    assert between is not None
+    assert tuple(name.strip() for name in between.group(1).split(",")) == COLUMNS
+    assert set(COLUMNS) >= {signal.name for signal in SIGNALS}
+
+
+def test_the_case_machine_s_diagram_is_the_table_s() -> None:
+    """The documents show the life cycle as the code has it."""
+    assert diagram() in (ROOT / "docs/cases.md").read_text("utf-8")
+
+
+def test_no_registry_addresses_and_no_machine_paths() -> None:
+    """Nothing that belongs to one machine or one registry is committed."""
+    words = re.compile(r"files\.pythonhosted|registry\.npmjs|deb\.debian\.org|/home/[a-z]+/|/root/|/work/")
+    for path in tracked():
+        if path.suffix in {".png", ".ico"} or path == Path(__file__):
+            continue
+        text = path.read_text("utf-8", "replace")
+        found = words.search(text)
+        assert not found, f"{path.relative_to(ROOT)}: {found.group() if found else ''}"
+
+
+def test_constraints_pin_every_dependency_without_addresses() -> None:
+    """`constraints.txt` names versions only."""
+    lines = [
+        line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")
+    ]
+    assert lines
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._-]*==[^ ]+( ; .+)?", line) for line in lines)
+
+
+def test_the_wheel_holds_what_git_holds(tmp_path: Path) -> None:
+    """Every file of the rooms is in the wheel, and nothing else; so the checkout is not needed at run time."""
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "-w",
+            str(tmp_path),
+            str(ROOT),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    ours = {str(path.relative_to(ROOT)) for path in tracked() if path.relative_to(ROOT).parts[0] in ROOMS}
+    assert inside == ours
+
+
+def test_python_files_stay_readable() -> None:
+    """No file of the rooms grows past 450 lines."""
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in tracked()
+        if path.suffix == ".py"
+        and path.relative_to(ROOT).parts[0] in ROOMS
+        and (count := len(path.read_text("utf-8").splitlines())) > 450
+    }
+    assert long == {}

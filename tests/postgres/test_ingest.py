@@ -1,0 +1,412 @@
+"""Ingest on a real database, fed by hand, on a clock that jumps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from alarms.rules import default_rules
+from hoistway.errors import Fenced
+from hoistway.limits import MESSAGE_BYTES
+from hoistway.store import Database
+from hoistway.wire import REASONS
+from ingest import assemble, transaction
+from ingest.service import Ingest
+from ingest.writer import Writer
+from tests.support.feed import FREED, TRAPPED, HandSource, event, message, sample
+
+T0 = 1_800_000_000_000
+
+
+class Desk:
+    """An ingest process on a clock of its own, with one lift per test and short ways to ask the database."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        self.url, self.database, self.now = url, database, T0
+        self.source = HandSource()
+        self.ingest: Ingest
+
+    async def start(self) -> None:
+        writer = Writer(self.url, partition=0)
+        self.source = HandSource()
+        self.ingest = Ingest(
+            database=self.database, writer=writer, source=self.source, rules=default_rules(), clock=lambda: self.now
+        )
+        await self.ingest.open()
+        await self.ingest.round()
+
+    async def lift(self, device: str, *, shard: int = 0) -> int:
+        lift_id = await self.database.fetchval(
+            "insert into lift (kind, name, exercise) values ('lift', $1, false) returning id", device
+        )
+        await self.database.execute(
+            "insert into device (device, shard, lift_id) values ($1, $2, $3)", device, shard, lift_id
+        )
+        return int(lift_id)
+
+    async def say(self, device: str, leaf: str, payload: object, *, after_s: float = 0.0, shard: int = 0) -> None:
+        self.now += int(after_s * 1_000)
+        self.source.put(message(leaf, payload, device=device, shard=shard, received=self.now))
+        await self.ingest.round()
+
+    async def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.database.fetch(query, *values)]
+
+    async def alarms(self, lift_id: int) -> list[tuple[str, str, int]]:
+        found = await self.rows("select rule_id, condition, repeats from alarm where lift_id = $1 order by id", lift_id)
+        return [(row["rule_id"], row["condition"], row["repeats"]) for row in found]
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    pool = Database(database_url, name="test", most=4)
+    await pool.open()
+    yield pool
+    await pool.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
+    found = Desk(database_url, database)
+    latest = await database.fetchval("select max(clock) from ingest_batch")
+    found.now = max(T0, int(latest.timestamp() * 1_000) + 3_600_000 if latest else T0)
+    await found.start()
+    yield found
+    await found.ingest._writer.close()
+
+
+async def test_a_trapped_person_is_an_alarm_and_a_case_with_timers(desk: Desk) -> None:
+    """Twenty seconds of a person between floors open one alarm, one case and its three timers, in the same batch."""
+    lift_id = await desk.lift("trapped-1")
+    await desk.say("trapped-1", "state", sample(1, desk.now, **TRAPPED))
+    assert await desk.alarms(lift_id) == []
+    await desk.say("trapped-1", "state", sample(2, desk.now + 20_000, **TRAPPED), after_s=20)
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "active", 0)]
+    (case,) = await desk.rows("select id, kind, channel, state, exercise from rescue_case where lift_id = $1", lift_id)
+    assert (case["kind"], case["channel"], case["state"], case["exercise"]) == ("entrapment", "S04", "open", False)
+    timers = await desk.rows("select kind from timer where case_id = $1 order by due_at", case["id"])
+    assert [timer["kind"] for timer in timers] == ["acknowledge", "accept", "arrive"]
+    (alarm,) = await desk.rows("select raised_at - hold_start as held, evidence from alarm where lift_id = $1", lift_id)
+    assert alarm["held"].total_seconds() == 20
+    assert alarm["evidence"]
+
+
+async def test_a_device_that_says_free_ends_no_case(desk: Desk) -> None:
+    """Doors open at a landing clear the alarm's condition and mark the case; the case stays open."""
+    lift_id = await desk.lift("freed-1")
+    for seq, (after_s, values) in enumerate([(0, TRAPPED), (20, TRAPPED), (5, FREED), (5, FREED)], 1):
+        await desk.say("freed-1", "state", sample(seq, desk.now + after_s * 1_000, **values), after_s=after_s)
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "cleared", 0)]
+    (case,) = await desk.rows("select state, open, device_says_clear_at from rescue_case where lift_id = $1", lift_id)
+    assert (case["state"], case["open"]) == ("open", True)
+    assert case["device_says_clear_at"] is not None
+
+
+async def test_the_same_messages_again_change_nothing(desk: Desk) -> None:
+    """Redelivery, also after a restart, is counted and stored once; every copy is acknowledged."""
+    lift_id = await desk.lift("twice-1")
+    device_id = await desk.database.fetchval("select id from device where device = 'twice-1'")
+    sent = [
+        message("state", sample(1, desk.now, **TRAPPED), device="twice-1", received=desk.now),
+        message("event", event(1, desk.now, "90"), device="twice-1", received=desk.now),
+        message("state", sample(2, desk.now + 21_000, **TRAPPED), device="twice-1", received=desk.now + 21_000),
+    ]
+    desk.now += 21_000
+    for restart in (False, False, True, True):
+        if restart:
+            await desk.ingest._writer.close()
+            await desk.start()
+        desk.source.put(*sent)
+        await desk.ingest.round()
+        assert desk.source.acknowledged[-3:] == sent
+    assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 2
+    assert len(await desk.rows("select 1 from event where lift_id = $1", lift_id)) == 1
+    assert sorted(await desk.alarms(lift_id)) == [
+        ("alarm-button", "active", 0),
+        ("entrapment-between-floors", "active", 0),
+    ]
+    (counter,) = await desk.rows(
+        "select received, stored, duplicates from device_counter where device_id = $1", device_id
+    )
+    assert counter == {"received": 12, "stored": 3, "duplicates": 9}
+
+
+async def test_a_restart_in_the_middle_of_a_hold_keeps_the_hold(desk: Desk) -> None:
+    """The alarm comes at the same moment as without the restart, whether from a checkpoint or from replay alone."""
+    for number, checkpoint in enumerate((False, True)):
+        device = f"restart-{number}"
+        lift_id = await desk.lift(device)
+        began = desk.now
+        await desk.say(device, "state", sample(1, desk.now, **TRAPPED))
+        if checkpoint:
+            await desk.ingest._checkpoint()
+        await desk.ingest._writer.close()
+        await desk.start()
+        await desk.say(device, "state", sample(2, desk.now + 20_000, **TRAPPED), after_s=20)
+        (alarm,) = await desk.rows("select hold_start from alarm where lift_id = $1", lift_id)
+        assert int(alarm["hold_start"].timestamp() * 1_000) == began
+
+
+async def test_a_tick_raises_what_no_sample_completes(desk: Desk) -> None:
+    """A lift that says no more within the hold is found by the clock, at the exact end of the hold."""
+    lift_id = await desk.lift("tick-1")
+    await desk.say("tick-1", "state", sample(1, desk.now, **TRAPPED))
+    desk.now += 25_000
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "active", 0)]
+    (batch,) = await desk.rows("select kind from ingest_batch order by batch_no desc limit 1")
+    assert batch["kind"] == "tick"
+
+
+async def test_ticks_never_overtake_the_backlog(desk: Desk) -> None:
+    """While an older message waits, no tick looks past it."""
+    lift_id = await desk.lift("backlog-1")
+    await desk.say("backlog-1", "state", sample(1, desk.now, **TRAPPED))
+    waiting = message("state", sample(2, desk.now + 5_000, **FREED), device="backlog-1", received=desk.now + 5_000)
+    desk.now += 60_000
+    desk.source.put(waiting)
+    await desk.ingest._look_at_clock()
+    assert await desk.alarms(lift_id) == []
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == []
+
+
+async def test_silence_is_an_alarm_but_deafness_is_not(desk: Desk) -> None:
+    """180 s without a word make a lift offline; the time in which nobody listened does not count."""
+    lift_id = await desk.lift("silent-1")
+    await desk.say("silent-1", "state", sample(1, desk.now, **FREED))
+    desk.source.deaf = True
+    desk.now += 600_000
+    await desk.ingest.round()
+    desk.source.deaf = False
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == []
+    for _ in range(19):
+        desk.now += 10_000
+        await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("offline", "active", 0)]
+    await desk.say("silent-1", "state", sample(2, desk.now, **FREED))
+    assert await desk.alarms(lift_id) == [("offline", "cleared", 0)]
+
+
+BAD: list[tuple[str, str, object]] = [
+    ("empty", "state", b""),
+    ("not-json", "state", b"{nonsense"),
+    ("not-json", "event", b"\xff\xff"),
+    ("not-a-record", "state", 17),
+    ("too-large", "state", b" " * (MESSAGE_BYTES + 1)),
+    ("too-many-records", "state", [{"ts": 1, "boot": 1, "seq": 1}] * 1_001),
+    ("bad-ts", "state", {"boot": 1, "seq": 1}),
+    ("bad-boot", "state", {"ts": 1, "seq": 1}),
+    ("bad-seq", "event", {"ts": 1, "boot": 1, "code": "90", "active": True}),
+    ("bad-code", "event", {"ts": 1, "boot": 1, "seq": 9, "code": "no such", "active": True}),
+    ("bad-active", "event", {"ts": 1, "boot": 1, "seq": 9, "code": "90"}),
+    ("bad-link", "link", {"online": "yes"}),
+    ("foreign-lift", "state", {"ts": 1, "boot": 1, "seq": 1, "lift": "999999"}),
+]
+
+
+async def test_bad_input_of_every_kind_is_quarantined_and_disturbs_nobody(desk: Desk) -> None:
+    """Each kind gets its own reason and an acknowledgement; the neighbour's entrapment in the same batch is raised."""
+    neighbour = await desk.lift("good-1")
+    await desk.lift("bad-1")
+    await desk.say("good-1", "state", sample(1, desk.now, **TRAPPED))
+    desk.now += 20_000
+    bad = [message(leaf, body, device="bad-1", received=desk.now) for _, leaf, body in BAD]
+    bad.append(message("state", sample(1, desk.now), device="nobody-1", received=desk.now))
+    bad.append(message("state", sample(1, desk.now), device="bad-1", shard=7, received=desk.now))
+    good = message("state", sample(2, desk.now, **TRAPPED), device="good-1", received=desk.now)
+    desk.source.put(*bad[:7], good, *bad[7:])
+    await desk.ingest.round()
+    assert len(desk.source.acknowledged) >= len(bad) + 1
+    assert await desk.alarms(neighbour) == [("entrapment-between-floors", "active", 0)]
+    found = await desk.rows("select reason, payload_bytes from quarantine where device in ('bad-1', 'nobody-1')")
+    assert {row["reason"] for row in found} == {reason for reason, _, _ in BAD} | {"unknown-device", "wrong-shard"}
+    assert {row["reason"] for row in found} <= REASONS.keys()
+    refused = [ack["refused"] for topic, ack in desk.source.published if topic.endswith("bad-1/ack")]
+    assert any(item["reason"] == "not-json" and len(item["sha256_8"]) == 16 for item in refused[-1])
+
+
+async def test_an_unreadable_event_of_a_known_lift_is_a_notice_at_the_desk(desk: Desk) -> None:
+    """The dispatcher sees at once that a lift said something that nobody could read."""
+    lift_id = await desk.lift("mumble-1")
+    await desk.say("mumble-1", "event", b"{...")
+    await desk.say("mumble-1", "event", b"{....")
+    assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 1)]
+    (alarm,) = await desk.rows("select open, operator_state from alarm where lift_id = $1", lift_id)
+    assert alarm == {"open": True, "operator_state": "unacknowledged"}
+
+
+async def test_a_bad_field_is_counted_and_the_rest_is_used(desk: Desk) -> None:
+    """A temperature of 999 does not throw away an entrapment."""
+    lift_id = await desk.lift("hot-1")
+    for seq in (1, 2):
+        body = sample(seq, desk.now + (seq - 1) * 20_000, **TRAPPED, temperature=999, colour="red")
+        await desk.say("hot-1", "state", body, after_s=(seq - 1) * 20)
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "active", 0)]
+    faults = await desk.rows(
+        "select field, fault, times from field_fault f join device d on d.id = f.device_id where device = 'hot-1' order by 1"
+    )
+    assert faults == [
+        {"field": "colour", "fault": "extra", "times": 2},
+        {"field": "temperature", "fault": "out-of-range", "times": 2},
+    ]
+
+
+async def test_an_unknown_device_s_message_is_replayed_after_it_is_enrolled(desk: Desk) -> None:
+    """What came before the enrolment is kept and can be taken in afterwards."""
+    await desk.say("late-enrolled", "event", event(1, desk.now, "90"))
+    lift_id = await desk.lift("late-enrolled")
+    await desk.database.execute("update quarantine set replay_requested_at = now() where device = 'late-enrolled'")
+    desk.ingest._next_housekeeping_s = 0
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("alarm-button", "active", 0)]
+    (row,) = await desk.rows("select replay_result from quarantine where device = 'late-enrolled'")
+    assert row["replay_result"] == "accepted"
+
+
+async def test_a_device_enrolled_a_moment_ago_is_known(desk: Desk) -> None:
+    """The first message after the enrolment is not quarantined."""
+    lift_id = await desk.lift("fresh-1")
+    await desk.say("fresh-1", "state", sample(1, desk.now, **FREED))
+    assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 1
+
+
+async def test_the_ack_names_holes_until_they_are_filled_or_given_up(desk: Desk) -> None:
+    """All records up to the number in the ack are accepted; a hole is named, then sent again or declared gone."""
+    await desk.lift("holes-1")
+    acks = [ack for topic, ack in desk.source.published if topic == "lift/v1/0/holes-1/ack"]
+    for seq in (1, 4):
+        await desk.say("holes-1", "event", event(seq, desk.now + seq, "41"), after_s=1)
+    acks = [ack for topic, ack in desk.source.published if topic == "lift/v1/0/holes-1/ack"]
+    assert (acks[-1]["event"], acks[-1]["missing"]["event"]) == (1, [[2, 3]])
+    await desk.say("holes-1", "event", event(2, desk.now - 1_000, "41", active=False), after_s=1)
+    gone = {"online": True, "boot": 1, "conn": 1, "gone": {"event": [[3, 3]]}}
+    await desk.say("holes-1", "link", gone, after_s=1)
+    acks = [ack for topic, ack in desk.source.published if topic == "lift/v1/0/holes-1/ack"]
+    assert (acks[-1]["event"], acks[-1].get("missing")) == (4, None)
+    (gap,) = await desk.rows("select stream, first_seq, last_seq, reason from gap")
+    assert gap == {"stream": "event", "first_seq": 3, "last_seq": 3, "reason": "gone"}
+
+
+async def test_a_late_sample_is_kept_but_not_taken_for_the_present(desk: Desk) -> None:
+    """A sample sent again from the ring fills the history and starts no hold."""
+    lift_id = await desk.lift("ring-1")
+    await desk.say("ring-1", "state", sample(1, desk.now, **FREED))
+    await desk.say("ring-1", "state", sample(3, desk.now + 60_000, **FREED), after_s=60)
+    await desk.say("ring-1", "state", sample(2, desk.now - 30_000, **TRAPPED), after_s=1)
+    desk.now += 40_000
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == []
+    found = await desk.rows("select seq, folded from sample where lift_id = $1 order by seq", lift_id)
+    assert [(row["seq"], row["folded"]) for row in found] == [(1, 1), (2, 0), (3, 1)]
+
+
+async def test_a_device_that_lost_its_memory_is_heard(desk: Desk) -> None:
+    """A boot number used again with newer records is processed as a new incarnation, never dropped as duplicates."""
+    lift_id = await desk.lift("amnesia-1")
+    for seq in (1, 2, 3):
+        await desk.say("amnesia-1", "event", event(seq, desk.now, "41"), after_s=1)
+    await desk.say("amnesia-1", "event", event(1, desk.now + 60_000, "90"), after_s=60)
+    assert ("alarm-button", "active", 0) in await desk.alarms(lift_id)
+    found = await desk.rows("select incarnation from event where lift_id = $1 and code = '90'", lift_id)
+    assert found == [{"incarnation": 1}]
+
+
+async def test_a_killed_database_connection_loses_and_doubles_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the writer's backend dies inside the transaction, the same batch is committed once by the next connection."""
+    lift_id = await desk.lift("backend-1")
+    real, calls = transaction._oddities, 0
+
+    async def killed_once(connection: Any, *arguments: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await desk.database.execute("select pg_terminate_backend($1)", connection.get_server_pid())
+        await real(connection, *arguments)
+
+    monkeypatch.setattr(transaction, "_oddities", killed_once)
+    await desk.say("backend-1", "state", sample(1, desk.now, **FREED))
+    assert calls == 2
+    assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 1
+    assert desk.ingest._writer.retries == 1
+
+
+async def test_an_unknown_outcome_is_asked_for_by_its_token(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the commit went through and its answer was lost, the batch is found by its token and not written again."""
+    lift_id = await desk.lift("outcome-1")
+    from ingest import writer as module
+
+    real, calls = module.write, 0
+
+    async def lost_answer(*arguments: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        await real(*arguments, **named)
+        if calls == 1:
+            raise ConnectionResetError("the answer was lost")
+
+    monkeypatch.setattr(module, "write", lost_answer)
+    await desk.say("outcome-1", "event", event(1, desk.now, "90"))
+    assert calls == 1
+    assert len(await desk.rows("select 1 from event where lift_id = $1", lift_id)) == 1
+
+
+async def test_nothing_is_acknowledged_before_the_commit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the moment of the commit neither the broker nor the device has an acknowledgement."""
+    await desk.lift("honest-1")
+    from ingest import writer as module
+
+    real = module.write
+
+    async def watching(*arguments: Any, **named: Any) -> None:
+        assert desk.source.acknowledged == []
+        assert desk.source.published == []
+        await real(*arguments, **named)
+
+    desk.source.acknowledged.clear()
+    desk.source.published.clear()
+    monkeypatch.setattr(module, "write", watching)
+    await desk.say("honest-1", "event", event(1, desk.now, "41"))
+    assert len(desk.source.acknowledged) == 1
+    assert desk.source.published[0][0] == "lift/v1/0/honest-1/ack"
+
+
+async def test_a_message_that_the_store_refuses_is_found_and_set_aside(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record the database will not take goes to the quarantine; its neighbours in the batch are committed."""
+    good, bad = await desk.lift("store-good"), await desk.lift("store-bad")
+    real = assemble.storable_data
+    monkeypatch.setattr(assemble, "storable_data", lambda data: "no json" if "poison" in data else real(data))
+    poison = {**event(1, desk.now, "41"), "data": {"poison": 1}}
+    desk.source.put(
+        message("event", event(1, desk.now, "90"), device="store-good", received=desk.now),
+        message("event", poison, device="store-bad", received=desk.now),
+        message("event", event(2, desk.now, "41"), device="store-good", received=desk.now),
+    )
+    await desk.ingest.round()
+    assert len(await desk.rows("select 1 from event where lift_id = $1", good)) == 2
+    assert await desk.rows("select 1 from event where lift_id = $1", bad) == []
+    (row,) = await desk.rows("select reason, payload from quarantine where device = 'store-bad'")
+    assert row["reason"] == "refused-by-store"
+    assert json.loads(row["payload"]) == poison
+    assert ("alarm-button", "active", 0) in await desk.alarms(good)
+
+
+async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
+    """The older of two processes on one partition stops at its next commit, and nothing of it is stored."""
+    lift_id = await desk.lift("fenced-1")
+    second = Writer(desk.url, partition=0)
+    await second.open()
+    with pytest.raises(Fenced):
+        await desk.say("fenced-1", "state", sample(1, desk.now, **FREED))
+    await second.close()
+    assert await desk.rows("select 1 from sample where lift_id = $1", lift_id) == []
+    assert desk.source.acknowledged == []

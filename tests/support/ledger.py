@@ -1,0 +1,160 @@
+"""Virtual terminals with a ledger: what each sent, what the platform accepted, compared with what the store holds.
+
+They keep the device half of the contract with the reference device of `simulators`, over paho in a thread each.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from hoistway import wire
+from simulators.device import Device
+from tests.support.feed import TRAPPED
+
+Key = tuple[str, int, str, int]  # device, boot, stream, seq
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class LedgerDevice:
+    """One terminal of one lift: samples of a trapped person without end, and events that come and go."""
+
+    def __init__(self, name: str, shard: int, password: str, port: int) -> None:
+        self.name, self._shard = name, shard
+        self._device = Device(name, boot=1)
+        self._lock = threading.Lock()
+        self.sent: set[Key] = set()
+        self.acked: set[Key] = set()
+        self.silent = False
+        self._stopped = threading.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=True)
+        self._client.username_pw_set(name, password)
+        self._client.reconnect_delay_set(1, 2)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._port = port
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._client.connect_async("127.0.0.1", self._port, keepalive=10)
+        self._client.loop_start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def unacked_events(self) -> int:
+        with self._lock:
+            return len(self._device.event.kept)
+
+    @property
+    def unacked(self) -> int:
+        with self._lock:
+            return len(self._device.event.kept) + len(self._device.state.kept)
+
+    def press(self) -> None:
+        """One more event; its ack also says which samples are missing."""
+        with self._lock:
+            seq = self._device.event.seq + 1
+            self._device.report("41", bool(seq % 2), now_ms())
+            self.sent.add((self.name, 1, "event", seq))
+
+    # --- the terminal's own loop ---
+
+    def _run(self) -> None:
+        turn = 0
+        while not self._stopped.wait(0.05):
+            turn += 1
+            if not self.silent:
+                with self._lock:
+                    self._device.sample(TRAPPED, now_ms())
+                    self.sent.add((self.name, 1, "state", self._device.state.seq))
+                if turn % 4 == 0:
+                    self.press()
+            with self._lock:
+                messages = self._device.outgoing(now_ms(), room=50)
+            for message in messages:
+                self._client.publish(
+                    wire.topic(self._shard, self.name, message.leaf), message.payload, 1, message.retain
+                )
+
+    def _on_connect(self, client: paho.Client, *_arguments: Any) -> None:
+        client.subscribe(wire.topic(self._shard, self.name, "ack"), 0)
+        with self._lock:
+            self._device.connecting(now_ms())
+            self._device.up(now_ms())
+            self._device.state.unsent.update(self._device.state.kept)
+
+    def _on_disconnect(self, *_arguments: Any) -> None:
+        with self._lock:
+            self._device.down()
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        ack = wire.decode_ack(message.payload)
+        with self._lock:
+            for leaf, upto in (("state", ack.state), ("event", ack.event)):
+                self.acked.update((self.name, ack.boot, leaf, seq) for seq in range(1, upto + 1))
+            self._device.receive("ack", message.payload, now_ms())
+
+
+class Ledger:
+    """All terminals of one run."""
+
+    def __init__(self, devices: Mapping[str, tuple[int, str]], port: int) -> None:
+        self.devices = [LedgerDevice(name, shard, password, port) for name, (shard, password) in devices.items()]
+
+    def start(self) -> None:
+        for device in self.devices:
+            device.start()
+
+    def stop(self) -> None:
+        for device in self.devices:
+            device.stop()
+
+    @property
+    def sent(self) -> set[Key]:
+        return set().union(*(device.sent for device in self.devices))
+
+    @property
+    def acked(self) -> set[Key]:
+        return set().union(*(device.acked for device in self.devices))
+
+    @property
+    def unacked_events(self) -> int:
+        return sum(device.unacked_events for device in self.devices)
+
+    def drain(self, *, limit_s: float) -> bool:
+        """No new samples; one event a second until everything sent is acknowledged. False when the time is over."""
+        for device in self.devices:
+            device.silent = True
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            for device in self.devices:
+                if device.unacked:
+                    device.press()
+            time.sleep(1.0)
+            if not any(device.unacked for device in self.devices):
+                return True
+        return False
+
+
+async def stored(connection: Any) -> list[Key]:
+    """Every accepted record in the store, one entry a row."""
+    rows = await connection.fetch(
+        "select d.device, s.boot, 'state' as stream, s.seq from sample s join device d on d.id = s.device_id"
+        " union all select d.device, e.boot, 'event', e.seq from event e join device d on d.id = e.device_id"
+    )
+    return [(row["device"], row["boot"], row["stream"], row["seq"]) for row in rows]

@@ -1,0 +1,126 @@
+"""The whole product as its user starts it: `hoistway up` as a process of its own, found and killed from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hoistway.embedded.ports import free_port
+from tests.support.folders import temporary_home
+
+ROOT = Path(__file__).parents[2]
+
+
+def wait_for(condition: Callable[[], Any], *, limit_s: float, what: str) -> Any:
+    """Poll until the condition answers something true; fail with `what` after the limit."""
+    until = time.monotonic() + limit_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {limit_s:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+class System:
+    """One running `hoistway up`."""
+
+    def __init__(
+        self, process: subprocess.Popen[str], home: Path, said: Path, *, http_port: int, mqtt_port: int
+    ) -> None:
+        self.process, self.home, self._said = process, home, said
+        self.http_port, self.mqtt_port = http_port, mqtt_port
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def said(self) -> str:
+        return self._said.read_text("utf-8", "replace")
+
+    @property
+    def login_link(self) -> str:
+        """The one-time link that the command printed."""
+        return next(word for word in self.said().split() if "/login/link?token=" in word)
+
+    def facts(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home / "running.json").read_text())
+        return found
+
+    @property
+    def database_url(self) -> str:
+        return str(self.facts()["database_url"])
+
+    def children(self) -> dict[int, str]:
+        """Process id and command line of every child of the supervisor."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                stat = (entry / "stat").read_text()
+                if int(stat.rpartition(")")[2].split()[1]) == self.process.pid:
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (OSError, ValueError):
+                continue
+        return found
+
+    def pid_of(self, part: str) -> int:
+        """The process of `ingest`, `dispatch`, `api`, `simulate`, `postgres` or `broker`."""
+        words = {"broker": ("mosquitto", "nats-server"), "postgres": ("postgres",)}.get(part, (f"hoistway {part}",))
+
+        def find() -> int | None:
+            return next((pid for pid, line in self.children().items() if any(word in line for word in words)), None)
+
+        return int(wait_for(find, limit_s=20, what=f"a process of {part}"))
+
+    def kill(self, part: str) -> int:
+        """kill -9; answers the process that was ended."""
+        pid = self.pid_of(part)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def log(self, part: str) -> str:
+        path = self.home / "logs" / f"{part}.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+@contextmanager
+def running(
+    *arguments: str, mutant: str | None = None, home: Path | None = None, limit_s: float = 90
+) -> Iterator[System]:
+    """`hoistway up` on free ports and in a fresh home, until the block ends; leaves no process behind."""
+    with temporary_home() as fresh:
+        place = home or fresh
+        http_port, mqtt_port = free_port(), free_port()
+        said = fresh.parent / "said.txt"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HOISTWAY_")}
+        if mutant is not None:
+            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests/support/mutants" / mutant), str(ROOT)])
+        ports = ["--http-port", str(http_port), "--mqtt-port", str(mqtt_port)]
+        command = [sys.executable, "-m", "hoistway", "up", "--home", str(place), *ports, *arguments]
+        with said.open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, text=True, env=environment, cwd="/")
+        system = System(process, place, said, http_port=http_port, mqtt_port=mqtt_port)
+        try:
+            wait_for(
+                lambda: "Log in" in system.said() or process.poll() is not None,
+                limit_s=limit_s,
+                what=f"hoistway up\n{system.said()}",
+            )
+            assert process.poll() is None, system.said()
+            yield system
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
