@@ -178,11 +178,8 @@ def _round(
     _contact(state, rules, ordered, heads, sink)
     sink.later()
     busy = state.busy[slot]
-    judged = (
-        np.flatnonzero(~link & (busy | found.any_when[row]))
-        if link.any()
-        else np.flatnonzero(busy | found.any_when[row])
-    )
+    judged = np.flatnonzero(~link)
+    judged = judged[busy[judged] | found.any_when[row[judged]]]
     if judged.size:
         records = Records(slots=slot[judged], at=at[judged], rows=row[judged], sample=sample[judged])
         machine.apply(state, rules, records, found, sink)

@@ -66,6 +66,9 @@ class RuleSet:
     rules: tuple[Rule, ...]
     terms: tuple[Terms, ...]
 
+    def __repr__(self) -> str:
+        return f"RuleSet({', '.join(f'{rule.id}@{rule.version}' for rule in self.rules)})"
+
     def __len__(self) -> int:
         return len(self.rules)
 

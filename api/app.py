@@ -66,6 +66,8 @@ def create_app(
         try:
             yield
         finally:
+            app.state.live.close()
+            app.state.hub.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,7 +7,6 @@ are made when somebody asks.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import struct
 import time
 from collections.abc import Mapping
@@ -44,11 +43,16 @@ class LiveState:
         self._labels: dict[int, str] = {}
         self._age_s: float | None = None
         self._age_read = 0.0
+        self._closed = False
+
+    def close(self) -> None:
+        """Follow no further."""
+        self._closed = True
 
     async def run(self) -> None:
         """Load, then follow, for ever. A database that is away is waited for; nothing is lost by it."""
         loaded = False
-        while True:
+        while not self._closed:
             try:
                 if not loaded:
                     await self._load()
@@ -151,15 +155,3 @@ class LiveState:
             known = self._rows.get(row["lift_id"])
             if known is None or _ROW.unpack_from(known)[0] <= row["at"].timestamp():
                 self._rows[row["lift_id"]] = packed
-
-
-@contextlib.asynccontextmanager
-async def running(work: Any) -> Any:
-    """Run a coroutine as a task for as long as the block lasts."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -94,8 +94,7 @@ class Subscriber:
                 yield self._frame("heartbeat", b"")
             else:
                 self._wake.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), beat - loop.time())
+                await _wait(self._wake, beat - loop.time())
 
     async def _resume(self, last_event_id: str) -> bytes | None:
         """One `change` with all that was missed since `last_event_id`, or None when only a snapshot will do."""
@@ -175,10 +174,8 @@ class Hub:
         """Raises `Problem` 503 when there are too many readers, or nothing to read yet."""
         if len(self._subscribers) >= STREAM_CLIENTS:
             raise Problem(503, "too many readers of the live stream", retry_after_s=10)
-        try:
-            await asyncio.wait_for(self._ready.wait(), _LOADING_S)
-        except TimeoutError as error:
-            raise Problem(503, "the live stream is not ready", retry_after_s=2) from error
+        if not await _wait(self._ready, _LOADING_S):
+            raise Problem(503, "the live stream is not ready", retry_after_s=2)
 
     @contextlib.contextmanager
     def subscribe(self, principal: Principal) -> Iterator[Subscriber]:
@@ -233,7 +230,7 @@ class Hub:
         loop = asyncio.get_running_loop()
         maintain_at = forget_at = loop.time()
         try:
-            while True:
+            while not self.closing.is_set():
                 try:
                     await self._read()
                     if loop.time() >= maintain_at:
@@ -247,8 +244,7 @@ class Hub:
                 except Exception as error:  # noqa: BLE001  the reader must outlive any one failure; heartbeats go on
                     _log.warning("cannot read the feed", error=str(error) or type(error).__name__)
                 await asyncio.sleep(STREAM_TICK_MS / 1000)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hint.wait(), (STREAM_POLL_MS - STREAM_TICK_MS) / 1000)
+                await _wait(self._hint, (STREAM_POLL_MS - STREAM_TICK_MS) / 1000)
                 self._hint.clear()
         finally:
             self.close()
@@ -316,7 +312,8 @@ class EventStream(Response):
                     task.cancel()
                 pumped, *_ = await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError, OSError):
-            await asyncio.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}), 1)
+            async with asyncio.timeout(1):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         if isinstance(pumped, Exception) and not isinstance(pumped, OSError):
             raise pumped
 
@@ -330,6 +327,14 @@ async def _pump(frames: AsyncGenerator[bytes], send: Send) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event for so long. (`asyncio.wait_for` of Python 3.11 can swallow a cancellation.)"""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 async def _until(event: asyncio.Event) -> None:

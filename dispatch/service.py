@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.policy import CaseView, Consequence, TimerKind, when_due
 from hoistway.errors import WorldFault
 from hoistway.lifecycle import CaseState
+from hoistway.metrics import serve_registry
 from hoistway.model import CaseKind
 from hoistway.store import Database, queries
 
@@ -31,8 +32,7 @@ LATE: Final = Gauge("hoistway_dispatch_timer_lateness_seconds", "lateness of the
 
 def serve_metrics(host: str, port: int) -> None:
     """Serve /metrics in a thread; port 0 = not at all."""
-    if port:
-        start_http_server(port, addr=host, registry=REGISTRY)
+    serve_registry(REGISTRY, host, port)
 
 
 def utc_now() -> datetime:

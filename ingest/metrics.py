@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from hoistway.metrics import serve_registry
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -42,5 +44,4 @@ OLDEST: Final = _gauge("oldest_waiting_seconds", "age of the oldest message not 
 
 def serve(host: str, port: int) -> None:
     """Serve /metrics in a thread; port 0 = not at all."""
-    if port:
-        start_http_server(port, addr=host, registry=REGISTRY)
+    serve_registry(REGISTRY, host, port)

@@ -147,12 +147,8 @@ def print_report(report: Report) -> None:
     """Topic prefixes first, then what was repaired and refused, the counts last."""
     for enrolled in report.enrolments:
         what = "gateway" if enrolled.gateway else "device"
-        out.print(
-            f"{what} {enrolled.device}  {enrolled.prefix}{'' if enrolled.new else '  (enrolled before)'}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        before = "" if enrolled.new else "  (enrolled before)"
+        typer.echo(f"{what} {enrolled.device}  {enrolled.prefix}{before}")
     for verdict in ("repaired", "refused"):
         found = [item for item in report.findings if item.verdict == verdict]
         for item in found[:_SHOWN_FINDINGS]:

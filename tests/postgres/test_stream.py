@@ -59,6 +59,14 @@ async def next_with(events: Events, alarm_id: int, *, skipped: set[int] | None =
             skipped |= ids(frame)
 
 
+async def drained(events: Events) -> None:
+    """Read to the end of a stream that ends; fails when it does not."""
+    async with asyncio.timeout(PATIENCE_S):
+        with contextlib.suppress(EOFError):
+            while True:
+                await events.next()
+
+
 async def test_snapshot_then_change(database_url: str, db: Database, keys: dict[Role, str]) -> None:
     """A reader first gets all that is open, then each change once, closed rows once with open = false."""
     lift_id = await rows.lift(db)
@@ -214,9 +222,7 @@ async def test_maintainer_sees_own_firm_only(
         ]
 
 
-async def test_revoked_key_ends_the_stream(
-    database_url: str, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_revoked_key_ends_the_stream(database_url: str, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader whose key is revoked is cut off, not only refused the next time."""
     monkeypatch.setattr("api.stream.MAINTAIN_EVERY_S", 0.2)
     async with db.acquire() as connection:
@@ -225,10 +231,7 @@ async def test_revoked_key_ends_the_stream(
         await events.next("snapshot")
         async with db.acquire() as connection:
             assert await people.revoke_api_key(connection, "soon gone")
-        with pytest.raises(EOFError):
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    await events.next()
+        await drained(events)
         async with httpx.AsyncClient() as client:
             again = await client.get(address + "/api/v1/me", headers={"Authorization": f"Bearer {key}"})
         assert again.status_code == 401
@@ -327,6 +330,4 @@ async def test_stopping_ends_open_streams(database_url: str, keys: dict[Role, st
         async with served(database_url) as address:
             events = await readers.enter_async_context(stream(address, keys[Role.DISPATCHER]))
             await events.next("snapshot")
-        with contextlib.suppress(EOFError):
-            while True:
-                await events.next()
+        await drained(events)

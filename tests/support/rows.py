@@ -15,9 +15,7 @@ NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
 async def firm(db: Any, name: str | None = None) -> int:
-    return await db.fetchval(
-        "insert into firm (name, phone) values ($1, '0571-1') returning id", name or f"firm {next(_numbers)}"
-    )
+    return await _insert(db, "firm", {"name": name or f"firm {next(_numbers)}", "phone": "0571-1"})
 
 
 async def lift(db: Any, *, firm_id: int | None = None, kind: str = "lift", **columns: Any) -> int:
@@ -144,4 +142,5 @@ async def move_samples_to_days(db: Any) -> None:
 async def _insert(db: Any, table: str, values: dict[str, Any], returning: str = "id") -> int:
     marks = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     query = f"insert into {table} ({', '.join(values)}) values ({marks}) returning {returning}"
-    return await db.fetchval(query, *values.values())
+    made: int = await db.fetchval(query, *values.values())
+    return made

@@ -1,5 +1,5 @@
 /** Dialogs: the confirmation that nobody is trapped, and the sheet of keys. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { dialog, moveCase } from "./actions.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";
@@ -18,7 +18,7 @@ const close = () => { dialog.value = null; };
 /** A native modal dialog: it keeps the focus inside and closes on Esc. @param {{label: string, children?: any}} props */
 function Modal({ label, children }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = ref.current;
     element?.showModal();
     return () => element?.close();

@@ -41,7 +41,11 @@ const ACTIONS = {
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || dialog.peek()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (dialog.peek()) {
+    if (event.key === "Escape") dialog.value = null; // also when it is asked for but not drawn yet
+    return;
+  }
   const focus = /** @type {HTMLElement} */ (event.target);
   if (focus.closest("input, textarea, select")) {
     if (event.key === "Escape") focus.blur();

@@ -79,7 +79,7 @@ async function build(element) {
   const L = /** @type {any} */ (window).L;
   const data = await get("/api/v1/map");
   map = L.map(element, { preferCanvas: true, zoomControl: true, attributionControl: true, zoomSnap: 0.5, keyboard: false, center: [30.27, 120.15], zoom: 10 });
-  map.attributionControl.setPrefix(false).addAttribution(t("map.attribution"));
+  effect(() => { map.attributionControl.setPrefix(t("map.attribution")); });
   const outlines = await get(data.districts ?? "/static/data/hangzhou_districts.geojson").catch(() => null);
   let land = outlines ? drawDistricts(L, outlines) : null;
   drawLifts(L, data.lifts);
@@ -88,6 +88,9 @@ async function build(element) {
   addEventListener("themechange", () => { land?.setStyle(districtStyle()); style(); });
   new ResizeObserver(() => map.invalidateSize()).observe(element);
   effect(() => { void language.value; if (land) { land.remove(); land = drawDistricts(L, outlines); land.eachLayer((/** @type {any} */ one) => one.bringToBack?.()); } });
+  const labels = () => element.classList.toggle("far", map.getZoom() < 9); // names would lie on top of each other
+  map.on("zoomend", labels);
+  labels();
   paintChanges();
   effect(() => markSelected(L, selectedLift.value));
 }

@@ -1,0 +1,253 @@
+"""Random rule sets and record streams, and the two engines run over them. For the property tests in this folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from alarms.engine import Engine
+from alarms.rules import Rule, RuleSet, default_rules, load
+from alarms.signals import CLEAR, CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, PROMOTE, RAISE, Batch, Transitions, unknown_samples
+from tests.pure.slow_engine.city import City, Record, plain_rules, plain_values
+from tests.pure.slow_engine.lift import Lift, Said
+
+START = 1_700_000_000_000
+KINDS = {RAISE: "RAISE", CLEAR: "CLEAR", PROMOTE: "PROMOTE"}
+FLEET = {0: (False, 1.75, {}), 3: (False, float("nan"), {"limit": 0.5}), 7: (True, 0.5, {}), 12: (False, 4.0, {})}
+"""slot: (escalator, rated speed, own parameters)."""
+
+CODES = ("90", "41", "entrapment", "62")
+_ATOMS = (
+    "passenger", "moving", "door_zone", "door_closed", "unknown(passenger)", "service_mode == inspection", "power == out",
+    'reported("90")', 'reported("41")', 'abs(speed) > param("limit", 1.2) * rated_speed', "speed > 1",
+    "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
+)  # fmt: skip
+_TIMELESS = ('reported("90")', 'reported("41")', "rated_speed > 1", 'param("limit", 2) < 1')
+_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s")
+
+
+def _expressions(atoms: Sequence[str]) -> st.SearchStrategy[str]:
+    return st.recursive(
+        st.sampled_from(atoms),
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from((" and ", " or ")), inner).map(lambda parts: f"({''.join(parts)})"),
+            st.tuples(st.sampled_from(("not ", "surely", "possibly")), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+        ),
+        max_leaves=4,
+    )
+
+
+_expression = st.one_of(_expressions(_ATOMS), _expressions(_ATOMS), _expressions(_TIMELESS))
+_opens = st.sampled_from(("rescue", "alarm-call", "ticket", "notice"))
+
+
+def _text(**keys: str | None) -> str:
+    fixed = 'title = { zh = "某", en = "x" }\nseverity = "major"\nsource = "made up"\n'
+    lines = [f"{key} = '{value}'" for key, value in keys.items() if value is not None]
+    return "[[rule]]\n" + fixed + "\n".join(lines) + "\n"
+
+
+@st.composite
+def _made_up(draw: st.DrawFn, number: int) -> str:
+    when = draw(_expression)
+    clear = draw(st.none() | _expression)
+    unless = draw(st.none() | _expression)
+    if 'reported("90")' in f"{when} {clear} {unless}":
+        unless = None
+    return _text(
+        **{"id": f"hold-{number}", "kind": "lift", "when": when, "for": draw(st.sampled_from(_DURATIONS)), "unless": unless},
+        **{"clear": clear, "clear_for": draw(st.sampled_from(("0s", "0s", "2s", "30s"))), "opens": draw(_opens)},
+    )
+
+
+@st.composite
+def _made_up_silent(draw: st.DrawFn, number: int, holds: int) -> str:
+    reason = [f'holding("hold-{index}")' for index in range(holds)] + ["link_lost", 'reported("41")', "passenger"]
+    when = draw(st.none() | st.sampled_from(reason))
+    return _text(
+        **{"id": f"silent-{number}", "kind": "lift", "when": when, "silent_for": draw(st.sampled_from(("10s", "45s", "180s")))},
+        silent_for_link_lost=draw(st.sampled_from((None, "5s", "30s"))),
+        unless=draw(st.sampled_from((None, "service_mode == inspection"))),
+        opens=draw(_opens),
+    )
+
+
+@st.composite
+def rule_texts(draw: st.DrawFn) -> str:
+    """A few rules that nobody would ship, or nothing: then the shipped catalogue counts."""
+    if draw(st.booleans()):
+        return ""
+    holds = draw(st.integers(1, 4))
+    texts = [draw(_made_up(number)) for number in range(holds)]
+    texts += [draw(_made_up_silent(number, holds)) for number in range(draw(st.integers(0, 2)))]
+    return "\n".join(draw(st.permutations(texts)))
+
+
+def rules_of(text: str) -> RuleSet:
+    """The rule set of a drawn text."""
+    return load(text, source="made-up.toml") if text else default_rules()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    records: tuple[Record, ...]  # also ("listen", since)
+    ticks: tuple[int, ...]  # latest tick allowed after record i
+    end: int
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # how hypothesis shows it
+        printer.text("\n".join(["", *(_told(record) for record in self.records), f"end {self.end - START}"]))
+
+
+def _told(record: Record) -> str:
+    *rest, last = (value - START if isinstance(value, int) and value > START - 10**9 else value for value in record)
+    if record[0] == "sample":
+        last = {name: value for name, value in plain_values(last[0]).items() if value is not None}
+    return f"{rest} {last}"
+
+
+_STEPS = (0, 0, 1, 10, 999, 1_000, 2_000, 5_000, 10_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 90_001, 181_000)
+_yes_no = st.sampled_from((1, 1, 0, 0, -1))
+
+
+@st.composite
+def _palette(draw: st.DrawFn) -> Any:
+    row = unknown_samples(1)
+    if draw(st.booleans()):  # near the interesting place: somebody stands in a stopped lift
+        fixed = {"passenger": draw(st.sampled_from((1, 1, -1))), "car_status": 0, "door_zone": draw(_yes_no), "door_closed": 1}
+        fixed["service_mode"] = draw(st.sampled_from((1, 1, 2, -1)))
+        for name, value in fixed.items():
+            row[name] = value
+        return row
+    for name in ("passenger", "car_status", "door_zone", "door_closed"):
+        row[name] = draw(_yes_no)
+    row["door_status"] = draw(st.sampled_from((-1, -1, 0, 2, 4, 5)))
+    row["service_mode"] = draw(st.sampled_from((1, 1, 2, 3, 7, -1)))
+    row["power"] = draw(st.sampled_from((1, 2, -1)))
+    row["speed"] = draw(st.sampled_from((0.0, 0.05, 0.06, -2.5, 2.1, float("nan"), float("nan"))))
+    row["load"], row["people"] = draw(st.sampled_from(((140, 2), (150, 2), (10, 0), (float("nan"), 1))))
+    row["car_position"] = draw(st.sampled_from((-1, 5)))
+    return row
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> Stream:
+    """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
+    palette = draw(st.lists(_palette(), min_size=2, max_size=4))
+    slots = draw(st.lists(st.sampled_from(tuple(FLEET)), min_size=1, max_size=3))
+    what = st.sampled_from(("sample",) * 6 + ("event", "event", "link", "listen"))
+    step = st.tuples(
+        st.sampled_from(_STEPS), st.sampled_from(slots), what, st.integers(0, 11), st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000))
+    )
+    now, records, times = START, [], []
+    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=40)):
+        now += wait
+        records.append(_record(kind, slot, now - lag, now, choice, palette))
+        times.append(now - lag if kind in {"sample", "event"} else now)
+    order = {"listen": -1, "link": 0, "event": 1, "sample": 2}
+    place = sorted(range(len(records)), key=lambda i: (_received(records[i]), order[records[i][0]], i))
+    records, times = [records[i] for i in place], [times[i] for i in place]
+    for index, record in enumerate(records):
+        if record[0] == "listen":  # nobody ticks while the server is deaf: from the record before
+            times[index] = max(map(_received, records[:index]), default=START)
+    end = now + draw(st.sampled_from((0, 100_000, 400_000)))
+    later = [min(times[index + 1 :], default=end) for index in range(len(times))]
+    return Stream(records=tuple(records), ticks=tuple(later), end=end)
+
+
+def _received(record: Record) -> int:
+    return int(record[{"listen": 1, "link": 2}.get(record[0], 3)])
+
+
+def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[Any]) -> Record:
+    if kind == "sample":
+        return ("sample", slot, at, now, palette[choice % len(palette)])
+    if kind == "event":
+        return ("event", slot, at, now, CODES[choice // 2 % len(CODES)], choice % 2 == 0)
+    return ("link", slot, now, (True, False, None)[choice % 3]) if kind == "link" else ("listen", now)
+
+
+def slow(rules: RuleSet, stream: Stream) -> dict[int, list[Said]]:
+    """What the plain engine says, with no tick but the last."""
+    plain = plain_rules(rules)
+    city = City(
+        {
+            slot: Lift(plain, escalator=escalator, rated_speed=None if np.isnan(rated) else rated, parameters=own, enrolled=START)
+            for slot, (escalator, rated, own) in FLEET.items()
+        }
+    )
+    for record in stream.records:
+        if record[0] == "listen":
+            for lift in city.lifts.values():
+                lift.listening(record[1])
+        elif record[0] == "sample":
+            city.feed((*record[:4], plain_values(record[4][0])))
+        else:
+            city.feed(record)
+    city.tick(stream.end)
+    return city.said()
+
+
+def new_engine(rules: RuleSet, capacity: int = 4) -> Engine:
+    engine = Engine(rules, capacity=capacity)
+    engine.listening(START)
+    engine.set_fleet(
+        list(FLEET), [fleet[0] for fleet in FLEET.values()], [fleet[1] for fleet in FLEET.values()],
+        {slot: fleet[2] for slot, fleet in FLEET.items()},
+    )  # fmt: skip
+    return engine
+
+
+def batch_of(records: Sequence[Record]) -> Batch:
+    samples = [_stamped(record) for record in records if record[0] == "sample"]
+    events = [(r[1], r[2], r[3], EVENT_INDEX[r[4]], int(r[5])) for r in records if r[0] == "event"]
+    links = [(r[1], r[2], -1 if r[3] is None else int(r[3])) for r in records if r[0] == "link"]
+    return Batch(
+        samples=np.concatenate([unknown_samples(0), *samples]),
+        events=np.array(events, EVENT_DTYPE),
+        contacts=np.array(links, CONTACT_DTYPE),
+    )
+
+
+def _stamped(record: Record) -> Any:
+    row = record[4].copy()
+    row["slot"], row["at"], row["received"] = record[1:4]
+    return row
+
+
+def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], restarts: set[int]) -> dict[int, list[Said]]:
+    """What the engine says when batches end after the records in `cuts`; a tick or a restart may follow there."""
+    engine = new_engine(rules)
+    said: dict[int, list[Said]] = defaultdict(list)
+    waiting: list[Record] = []
+
+    def flush(now: int) -> None:
+        if waiting:
+            note(said, rules, engine.step(batch_of(waiting), now))
+            waiting.clear()
+
+    for index, record in enumerate(stream.records):
+        if record[0] == "listen":
+            flush(record[1])
+            engine.listening(record[1])
+        else:
+            waiting.append(record)
+        if index in cuts | ticks | restarts:
+            flush(START)
+        if index in ticks:
+            note(said, rules, engine.tick(stream.ticks[index]))
+        if index in restarts:
+            blob, engine = engine.snapshot(), Engine(rules, capacity=1)
+            assert engine.restore(blob) == ()
+    flush(stream.end)
+    note(said, rules, engine.tick(stream.end))
+    return {slot: said.get(slot, []) for slot in FLEET}
+
+
+def note(said: dict[int, list[Said]], rules: Sequence[Rule] | RuleSet, transitions: Transitions) -> None:
+    for slot, rule, kind, at, start, demoted in transitions:
+        said[slot].append(Said(rules[rule].id, KINDS[kind], at, start, demoted))

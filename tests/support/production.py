@@ -1,0 +1,144 @@
+"""The services of docker-compose.yml as plain processes: the deployed broker configuration, a database by URL, secrets as files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hoistway.embedded.mosquitto import find_mosquitto
+from hoistway.embedded.ports import free_port
+from tests.support.folders import temporary_home
+from tests.support.system import ROOT, wait_for
+
+DEPLOY = ROOT / "deploy"
+
+
+def need_programs() -> Path:
+    """The mosquitto of this machine; skip without it or openssl, fail where everything is installed (`CI=true`)."""
+    mosquitto = find_mosquitto()
+    missing = [name for name, found in (("mosquitto", mosquitto), ("openssl", shutil.which("openssl"))) if not found]
+    if missing:
+        message = f"not on this machine: {', '.join(missing)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    assert mosquitto is not None
+    return mosquitto
+
+
+class Production:
+    """A broker with TLS and rights, and the commands of the compose file."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.folder, self.secrets = folder, folder / "secrets"
+        self.device_port, self.inner_port, self.http_port = free_port(), free_port(), free_port()
+        self.metrics = {"ingest": free_port(), "dispatch": free_port()}
+        self._database_url = database_url
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def make_secrets(self) -> None:
+        subprocess.run([DEPLOY / "make-secrets.sh", "--dir", self.secrets], check=True, capture_output=True)
+        (self.secrets / "hoistway_database_url").write_text(self._database_url)
+        inner = (
+            (self.secrets / "hoistway_mqtt_url").read_text().replace("@mosquitto:8884", f"@localhost:{self.inner_port}")
+        )
+        (self.secrets / "hoistway_mqtt_url").write_text(inner.replace("/run/secrets", str(self.secrets)))
+
+    def enrol(self, *devices: str) -> dict[str, str]:
+        """Each device's password, as deploy/add-device.sh makes and prints it."""
+        made = subprocess.run(
+            [DEPLOY / "add-device.sh", "--dir", self.secrets, *devices], check=True, capture_output=True, text=True
+        )
+        return dict(line.split() for line in made.stdout.splitlines())
+
+    def start_broker(self, mosquitto: Path) -> None:
+        (self.folder / "data").mkdir()
+        text = (DEPLOY / "mosquitto/mosquitto.conf").read_text()
+        for before, after in (
+            ("/run/secrets", str(self.secrets)),
+            ("/mosquitto/config", str(DEPLOY / "mosquitto")),
+            ("/mosquitto/data", str(self.folder / "data")),
+            ("listener 8883", f"listener {self.device_port} 127.0.0.1"),
+            ("listener 8884", f"listener {self.inner_port} 127.0.0.1"),
+        ):
+            assert before in text
+            text = text.replace(before, after)
+        if os.geteuid() == 0:
+            text = f"user root\n{text}"
+        path = self.folder / "mosquitto.conf"
+        path.write_text(text)
+        self._spawn("mosquitto", [str(mosquitto), "-c", str(path)], {})
+
+    def start(self, service: str, **environment: str) -> None:
+        """One service of the compose file by its command."""
+        self._spawn(service, [sys.executable, "-m", "hoistway", service], self._environment(service) | environment)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command that ends, with the services' settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "hoistway", *arguments],
+            env=self._environment(arguments[-1]) | environment,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+        )
+
+    def _environment(self, service: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HOISTWAY_")}
+        return kept | {
+            "HOISTWAY_SECRETS_DIR": str(self.secrets),
+            "HOISTWAY_LOG_JSON": "true",
+            "HOISTWAY_HTTP_PORT": str(self.http_port),
+            "HOISTWAY_METRICS_PORT": str(self.metrics.get(service, 0)),
+        }
+
+    def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment or None, cwd="/", stdin=subprocess.DEVNULL
+            )
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def healthy(self, *services: str) -> None:
+        """Wait until the compose file's health check of each service succeeds."""
+        for service in services:
+            wait_for(
+                lambda service=service: self.run("health", service).returncode == 0,
+                limit_s=40,
+                what=f"{service} healthy\n{self.log(service)}",
+            )
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def production(database_url: str) -> Iterator[Production]:
+    """Broker and secrets ready; services are the test's to start."""
+    mosquitto = need_programs()
+    with temporary_home() as folder:
+        folder.mkdir()
+        found = Production(folder, database_url)
+        found.make_secrets()
+        try:
+            found.start_broker(mosquitto)
+            yield found
+        finally:
+            found.stop()
