@@ -24,6 +24,7 @@ from hoistway.store import queries
 
 OFFLINE_RULE: Final = "offline"
 COUNTED: Final = ("unhandled_entrapments", "open_alarms", "open_cases", "lifts_offline")
+_PORTION: Final = 500
 _PLACE: Final = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}")
 
 _sql: Final = queries("api", "sql/stream.sql")
@@ -259,12 +260,13 @@ async def read_missed(database: Any, place: str, audience: Audience) -> tuple[li
 
 
 async def _entries(connection: Any, alarm_ids: list[int], case_ids: list[int]) -> dict[Key, Entry]:
+    """The present state of these objects; in portions, so that a storm does not hold up every other request."""
     entries: dict[Key, Entry] = {}
-    if alarm_ids:
-        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, alarm_ids):
+    for start in range(0, len(alarm_ids), _PORTION):
+        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, alarm_ids[start : start + _PORTION]):
             entries["alarms", row["id"]] = _alarm(row)
-    if case_ids:
-        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, case_ids):
+    for start in range(0, len(case_ids), _PORTION):
+        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, case_ids[start : start + _PORTION]):
             entries["cases", row["id"]] = _case(row)
     return entries
 
@@ -277,13 +279,14 @@ def _alarm(row: Mapping[str, Any]) -> Entry:
 
 
 def _case(row: Mapping[str, Any]) -> Entry:
+    document = shapes.case(row, Role.DISPATCHER)
     unhandled = row["kind"] == CaseKind.ENTRAPMENT and row["acknowledged_at"] is None
     return Entry(
         lift_id=row["lift_id"],
         firm=row["firm_id"],
         open=row["open"],
-        plain=encode(shapes.case(row, None)),
-        desk=encode(shapes.case(row, Role.DISPATCHER)),
+        plain=encode({**document, "allowed_moves": []}),
+        desk=encode(document),
         counts=("open_cases", "unhandled_entrapments") if unhandled else ("open_cases",),
     )
 

@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api import people
 from api.access import COOKIE, EVERYONE, READERS, Member, check_same_origin, principal_of
 from api.console import pages
-from api.problems import Problem
 from hoistway.limits import SESSION_HOURS
 
 router = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
 
 _LANGUAGE_DAYS: Final = 365
+_NOT_FOR_ROLE: Final = {"zh-CN": "此角色没有控制台权限", "en": "This role has no console"}
 Password = Annotated[str, Form(max_length=people.PASSWORD_CHARS[1])]
 
 
@@ -121,9 +121,11 @@ async def console(request: Request) -> Response:
     principal = await principal_of(request)
     if principal is None or principal.csrf is None:
         return _to("/login")
-    if principal.role not in READERS.roles:
-        raise Problem(403, f"the console is not for {principal.role}")
     nonce = pages.new_nonce()
+    if principal.role not in READERS.roles:
+        title = _NOT_FOR_ROLE[_language(request)]
+        text = pages.problem(language=_language(request), nonce=nonce, status=403, title=title)
+        return _html(request, text, nonce, status=403)
     text = pages.console(
         language=_language(request),
         nonce=nonce,

@@ -59,9 +59,9 @@ def alarm(row: Row) -> Document:
     }
 
 
-def case(row: Row, role: Role | None) -> Document:
-    """One case, from `case_documents`, with the moves that `role` may make (None: none)."""
-    moves = lifecycle.allowed_moves(CaseState(row["state"]), role) if role is not None else ()
+def case(row: Row, role: Role) -> Document:
+    """One case, from `case_documents`, with the moves that `role` may make."""
+    moves = lifecycle.allowed_moves(CaseState(row["state"]), role)
     timers = zip(row["timer_kinds"] or (), row["timer_due"] or (), row["timer_fired"] or (), strict=True)
     return {
         "id": row["id"],

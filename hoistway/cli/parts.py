@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hoistway.errors import BadInput
+from hoistway.errors import BadInput, CannotStart
 from hoistway.settings import Settings
 
 STALE_S: Final = 15.0
@@ -69,7 +69,16 @@ def api() -> None:
 
     settings = Settings()
     configure_logs(as_json=settings.log_json)
-    run(settings)
+    settings.need_database_url()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn handles both and then raises them again for whoever was there before it: that is a clean end here
+        signal.signal(number, lambda *_arguments: None)
+    try:
+        run(settings)
+    except OSError as error:
+        raise CannotStart(
+            f"the API cannot listen on {settings.http_host}:{settings.http_port} ({error.strerror}): set HOISTWAY_HTTP_PORT"
+        ) from error
 
 
 def migrate() -> None:

@@ -139,6 +139,8 @@ class EmbeddedPostgres:
         self._programs = await reachable_for(self._user, programs, copies=self._home / "postgres-programs")
         self._password = self._read_password(made=made is not None)
         if made is None:
+            if self._port:
+                need_port(self._port, what="the database")  # before the work of a first start
             await self._initialise(self._programs)
         await leftovers.clear(self._data)
 

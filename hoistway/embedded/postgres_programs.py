@@ -127,7 +127,8 @@ def _copy(programs: Programs, package: Path, copies: Path) -> Programs:
     for old in copies.iterdir():
         shutil.rmtree(old)
     beside = copies / f".{key}.new"
-    shutil.copytree(installation, beside / package.name / inside, symlinks=True)
+    headers = shutil.ignore_patterns("include")
+    shutil.copytree(installation, beside / package.name / inside, symlinks=True, ignore=headers)
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, beside / libraries.name, symlinks=True)

@@ -11,9 +11,6 @@ returning epoch
 -- First statement of every writing transaction: no row means that another process has taken over.
 select 1 from lease where partition = $1 and epoch = $2 for share
 
--- name: next_batch
-select coalesce(max(batch_no), 0) + 1 from ingest_batch where partition = $1
-
 -- name: open_batch
 insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events)
 values ($1, $2, $3, $4, $5, $6, $7, $8)

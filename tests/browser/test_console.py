@@ -122,10 +122,12 @@ async def test_a_release_asks_how_it_is_known_that_nobody_is_trapped(console: Pa
     await dialog.get_by_label("被困人数").fill("2")
     await dialog.get_by_role("button", name="确认:无人被困").click()
     await expect(row(console, f"case-{case}")).to_contain_text("已解救")
-    found = await city.value(
-        "select (state, trapped, confirmed_by, confirmation)::text from rescue_case where id = $1", case
-    )
-    assert found == "(released,2,王磊,现场救援人员确认轿厢内无人)"
+
+    async def released() -> bool:
+        row = "select (state, trapped, confirmed_by, confirmation)::text from rescue_case where id = $1"
+        return await city.value(row, case) == "(released,2,王磊,现场救援人员确认轿厢内无人)"
+
+    await eventually(released)
 
 
 async def test_a_comment_is_in_the_log_of_the_case(console: Page, city: City) -> None:

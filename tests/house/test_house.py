@@ -67,7 +67,7 @@ def test_sample_columns_stand_in_one_order() -> None:
     """The query that reads samples back names the columns in the order in which they are packed, and packs every signal."""
     query = queries("ingest", "sql/recovery.sql")["samples"]
     between = re.search(
-        r"select(.*?)from", query.partition("ingest.pack.COLUMNS`; a test holds the two together.")[2], re.S
+        r"select(.*?)from", query.partition("ingest.pack.COLUMNS`; a test holds the two together.")[2], re.DOTALL
     )
     assert between is not None
     assert tuple(name.strip() for name in between.group(1).split(",")) == COLUMNS

@@ -227,3 +227,13 @@ async def test_pages_speak_the_wished_language(web: Api) -> None:
         assert (await client.get("/login", params={"lang": "en"})).headers["content-language"] == "en"
         assert (await client.get("/login")).headers["content-language"] == "en"
         assert (await client.get("/")).headers["location"] == "/console"
+
+
+async def test_console_says_no_to_a_role_without_one(web: Api) -> None:
+    """A property manager who logs in sees a page that says so, in the browser's language."""
+    name = await person(web, "Property", role=Role.PROPERTY)
+    async with web.client() as client:
+        await log_in(client, name)
+        answer = await client.get("/console", headers={"Accept-Language": "en"})
+    assert answer.status_code == 403
+    assert "This role has no console" in answer.text

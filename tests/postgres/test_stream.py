@@ -305,6 +305,19 @@ async def test_several_ticks_join_into_the_latest_state(db: Database) -> None:
         assert b'"version":6' in joined
 
 
+async def test_a_notice_is_a_hint(database_url: str, db: Database) -> None:
+    """A notification from whoever committed makes the reader look at once; the poll alone would do, later."""
+    hub = Hub(db, LiveState(db), clock=utc_now, registry=CollectorRegistry(), url=database_url)
+    await feed.read_all(db, hub.mirror)
+    try:
+        await hub._maintain()
+        await db.execute("select pg_notify('hoistway_change', '')")
+        async with asyncio.timeout(PATIENCE_S):
+            await hub._hint.wait()
+    finally:
+        await hub._hang_up()
+
+
 async def test_one_lift_is_followed(database_url: str, db: Database, keys: dict[Role, str]) -> None:
     """Following a lift sends its state at once and again when a sample is stored."""
     lift_id = await rows.lift(db)

@@ -113,7 +113,7 @@ class Client:
         configure(self._client, address)
         self._client.max_queued_messages_set(0)
         self._client.max_inflight_messages_set(1000)
-        self._client.reconnect_delay_set(min_delay=1, max_delay=1)
+        self._client.reconnect_delay_set(min_delay=0.1, max_delay=0.5)
         if will is not None:
             self._client.will_set(will[0], will[1], qos=1, retain=will[2])
         self._client.on_connect = self._on_connect

@@ -172,7 +172,7 @@ def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[
 
 
 def slow(rules: RuleSet, stream: Stream) -> dict[int, list[Said]]:
-    """What the plain engine says, with no tick but the last."""
+    """What the plain engine says, with a tick only at the end and when the server falls deaf."""
     plain = plain_rules(rules)
     city = City(
         {
@@ -180,8 +180,9 @@ def slow(rules: RuleSet, stream: Stream) -> dict[int, list[Said]]:
             for slot, (escalator, rated, own) in FLEET.items()
         }
     )
-    for record in stream.records:
+    for index, record in enumerate(stream.records):
         if record[0] == "listen":
+            city.tick(stream.ticks[index - 1] if index else START)
             for lift in city.lifts.values():
                 lift.listening(record[1])
         elif record[0] == "sample":
@@ -233,6 +234,7 @@ def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], res
     for index, record in enumerate(stream.records):
         if record[0] == "listen":
             flush(record[1])
+            note(said, rules, engine.tick(stream.ticks[index - 1] if index else START))
             engine.listening(record[1])
         else:
             waiting.append(record)
