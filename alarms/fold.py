@@ -15,7 +15,7 @@ from alarms import machine
 from alarms.compiled import NEVER, Compiled, Conditions, matrix
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
-from alarms.signals import Batch, Bools, Ints, Rows, columns, unknown_samples
+from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.state import JUDGED, State
 from hoistway.limits import MAX_GAP_MS
 
@@ -130,15 +130,13 @@ def _values_at_events(state: State, ordered: _Sorted) -> Rows:
     before = np.maximum.accumulate(np.where(ordered.sample, np.arange(len(ordered.slot)), -1))[places]
     inside = before >= opening
     slots = ordered.slot[places]
-    rows = state.last[slots]
+    rows = pick(state.last, slots)
     last_at = np.where(inside, ordered.at[before], state.last_at[slots])
     events = len(ordered.batch.events)
-    rows[inside] = ordered.batch.samples[ordered.row[before[inside]] - events]
+    put(rows, np.flatnonzero(inside), pick(ordered.batch.samples, ordered.row[before[inside]] - events))
     stale = ordered.at[places] - last_at > MAX_GAP_MS
-    rows[stale] = unknown_samples(int(stale.sum()))
-    values = np.empty(events, rows.dtype)
-    values[ordered.row[places]] = rows
-    return values
+    put(rows, np.flatnonzero(stale), unknown_samples(int(stale.sum())))
+    return pick(rows, np.argsort(ordered.row[places]))
 
 
 def _repeats(rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
@@ -233,4 +231,4 @@ def _remember(state: State, ordered: _Sorted, heads: Ints, ends: Ints) -> None:
     slot = ordered.slot[ends]
     state.last_at[slot] = ordered.at[ends]
     state.contact[slot] = np.maximum(state.contact[slot], ordered.received[ends])
-    state.last[slot] = ordered.batch.samples[ordered.row[ends] - len(ordered.batch.events)]
+    put(state.last, slot, pick(ordered.batch.samples, ordered.row[ends] - len(ordered.batch.events)))

@@ -34,6 +34,9 @@ EVENT_DTYPE: Final = np.dtype([("slot", "<i4"), ("at", "<i8"), ("received", "<i8
 CONTACT_DTYPE: Final = np.dtype([("slot", "<i4"), ("received", "<i8"), ("online", "<i1")])
 """A link message: `online` -1 no statement, 0 link lost, 1 link up. Samples and events need no row: they are contacts themselves."""
 
+WHOLE: Final = np.dtype((np.void, SAMPLE_DTYPE.itemsize))
+"""A sample row as one lump of bytes: numpy copies fields one by one, but lumps at once."""
+
 TRANSITION_DTYPE: Final = np.dtype(
     [("slot", "<i4"), ("rule", "<i2"), ("kind", "<i1"), ("at", "<i8"), ("hold_start", "<i8"), ("demoted", "<i1")]
 )
@@ -54,6 +57,16 @@ def unknown_samples(count: int) -> Rows:
     for item in SIGNALS:
         rows[item.name] = np.nan if item.type is SignalType.NUMBER else -1
     return rows
+
+
+def pick(rows: Rows, places: Ints) -> Rows:
+    """Some of the sample rows, in this order."""
+    return np.ascontiguousarray(rows).view(WHOLE)[places].view(SAMPLE_DTYPE)
+
+
+def put(rows: Rows, places: Ints, values: Rows) -> None:
+    """Sample rows written over those at `places`; `rows` is contiguous."""
+    rows.view(WHOLE)[places] = np.ascontiguousarray(values).view(WHOLE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from alarms.compiled import NEVER
 from alarms.program import View
-from alarms.signals import Bools, Column, Ints, columns, unknown_samples
+from alarms.signals import Bools, Column, Ints, columns, pick, unknown_samples
 from hoistway.limits import MAX_GAP_MS
 
 HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active
@@ -68,7 +68,7 @@ class State:
         """The last known values of some slots, however old."""
         return View(
             size=len(slots),
-            values=columns(self.last[slots], signals),
+            values=columns(pick(self.last, slots), signals),
             reported=self.reported[slots],
             rated_speed=self.rated_speed[slots],
             parameters={name: column[slots] for name, column in self.parameters.items()},

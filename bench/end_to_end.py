@@ -185,7 +185,7 @@ async def main(broker: str | None, seconds: float) -> None:
             count, behind = await stored_after(connection, total, limit_s=60)
             what = f"{messages_s} messages/s of {samples} sample{'s' * (samples > 1)} for {seconds:.0f} s: publish to device ack, p50 / p99 / worst ms"
             rows.append((what, percentiles(latencies)))
-            rows.append((f"... samples sent / stored, seconds behind at the end", f"{total} / {count}, {behind:.1f}"))
+            rows.append(("... samples sent / stored, seconds behind at the end", f"{total} / {count}, {behind:.1f}"))
             total = count
         latencies = await to_console(system, gateways, key, messages_s=200, presses=200)
         rows.append(("200 messages/s: publish to console frame, p50 / p99 / worst ms", percentiles(latencies)))

@@ -44,9 +44,10 @@ def rush_hour(count: int, seed: int, at: int, step_us: float = 50.0) -> Any:
     rows["car_status"] = moving
     rows["speed"] = np.where(moving, rng.choice([-1.75, 1.75], count), 0)
     rows["door_zone"] = ~stuck & (~moving | (rng.random(count) < 0.1))
-    rows["door_closed"] = moving | stuck | (rng.random(count) < 0.8)
+    rows["door_closed"] = moving | stuck | (rng.random(count) < 0.6)
     rows["door_status"] = np.where(rows["door_closed"] == 1, 2, 4)
-    rows["passenger"] = np.where(rng.random(count) < 0.2, -1, stuck | (rng.random(count) < 0.3))
+    riding = rng.random(count) < np.where(moving, 0.8, np.where(rows["door_closed"] == 1, 0.05, 0.4))
+    rows["passenger"] = np.where(rng.random(count) < 0.2, -1, stuck | riding)
     rows["power"] = 1
     rows["car_position"] = rng.integers(0, 30, count)
     return rows

@@ -90,9 +90,11 @@ function Comment({ target }) {
 /** Other alarms to jump to. @param {{title: string, rows: import("./types.js").Alarm[]}} props */
 function Related({ title, rows }) {
   if (rows.length === 0) return null;
+  rows.sort((a, b) => a.id - b.id);
   return html`<section class="block"><h3>${title}</h3><ul class="related">${rows.map((row) => html`
     <li key=${row.id}><button class="link" onClick=${() => openDetail({ kind: "alarm", id: row.id })}><${Mark} severity=${row.severity}
-      quiet=${row.operator_state !== "unacknowledged"} /> ${titleOf(row.title)}<span class="num dim">${moment(row.raised_at)}</span></button></li>`)}</ul></section>`;
+      quiet=${row.operator_state !== "unacknowledged"} /> ${titleOf(row.title)}<span class="num dim">${moment(row.raised_at)}</span>
+      ${row.condition === "cleared" && html`<span class="chip">${t("condition.cleared")}</span>`}</button></li>`)}</ul></section>`;
 }
 
 /** @param {{target: Selection}} props */
