@@ -5,7 +5,7 @@ The record program answers for every sample and event; the silence program only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -143,8 +143,8 @@ def matrix(truths: Sequence[Truth | None], rows: Ints, *, true: bool) -> Bools:
     return found
 
 
-def _names_signal(terms: object) -> bool:
-    return any(part.op == "signal" for term in terms for part in term.walk())  # type: ignore[attr-defined]
+def _names_signal(terms: Iterable[Term]) -> bool:
+    return any(part.op == "signal" for term in terms for part in term.walk())
 
 
 def _shortest(limits: Ints) -> int:

@@ -16,7 +16,7 @@ from alarms.compiled import NEVER, Compiled
 from alarms.fold import fold
 from alarms.machine import Sink
 from alarms.rules import RuleSet
-from alarms.signals import CLEAR, DERIVED_FROM, Batch, Ints, Transitions, columns
+from alarms.signals import CLEAR, DERIVED_FROM, Batch, Transitions, columns
 from alarms.state import ACTIVE, JUDGED, State
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
@@ -152,11 +152,6 @@ class Engine:
             },
             "reported": {EVENT_CODES[code].code: bool(bits >> code & 1) for code in codes},
         }
-
-    def active(self, slots: Ints) -> list[tuple[int, str]]:
-        """The raised alarms of some slots as (slot, rule id)."""
-        row, rule = np.nonzero(self._state.read(slots)[:, ACTIVE])
-        return [(int(slots[r]), self.rules[int(i)].id) for r, i in zip(row, rule, strict=True)]
 
 
 def _plain(name: str, column: Any) -> bool | int | float | None:

@@ -168,6 +168,7 @@ def _round(
     slot, at, received = ordered.slot[heads], ordered.at[heads], ordered.received[heads]
     sample, row = ordered.sample[heads], ordered.row[heads]
     link = row < 0
+    sink.later()
     late = np.flatnonzero(state.due[slot] <= np.maximum(at, received))
     if late.size:
         until = np.where(link[late], -NEVER, at[late])
@@ -184,7 +185,7 @@ def _round(
     _remember(state, ordered, heads, ends)
     longer = np.flatnonzero((ends > heads) & state.busy[slot])
     if longer.size:
-        sink.later()
+        sink.later()  # after the records
         until, heard = ordered.at[ends[longer]], ordered.received[ends[longer]]
         machine.advance(state, rules, slot[longer], until, heard, sink)
         machine.extend(state, slot[longer], until, rules)

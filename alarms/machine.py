@@ -22,6 +22,7 @@ class Sink:
     def __init__(self) -> None:
         self._parts: list[Rows] = []
         self._stages: list[int] = []
+        self._stage = 0
 
     def add(self, kind: int, slots: Ints, rules: Ints, at: Ints, start: Ints, demoted: Bools | bool) -> None:
         if len(slots):
@@ -29,12 +30,10 @@ class Sink:
             rows["slot"], rows["rule"], rows["kind"], rows["at"] = slots, rules, kind, at
             rows["hold_start"], rows["demoted"] = start, demoted
             self._parts.append(rows)
-            self._stages.append(self.stage)
-
-    stage = 0
+            self._stages.append(self._stage)
 
     def later(self) -> None:
-        self.stage += 1
+        self._stage += 1
 
     def transitions(self) -> Transitions:
         """All rows by time; of one slot in the order in which they happened, even where its two clocks disagree."""

@@ -103,7 +103,7 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Transitions:
-    """What changed, by time; rows of one slot stand in the order in which they happened."""
+    """What changed, by time; rows of one slot stand in the order in which they were found."""
 
     rows: Rows  # TRANSITION_DTYPE
 

@@ -145,6 +145,7 @@ async def _cases(
         plan = case_for(row["opens"], urban=change.urban)
         if plan is not None:
             plans.setdefault((row["lift_id"], plan.kind), (plan, row, change))
+    plans = await _join_calls(connection, plans, detected_at)
     if plans:
         keys = list(plans)
         opened = await connection.fetch(
@@ -159,6 +160,30 @@ async def _cases(
             connection, plans, {(row["lift_id"], CaseKind(row["kind"])): row["id"] for row in opened}, detected_at
         )
     await _contact(connection, list(by_key.values()), SQL["contact_lost"], "contact-lost")
+
+
+async def _join_calls(
+    connection: Any, plans: dict[tuple[int, CaseKind], Any], detected_at: datetime
+) -> dict[tuple[int, CaseKind], Any]:
+    """An alarm call of a lift that has an entrapment joins it; an entrapment takes an open alarm call over, visibly."""
+    if not plans:
+        return plans
+    entrapped = [lift for lift, kind in plans if kind is CaseKind.ENTRAPMENT]
+    raised = await connection.fetch(SQL["raise_calls"], entrapped) if entrapped else []
+    await _case_events(connection, [(row["id"], "raised-to-entrapment", detected_at, None, "{}") for row in raised])
+    timers = [
+        (timer.kind, row["id"], detected_at + timedelta(seconds=timer.after_s))
+        for row in raised
+        for timer in plans[row["lift_id"], CaseKind.ENTRAPMENT][0].timers
+    ]
+    if timers:
+        await connection.execute(SQL["timers"], *columns(timers, 3))
+    present = await connection.fetch(SQL["open_cases_of"], [lift for lift, _ in plans])
+    trapped = {row["lift_id"] for row in present if row["kind"] == CaseKind.ENTRAPMENT} | set(entrapped)
+    return {
+        (lift, CaseKind.ENTRAPMENT if lift in trapped else kind): plans[lift, kind]
+        for lift, kind in sorted(plans, key=lambda key: key[1] is CaseKind.ENTRAPMENT)
+    }
 
 
 async def _log_cases(

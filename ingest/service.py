@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -36,6 +37,16 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Step:
+    """A batch that is decoded and folded, and not yet committed."""
+
+    messages: Sequence[Message]
+    batch: Assembled
+    clock_ms: int
+    changes: Sequence[Change]
+
+
 class Ingest:
     """One partition's ingest. `open` recovers, `run` goes on until stopped."""
 
@@ -53,6 +64,7 @@ class Ingest:
         self._directory = Directory()
         self._reset()
         self._deaf = True
+        self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
         self._next_tick_ms = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
         self._next_refresh_s = 0.0
@@ -127,48 +139,73 @@ class Ingest:
             await self._source.wait(0.2)
             await asyncio.sleep(limits.BATCH_MIN_WAIT_MS / 1_000)
             await self.round()
+        await self._settle()
         await self._checkpoint()
 
     async def round(self) -> None:
-        """Take what has come, carry it out, then look at the clock."""
+        """Take what has come and set it on its way, then look at the clock.
+
+        While more is waiting, the batch is left committing and the next one is decoded meanwhile; at most one is on its way.
+        """
         messages = self._source.take(samples=limits.BATCH_SAMPLES, bytes_=limits.BATCH_BYTES)
         if messages:
             await self._carry_out(messages)
+        if self._source.oldest_ms() is None:
+            await self._settle()
         await self._look_at_clock()
         await self._housekeeping()
         metrics.LOOP.set(time.time())
 
     async def _carry_out(self, messages: Sequence[Message]) -> None:
         if any(self._unknown(message) for message in messages):
+            await self._settle()
             await self._refresh()
-        try:
-            await self._process(messages)
-        except DataRefusedError as refused:
-            log.error("the store refused a batch; taking its messages one by one", error=str(refused))
-            await self._one_by_one(messages)
-        self._source.acknowledge(messages)
+        step = self._prepare(messages)
+        if not await self._settle():
+            step = self._prepare(messages)  # the state was rebuilt under it
+        self._under_way = (messages, asyncio.create_task(self._finish(step)))
+        await asyncio.sleep(0)
 
     def _unknown(self, message: Message) -> bool:
         topic = self._assembler.topic(message.topic)
         return topic is not None and topic.device not in self._directory.devices
 
-    async def _process(self, messages: Sequence[Message], replays: Sequence[tuple[int, str]] = ()) -> Assembled:
+    def _prepare(self, messages: Sequence[Message]) -> _Step:
+        """Decode and fold: all that a batch needs before its transaction."""
         batch = self._assembler.assemble(messages)
         now = self._clock()
         transitions = self._engine.step(batch.for_engine(), now)
         changes = changes_of(transitions, self._engine, self._rules, self._directory)
-        await self._commit("batch", now, batch, changes, replays)
-        for topic, payload in self._acks.after_commit(batch, now_ms=self._clock()):
+        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes)
+
+    async def _finish(self, step: _Step, replays: Sequence[tuple[int, str]] = ()) -> None:
+        """Commit; then, and only then, acknowledge to the broker and to the devices."""
+        await self._commit("batch", step.clock_ms, step.batch, step.changes, replays)
+        self._source.acknowledge(step.messages)
+        for topic, payload in self._acks.after_commit(step.batch, now_ms=self._clock()):
             self._source.publish(topic, payload)
-        _count(batch, messages, self._clock())
-        return batch
+        _count(step.batch, step.messages, self._clock())
+
+    async def _settle(self) -> bool:
+        """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return True
+        messages, task = under_way
+        try:
+            await task
+        except DataRefusedError as refused:
+            log.error("the store refused a batch; taking its messages one by one", error=str(refused))
+            await self._one_by_one(messages)
+            return False
+        return True
 
     async def _one_by_one(self, messages: Sequence[Message]) -> None:
         """Find the message that the store refuses: state is rebuilt, then each message is a batch of its own."""
         await self._recover()
         for message in messages:
             try:
-                await self._process([message])
+                await self._finish(self._prepare([message]))
             except DataRefusedError as refused:
                 await self._recover()
                 await self._quarantine(message, str(refused))
@@ -189,6 +226,7 @@ class Ingest:
             leaf=topic.leaf if topic else None,
         )
         await self._commit("batch", self._clock(), Assembled(refusals=[refusal], messages=1), [])
+        self._source.acknowledge([message])
 
     async def _commit(
         self,
@@ -236,6 +274,7 @@ class Ingest:
             self._deaf = True
             return
         if self._deaf:
+            await self._settle()
             self._engine.listening(now)
             await self._commit("listening", now, Assembled(), [])
             self._deaf = False
@@ -249,6 +288,7 @@ class Ingest:
         if tick < self._next_tick_ms:
             return
         self._next_tick_ms = tick + limits.TICK_MS
+        await self._settle()
         transitions = self._engine.tick(tick)
         if len(transitions):
             changes = changes_of(transitions, self._engine, self._rules, self._directory)
@@ -258,6 +298,8 @@ class Ingest:
 
     async def _housekeeping(self) -> None:
         now = time.monotonic()
+        if now >= min(self._next_refresh_s, self._next_housekeeping_s, self._next_checkpoint_s):
+            await self._settle()
         if now >= self._next_refresh_s:
             self._next_refresh_s = now + REFRESH_S
             await self._refresh()
@@ -265,6 +307,9 @@ class Ingest:
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             await self._replay_quarantine()
+            metrics.QUARANTINE_TRIMMED.inc(
+                await self._database.fetchval(SQL["trim_quarantine"], limits.QUARANTINE_ROWS)
+            )
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             await self._checkpoint()
@@ -293,7 +338,7 @@ class Ingest:
                 await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], result)])
                 continue
             try:
-                await self._process([message], [(row["id"], "accepted")])
+                await self._finish(self._prepare([message]), [(row["id"], "accepted")])
             except DataRefusedError as refused:
                 await self._recover()
                 await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], str(refused)[:200])])

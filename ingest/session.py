@@ -230,4 +230,3 @@ class Session:
                 socket.close()
             except OSError as error:
                 log.debug("socket was closed already", error=str(error))
-

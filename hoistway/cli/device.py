@@ -25,16 +25,26 @@ def credentials(
     device: str, home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None
 ) -> None:
     """Address, password and topic prefix of an enrolled terminal, as lines `NAME=value`."""
+    from hoistway.up.state import State
+
+    facts = State(home or default_home()).running()
+    shard = run(_shard(str(facts["database_url"]), device))
+    for name, value in credentials_of(home or default_home(), device, shard=shard).items():
+        typer.echo(f"{name}={value}")
+
+
+def credentials_of(home: Path, device: str, *, shard: int) -> dict[str, str]:
+    """What a terminal of the platform running on `home` connects with."""
     from hoistway.embedded.credentials import device_password
     from hoistway.up.state import State
 
-    state = State(home or default_home())
-    facts = state.running()
-    shard = run(_shard(str(facts["database_url"]), device))
-    typer.echo("HOST=127.0.0.1")
-    typer.echo(f"PORT={facts['mqtt_port']}")
-    typer.echo(f"PASSWORD={device_password(state.secret('device-key').encode(), device)}")
-    typer.echo(f"PREFIX={PREFIX}/{shard}/{device}")
+    state = State(home)
+    return {
+        "HOST": "127.0.0.1",
+        "PORT": str(state.running()["mqtt_port"]),
+        "PASSWORD": device_password(state.secret("device-key").encode(), device),
+        "PREFIX": f"{PREFIX}/{shard}/{device}",
+    }
 
 
 async def _shard(url: str, device: str) -> int:

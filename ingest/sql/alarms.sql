@@ -52,6 +52,13 @@ from unnest($1::text[], $2::int[], $3::bigint[], $5::bool[]) as t (kind, lift_id
 on conflict (lift_id, kind) where open do nothing
 returning id, lift_id, kind
 
+-- name: raise_calls
+-- An open alarm call of a lift in which somebody is now known to be trapped is that entrapment.
+update rescue_case c set kind = 'entrapment', version = version + 1
+where c.open and c.kind = 'alarm-call' and c.lift_id = any($1::int[])
+    and not exists (select 1 from rescue_case o where o.open and o.lift_id = c.lift_id and o.kind = 'entrapment')
+returning id, lift_id
+
 -- name: open_cases_of
 select id, lift_id, kind from rescue_case where open and lift_id = any($1::int[])
 

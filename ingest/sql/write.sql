@@ -98,6 +98,13 @@ on conflict (rule_id, version) do update set live = true
 -- Is there a partition of that name?
 select to_regclass($1) is not null
 
+-- name: trim_quarantine
+-- The quarantine holds so many messages and no more: the oldest go, and are counted.
+with gone as (
+    delete from quarantine where id <= (select max(id) from quarantine) - $1 returning 1
+)
+select count(*) from gone
+
 -- name: replay_requests
 select id, topic, payload from quarantine
 where replay_requested_at is not null and replayed_at is null order by replay_requested_at limit 200

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from alarms.rules import default_rules
+from hoistway import limits
 from hoistway.errors import Fenced
 from hoistway.limits import MESSAGE_BYTES
 from hoistway.store import Database
@@ -104,6 +105,27 @@ async def test_a_device_that_says_free_ends_no_case(desk: Desk) -> None:
     (case,) = await desk.rows("select state, open, device_says_clear_at from rescue_case where lift_id = $1", lift_id)
     assert (case["state"], case["open"]) == ("open", True)
     assert case["device_says_clear_at"] is not None
+
+
+@pytest.mark.parametrize("button_first", [True, False])
+async def test_button_and_entrapment_of_one_lift_are_one_case(desk: Desk, button_first: bool) -> None:
+    """Whichever comes first, the lift has one open case, an entrapment with an entrapment's timers."""
+    device = f"button-{button_first}"
+    lift_id = await desk.lift(device)
+    if button_first:
+        await desk.say(device, "event", event(1, desk.now, "90"))
+    await desk.say(device, "state", sample(1, desk.now, **TRAPPED))
+    await desk.say(device, "state", sample(2, desk.now + 20_000, **TRAPPED), after_s=20)
+    if not button_first:
+        await desk.say(device, "event", event(1, desk.now, "90"))
+    (case,) = await desk.rows("select id, kind from rescue_case where lift_id = $1 and open", lift_id)
+    assert case["kind"] == "entrapment"
+    timers = await desk.rows("select kind from timer where case_id = $1", case["id"])
+    assert {"acknowledge", "accept", "arrive"} <= {timer["kind"] for timer in timers}
+    log = [
+        row["kind"] for row in await desk.rows("select kind from case_event where case_id = $1 order by id", case["id"])
+    ]
+    assert log == (["opened", "raised-to-entrapment", "alarm-joined"] if button_first else ["opened", "alarm-joined"])
 
 
 async def test_the_same_messages_again_change_nothing(desk: Desk) -> None:
@@ -398,6 +420,24 @@ async def test_a_message_that_the_store_refuses_is_found_and_set_aside(
     assert row["reason"] == "refused-by-store"
     assert json.loads(row["payload"]) == poison
     assert ("alarm-button", "active", 0) in await desk.alarms(good)
+
+
+async def test_the_next_batch_survives_a_refusal_of_the_one_before_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was decoded while its forerunner committed is folded anew when the store refuses that one."""
+    lift_id = await desk.lift("overlap-1")
+    real = assemble.storable_data
+    monkeypatch.setattr(assemble, "storable_data", lambda data: "no json" if "poison" in data else real(data))
+    monkeypatch.setattr(limits, "BATCH_SAMPLES", 1)
+    records = [event(seq, desk.now + seq, "41", active=bool(seq % 2)) for seq in range(1, 7)]
+    records[2]["data"] = {"poison": 1}
+    desk.source.put(*[message("event", record, device="overlap-1", received=desk.now) for record in records])
+    for _ in records:
+        await desk.ingest.round()
+    found = await desk.rows("select seq from event where lift_id = $1 order by seq", lift_id)
+    assert [row["seq"] for row in found] == [1, 2, 4, 5, 6]
+    assert [json.loads(item.payload)["seq"] for item in desk.source.acknowledged] == [1, 2, 3, 4, 5, 6]
+    reasons = await desk.rows("select reason from quarantine where device = 'overlap-1'")
+    assert reasons == [{"reason": "refused-by-store"}]
 
 
 async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:

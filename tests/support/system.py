@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,14 @@ class System:
         pid = self.pid_of(part)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def answers(self, path: str = "/health/live") -> bool:
+        """Whether the API answers with success."""
+        try:
+            with urllib.request.urlopen(f"{self.base_url}{path}", timeout=2):
+                return True
+        except OSError:
+            return False
 
     def log(self, part: str) -> str:
         path = self.home / "logs" / f"{part}.log"

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from alarms.engine import Engine
 from alarms.rules import Rule, RuleSet, default_rules, load
-from alarms.signals import CLEAR, CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, PROMOTE, RAISE, Batch, Transitions, unknown_samples
+from alarms.signals import (
+    CLEAR,
+    CONTACT_DTYPE,
+    EVENT_DTYPE,
+    EVENT_INDEX,
+    PROMOTE,
+    RAISE,
+    Batch,
+    Transitions,
+    unknown_samples,
+)
 from tests.pure.slow_engine.city import City, Record, plain_rules, plain_values
 from tests.pure.slow_engine.lift import Lift, Said
 
@@ -60,8 +70,16 @@ def _made_up(draw: st.DrawFn, number: int) -> str:
     if 'reported("90")' in f"{when} {clear} {unless}":
         unless = None
     return _text(
-        **{"id": f"hold-{number}", "kind": "lift", "when": when, "for": draw(st.sampled_from(_DURATIONS)), "unless": unless},
-        **{"clear": clear, "clear_for": draw(st.sampled_from(("0s", "0s", "2s", "30s"))), "opens": draw(_opens)},
+        **{
+            "id": f"hold-{number}",
+            "kind": "lift",
+            "when": when,
+            "for": draw(st.sampled_from(_DURATIONS)),
+            "unless": unless,
+        },
+        clear=clear,
+        clear_for=draw(st.sampled_from(("0s", "0s", "2s", "30s"))),
+        opens=draw(_opens),
     )
 
 
@@ -70,7 +88,10 @@ def _made_up_silent(draw: st.DrawFn, number: int, holds: int) -> str:
     reason = [f'holding("hold-{index}")' for index in range(holds)] + ["link_lost", 'reported("41")', "passenger"]
     when = draw(st.none() | st.sampled_from(reason))
     return _text(
-        **{"id": f"silent-{number}", "kind": "lift", "when": when, "silent_for": draw(st.sampled_from(("10s", "45s", "180s")))},
+        id=f"silent-{number}",
+        kind="lift",
+        when=when,
+        silent_for=draw(st.sampled_from(("10s", "45s", "180s"))),
         silent_for_link_lost=draw(st.sampled_from((None, "5s", "30s"))),
         unless=draw(st.sampled_from((None, "service_mode == inspection"))),
         opens=draw(_opens),
@@ -110,7 +131,25 @@ def _told(record: Record) -> str:
     return f"{rest} {last}"
 
 
-_STEPS = (0, 0, 1, 10, 999, 1_000, 2_000, 5_000, 10_000, 10_000, 20_000, 30_000, 45_000, 60_000, 90_000, 90_001, 181_000)
+_STEPS = (
+    0,
+    0,
+    1,
+    10,
+    999,
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    10_000,
+    20_000,
+    30_000,
+    45_000,
+    60_000,
+    90_000,
+    90_001,
+    181_000,
+)
 _yes_no = st.sampled_from((1, 1, 0, 0, -1))
 
 
@@ -118,7 +157,12 @@ _yes_no = st.sampled_from((1, 1, 0, 0, -1))
 def _palette(draw: st.DrawFn) -> Any:
     row = unknown_samples(1)
     if draw(st.booleans()):  # near the interesting place: somebody stands in a stopped lift
-        fixed = {"passenger": draw(st.sampled_from((1, 1, -1))), "car_status": 0, "door_zone": draw(_yes_no), "door_closed": 1}
+        fixed = {
+            "passenger": draw(st.sampled_from((1, 1, -1))),
+            "car_status": 0,
+            "door_zone": draw(_yes_no),
+            "door_closed": 1,
+        }
         fixed["service_mode"] = draw(st.sampled_from((1, 1, 2, -1)))
         for name, value in fixed.items():
             row[name] = value
@@ -139,15 +183,20 @@ def streams(draw: st.DrawFn) -> Stream:
     """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
     palette = draw(st.lists(_palette(), min_size=2, max_size=4))
     slots = draw(st.lists(st.sampled_from(tuple(FLEET)), min_size=1, max_size=3))
-    what = st.sampled_from(("sample",) * 6 + ("event", "event", "link", "listen"))
+    what = st.sampled_from(("sample",) * 6 + ("run", "run", "event", "event", "link", "listen"))
     step = st.tuples(
-        st.sampled_from(_STEPS), st.sampled_from(slots), what, st.integers(0, 11), st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000))
+        st.sampled_from(_STEPS),
+        st.sampled_from(slots),
+        what,
+        st.integers(0, 11),
+        st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000)),
     )
     now, records, times = START, [], []
     for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=40)):
-        now += wait
-        records.append(_record(kind, slot, now - lag, now, choice, palette))
-        times.append(now - lag if kind in {"sample", "event"} else now)
+        for part in range(2 + choice % 4 if kind == "run" else 1):
+            now += 30_000 if part else wait
+            records.append(_record(kind, slot, now - lag, now, choice, palette))
+            times.append(now if kind in {"link", "listen"} else now - lag)
     order = {"listen": -1, "link": 0, "event": 1, "sample": 2}
     place = sorted(range(len(records)), key=lambda i: (_received(records[i]), order[records[i][0]], i))
     records, times = [records[i] for i in place], [times[i] for i in place]
@@ -164,19 +213,34 @@ def _received(record: Record) -> int:
 
 
 def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[Any]) -> Record:
-    if kind == "sample":
+    if kind in {"sample", "run"}:
         return ("sample", slot, at, now, palette[choice % len(palette)])
     if kind == "event":
         return ("event", slot, at, now, CODES[choice // 2 % len(CODES)], choice % 2 == 0)
     return ("link", slot, now, (True, False, None)[choice % 3]) if kind == "link" else ("listen", now)
 
 
-def slow(rules: RuleSet, stream: Stream) -> dict[int, list[Said]]:
+Answers = dict[int, tuple[list[Said], list[Said]]]
+"""By slot what the rules with a hold said and what the silent rules said: each in its order, on its own clock."""
+
+
+def in_order(said: list[Said], rules: RuleSet) -> tuple[list[Said], list[Said]]:
+    silent = {rule.id for rule in rules if rule.silent_for_ms is not None}
+    return [item for item in said if item.rule not in silent], [item for item in said if item.rule in silent]
+
+
+def slow(rules: RuleSet, stream: Stream) -> Answers:
     """What the plain engine says, with a tick only at the end and when the server falls deaf."""
     plain = plain_rules(rules)
     city = City(
         {
-            slot: Lift(plain, escalator=escalator, rated_speed=None if np.isnan(rated) else rated, parameters=own, enrolled=START)
+            slot: Lift(
+                plain,
+                escalator=escalator,
+                rated_speed=None if np.isnan(rated) else rated,
+                parameters=own,
+                enrolled=START,
+            )
             for slot, (escalator, rated, own) in FLEET.items()
         }
     )
@@ -190,7 +254,7 @@ def slow(rules: RuleSet, stream: Stream) -> dict[int, list[Said]]:
         else:
             city.feed(record)
     city.tick(stream.end)
-    return city.said()
+    return {slot: in_order(said, rules) for slot, said in city.said().items()}
 
 
 def new_engine(rules: RuleSet, capacity: int = 4) -> Engine:
@@ -220,7 +284,7 @@ def _stamped(record: Record) -> Any:
     return row
 
 
-def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], restarts: set[int]) -> dict[int, list[Said]]:
+def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], restarts: set[int]) -> Answers:
     """What the engine says when batches end after the records in `cuts`; a tick or a restart may follow there."""
     engine = new_engine(rules)
     said: dict[int, list[Said]] = defaultdict(list)
@@ -247,7 +311,7 @@ def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], res
             assert engine.restore(blob) == ()
     flush(stream.end)
     note(said, rules, engine.tick(stream.end))
-    return {slot: said.get(slot, []) for slot in FLEET}
+    return {slot: in_order(said.get(slot, []), rules) for slot in FLEET}
 
 
 def note(said: dict[int, list[Said]], rules: Sequence[Rule] | RuleSet, transitions: Transitions) -> None:

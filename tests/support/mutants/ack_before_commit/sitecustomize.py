@@ -9,26 +9,17 @@ import sys
 
 if "ingest" in sys.orig_argv:
     import asyncio
-    from collections.abc import Sequence
     from typing import Any
 
     from ingest.service import Ingest
 
-    _honest = Ingest._commit
+    _honest = Ingest._finish
 
-    async def _too_early(self: Any, kind: str, clock_ms: int, batch: Any, *rest: Any, **named: Any) -> None:
-        if batch.messages:
-            for topic, payload in self._acks.after_commit(batch, now_ms=clock_ms):
-                self._source.publish(topic, payload)
-            self._source.acknowledge(self.carried)
-            await asyncio.sleep(0.3)
-        await _honest(self, kind, clock_ms, batch, *rest, **named)
+    async def _too_early(self: Any, step: Any, *rest: Any) -> None:
+        for topic, payload in self._acks.after_commit(step.batch, now_ms=step.clock_ms):
+            self._source.publish(topic, payload)
+        self._source.acknowledge(step.messages)
+        await asyncio.sleep(0.3)
+        await _honest(self, step, *rest)
 
-    _carry_out = Ingest._carry_out
-
-    async def _remember(self: Any, messages: Sequence[Any]) -> None:
-        self.carried = messages
-        await _carry_out(self, messages)
-
-    Ingest._commit = _too_early  # type: ignore[method-assign]
-    Ingest._carry_out = _remember  # type: ignore[method-assign]
+    Ingest._finish = _too_early  # type: ignore[method-assign]
