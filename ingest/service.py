@@ -21,6 +21,7 @@ from ingest.alarm_rows import Change, ChangeKind
 from ingest.assemble import Assembled, Assembler, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
+from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import recover
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
@@ -74,6 +75,7 @@ class Ingest:
     def _reset(self) -> None:
         self._memory = Memory()
         self._engine = Engine(self._rules, capacity=1_024)
+        self._alive: set[int] = set()
         self._assembler = Assembler(self._directory, self._memory)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
@@ -90,7 +92,8 @@ class Ingest:
     async def _recover(self) -> None:
         self._reset()
         self._directory.forget_labels()
-        await self._refresh(force=True)
+        await self._directory.refresh(self._database)
+        self._meet({row["lift_id"] for row in await self._database.fetch(RECOVERY["heard"])})
         async with self._database.acquire() as connection:
             found = await recover(connection, self._engine, self._memory, partition=self.partition)
         self._batch_no = self._checkpointed = found.batch_no
@@ -102,15 +105,20 @@ class Ingest:
             samples_replayed=found.samples_replayed,
         )
 
-    async def _refresh(self, *, force: bool = False) -> None:
-        if await self._directory.refresh(self._database) or force:
-            lifts = list(self._directory.lifts.values())
-            self._engine.set_fleet(
-                [lift.id for lift in lifts],
-                [lift.escalator for lift in lifts],
-                [lift.rated_speed_m_s or float("nan") for lift in lifts],
-                {lift.id: lift.parameters for lift in lifts if lift.parameters},
-            )
+    async def _refresh(self) -> None:
+        if await self._directory.refresh(self._database):
+            self._meet(self._alive)
+
+    def _meet(self, lift_ids: set[int]) -> None:
+        """Tell the engine of lifts. It knows a lift from its first sign of life: silence is judged of those that have spoken."""
+        lifts = [lift for lift_id in sorted(lift_ids) if (lift := self._directory.lifts.get(lift_id))]
+        self._alive |= lift_ids
+        self._engine.set_fleet(
+            [lift.id for lift in lifts],
+            [lift.escalator for lift in lifts],
+            [lift.rated_speed_m_s or float("nan") for lift in lifts],
+            {lift.id: lift.parameters for lift in lifts if lift.parameters},
+        )
 
     async def _publish_rules(self) -> None:
         rows = [
@@ -173,6 +181,8 @@ class Ingest:
     def _prepare(self, messages: Sequence[Message]) -> _Step:
         """Decode and fold: all that a batch needs before its transaction."""
         batch = self._assembler.assemble(messages)
+        if new := batch.lifts() - self._alive:
+            self._meet(new)
         now = self._clock()
         transitions = self._engine.step(batch.for_engine(), now)
         changes = changes_of(transitions, self._engine, self._rules, self._directory)

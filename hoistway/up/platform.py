@@ -82,7 +82,6 @@ class Platform:
         self._lock = self.state.lock()
         self._lock.take()
         need_port(options.http_port, what="the console", option="--http-port")
-        need_port(options.mqtt_port, what="MQTT", option="--mqtt-port")
         self._say("database")
         await self._keep("postgres", self._start_postgres)
         self._say("schema")

@@ -3,6 +3,13 @@
 -- name: checkpoint
 select batch_no, clock, engine, devices from checkpoint where partition = $1
 
+-- name: heard
+-- Lifts that ever gave a sign of life, by terminal or gateway: only of these is silence an alarm.
+with spoken as (select device_id from device_counter union select device_id from link)
+select d.lift_id from device d join spoken s on s.device_id = d.id where d.lift_id is not null
+union
+select g.lift_id from gateway_lift g join spoken s on s.device_id = g.device_id
+
 -- name: batches
 select batch_no, kind, clock from ingest_batch where partition = $1 and batch_no > $2 order by batch_no limit $3
 

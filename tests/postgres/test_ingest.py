@@ -422,7 +422,9 @@ async def test_a_message_that_the_store_refuses_is_found_and_set_aside(
     assert ("alarm-button", "active", 0) in await desk.alarms(good)
 
 
-async def test_the_next_batch_survives_a_refusal_of_the_one_before_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_batch_survives_a_refusal_of_the_one_before_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch that was decoded while its forerunner committed is folded anew when the store refuses that one."""
     lift_id = await desk.lift("overlap-1")
     real = assemble.storable_data

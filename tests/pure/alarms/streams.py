@@ -38,7 +38,7 @@ _ATOMS = (
     "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
 )  # fmt: skip
 _TIMELESS = ('reported("90")', 'reported("41")', "rated_speed > 1", 'param("limit", 2) < 1')
-_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s")
+_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s", "150s")
 
 
 def _expressions(atoms: Sequence[str]) -> st.SearchStrategy[str]:
@@ -193,7 +193,7 @@ def streams(draw: st.DrawFn) -> Stream:
     )
     now, records, times = START, [], []
     for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=40)):
-        for part in range(2 + choice % 4 if kind == "run" else 1):
+        for part in range(2 + choice % 7 if kind == "run" else 1):
             now += 30_000 if part else wait
             records.append(_record(kind, slot, now - lag, now, choice, palette))
             times.append(now if kind in {"link", "listen"} else now - lag)

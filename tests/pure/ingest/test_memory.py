@@ -76,6 +76,39 @@ def test_only_the_last_boots_are_kept() -> None:
     assert latest[0] == 49
 
 
+def test_the_ring_of_an_earlier_boot_is_the_past_and_the_present_stays_live() -> None:
+    """However often a device restarted and whatever old ring it drains, the boot of its link is live and the old one is not."""
+    memory = Memory()
+    for number in range(1, 9):
+        memory.boot(1, number).state.accept(1, number * 1_000)
+    memory.note_link(1, 8, 1, online=True)
+    memory.boot(1, 1)  # forgotten long ago, and back with its ring
+    assert not memory.is_live(1, 1, 1_500)
+    assert memory.is_live(1, 8, 8_500)
+    assert memory.is_live(1, 9, 9_000)
+
+
+def test_without_a_link_message_the_newest_stamps_are_live() -> None:
+    """A terminal that never says its link is judged by what it was heard of last and by its stamps; in doubt it is live."""
+    memory = Memory()
+    for number in range(1, 9):
+        memory.boot(1, number).state.accept(1, number * 1_000)
+    memory.boot(1, 1)
+    assert memory.is_live(1, 8, 8_500)
+    assert not memory.is_live(1, 7, 7_500)
+
+
+def test_a_boot_counter_that_fell_back_is_live() -> None:
+    """A device that counts its starts anew is heard, with or without its link message."""
+    memory = Memory()
+    memory.boot(1, 7).state.accept(1, 7_000)
+    memory.note_link(1, 7, 3, online=True)
+    memory.boot(1, 2)
+    assert memory.is_live(1, 2, 9_000)
+    memory.note_link(1, 2, 1, online=True)
+    assert memory.is_live(1, 2, 10)
+
+
 def test_the_retained_copy_of_a_link_message_is_no_news() -> None:
     """Only a new connection or a change counts; an older connection's word is ignored."""
     memory = Memory()
