@@ -1,6 +1,6 @@
 """The device's end-to-end `ack`: what is accepted without a hole, what is missing, what could not be read.
 
-Events and link messages are answered at once, samples every ten minutes, every thirty seconds while a device drains its
+Events, link messages and the first samples of a boot are answered at once, further samples every ten minutes, every thirty seconds while a device drains its
 ring or has holes. Time is an argument.
 """
 
@@ -22,7 +22,7 @@ class Acks:
 
     def __init__(self, directory: Directory, memory: Memory) -> None:
         self._directory, self._memory = directory, memory
-        self._sent_s: dict[int, float] = {}
+        self._sent: dict[int, tuple[int, float]] = {}  # device: boot, when
 
     def after_commit(self, batch: Assembled, *, now_ms: int) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of each ack that `batch` calls for."""
@@ -39,17 +39,17 @@ class Acks:
                 latest = self._memory.latest_boot(device_id)
                 wanted[device_id] = latest[0] if latest else 0
         for device_id, boot in wanted.items():
-            self._sent_s[device_id] = now_ms / 1_000
+            self._sent[device_id] = (boot, now_ms / 1_000)
             yield from self._ack(device_id, boot, refused.get(device_id, []), now_ms)
 
     def _due(self, device_id: int, boot: int, batch: Assembled, now_s: float) -> bool:
-        last = self._sent_s.get(device_id)
-        if last is None:
+        sent_boot, last_s = self._sent.get(device_id, (-1, 0.0))
+        if sent_boot != boot:
             return True
         memory = self._memory.known(device_id, boot)
         holes = memory is not None and bool(memory.state.above)
         every = ACK_DRAINING_EVERY_S if holes or device_id in batch.arrays else ACK_SAMPLES_EVERY_S
-        return now_s - last >= every
+        return now_s - last_s >= every
 
     def _ack(self, device_id: int, boot: int, refused: list[Refusal], now_ms: int) -> Iterator[tuple[str, bytes]]:
         device = self._directory.devices_by_id.get(device_id)

@@ -38,7 +38,7 @@ _ATOMS = (
     "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
 )  # fmt: skip
 _TIMELESS = ('reported("90")', 'reported("41")', "rated_speed > 1", 'param("limit", 2) < 1')
-_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s", "150s")
+_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s", "120s", "150s", "150s")
 
 
 def _expressions(atoms: Sequence[str]) -> st.SearchStrategy[str]:
@@ -78,7 +78,7 @@ def _made_up(draw: st.DrawFn, number: int) -> str:
             "unless": unless,
         },
         clear=clear,
-        clear_for=draw(st.sampled_from(("0s", "0s", "2s", "30s"))),
+        clear_for=draw(st.sampled_from(("0s", "0s", "2s", "30s", "120s"))),
         opens=draw(_opens),
     )
 
@@ -163,7 +163,7 @@ def _palette(draw: st.DrawFn) -> Any:
             "door_zone": draw(_yes_no),
             "door_closed": 1,
         }
-        fixed["service_mode"] = draw(st.sampled_from((1, 1, 2, -1)))
+        fixed["service_mode"] = draw(st.sampled_from((1, 2, 2, -1)))
         for name, value in fixed.items():
             row[name] = value
         return row
@@ -178,12 +178,32 @@ def _palette(draw: st.DrawFn) -> Any:
     return row
 
 
+def _variant(draw: st.DrawFn, row: Any) -> Any:
+    """The same sample but for one signal."""
+    row = row.copy()
+    name, values = draw(
+        st.sampled_from((("passenger", (1, 0, -1)), ("service_mode", (1, 2, 7)), ("door_zone", (0, 1, -1))))
+    )
+    row[name] = draw(st.sampled_from(values))
+    return row
+
+
+def _parts(kind: str, wait: int, choice: int) -> list[tuple[int, int]]:
+    """Pauses, and which of the palette comes: one record; a run of heartbeats, then another value; or a value, another one, and
+    the first again as old as a value may be, or a millisecond older."""
+    if kind == "run":
+        return [(wait, 0), *[(30_000, 0)] * (1 + choice % 6), (10_000, 1)]
+    return [(wait, 0), (1_000, 1), (89_000 + choice % 2, 0)] if kind == "echo" else [(wait, 0)]
+
+
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
     """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
-    palette = draw(st.lists(_palette(), min_size=2, max_size=4))
+    palette = [draw(_palette())]
+    for _ in range(draw(st.integers(1, 3))):
+        palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
     slots = draw(st.lists(st.sampled_from(tuple(FLEET)), min_size=1, max_size=3))
-    what = st.sampled_from(("sample",) * 6 + ("run", "run", "event", "event", "link", "listen"))
+    what = st.sampled_from(("sample",) * 6 + ("run", "run", "echo", "event", "event", "link", "listen"))
     step = st.tuples(
         st.sampled_from(_STEPS),
         st.sampled_from(slots),
@@ -193,9 +213,9 @@ def streams(draw: st.DrawFn) -> Stream:
     )
     now, records, times = START, [], []
     for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=40)):
-        for part in range(2 + choice % 7 if kind == "run" else 1):
-            now += 30_000 if part else wait
-            records.append(_record(kind, slot, now - lag, now, choice, palette))
+        for pause, change in _parts(kind, wait, choice):
+            now += pause
+            records.append(_record(kind, slot, now - lag, now, choice + change, palette))
             times.append(now if kind in {"link", "listen"} else now - lag)
     order = {"listen": -1, "link": 0, "event": 1, "sample": 2}
     place = sorted(range(len(records)), key=lambda i: (_received(records[i]), order[records[i][0]], i))
@@ -213,7 +233,7 @@ def _received(record: Record) -> int:
 
 
 def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[Any]) -> Record:
-    if kind in {"sample", "run"}:
+    if kind in {"sample", "run", "echo"}:
         return ("sample", slot, at, now, palette[choice % len(palette)])
     if kind == "event":
         return ("event", slot, at, now, CODES[choice // 2 % len(CODES)], choice % 2 == 0)

@@ -138,4 +138,4 @@ def test_the_comparison_finds_the_fault(mutant: Callable[[Patch], None], monkeyp
     """A fast engine with this fault does not pass the comparison with the slow one."""
     mutant(monkeypatch)
     with pytest.raises(AssertionError, match="Said"):
-        hunt(1_000)
+        hunt(4_000)
