@@ -28,6 +28,10 @@ ACK_SAMPLES_EVERY_S = 600
 ACK_DRAINING_EVERY_S = 30
 EVENT_HOLES = 4_096
 """Records kept above the first hole of a stream, per device and boot; beyond it the hole is given up, counted as a gap."""
+CLOCK_STEP_MS = 5_000
+"""A device clock that moves by more than this against the server was set, and does not only drift."""
+GONE_RANGES = 256
+"""Ranges in one `gone`; a link message with more is refused."""
 BOOTS_REMEMBERED = 4
 """Boots per device whose high-water marks are kept."""
 

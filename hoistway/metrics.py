@@ -14,4 +14,6 @@ def serve_registry(registry: CollectorRegistry, host: str, port: int) -> None:
     try:
         start_http_server(port, addr=host, registry=registry)
     except OSError as error:
-        raise CannotStart(f"/metrics cannot listen on {host}:{port} ({error.strerror}): set HOISTWAY_METRICS_PORT") from error
+        raise CannotStart(
+            f"/metrics cannot listen on {host}:{port} ({error.strerror}): set HOISTWAY_METRICS_PORT"
+        ) from error

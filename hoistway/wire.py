@@ -16,6 +16,11 @@ from hoistway.limits import SHARDS
 PREFIX: Final = "lift/v1"
 DEVICE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+_SHARD: Final = re.compile(r"0|[1-9][0-9]?")
+
+RESERVED_DEVICES: Final = frozenset({"ingest", "health"})
+"""Broker accounts of the platform: no device may be called so."""
+
 UP: Final = ("state", "event", "link")
 DOWN: Final = ("ack", "cmd")
 
@@ -55,7 +60,7 @@ def parse_topic(topic: str) -> Topic | None:
     parts = topic.split("/")
     if len(parts) != 5 or parts[0] != "lift" or parts[1] != "v1" or parts[4] not in UP + DOWN:
         return None
-    if not parts[2].isdigit() or int(parts[2]) >= SHARDS or not DEVICE.fullmatch(parts[3]):
+    if not _SHARD.fullmatch(parts[2]) or int(parts[2]) >= SHARDS or not DEVICE.fullmatch(parts[3]):
         return None
     return Topic(int(parts[2]), parts[3], parts[4])
 

@@ -1,5 +1,7 @@
 """The device's end-to-end `ack`: what is accepted without a hole, what is missing, what could not be read.
 
+An ack is planned when its batch is assembled, so that it names nothing of a later one, and sent when that batch is committed.
+
 Events, link messages and the first samples of a boot are answered at once, further samples every ten minutes, every thirty seconds while a device drains its
 ring or has holes. Time is an argument.
 """
@@ -24,8 +26,8 @@ class Acks:
         self._directory, self._memory = directory, memory
         self._sent: dict[int, tuple[int, float]] = {}  # device: boot, when
 
-    def after_commit(self, batch: Assembled, *, now_ms: int) -> Iterator[tuple[str, bytes]]:
-        """Topic and payload of each ack that `batch` calls for."""
+    def plan(self, batch: Assembled, *, now_ms: int) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of each ack that `batch` calls for, to be sent after its commit and no sooner."""
         refused: dict[int, list[Refusal]] = {}
         for refusal in batch.refusals:
             if refusal.device_id is not None:
@@ -36,8 +38,7 @@ class Acks:
                 wanted[device_id] = max(boot, wanted.get(device_id, 0))
         for device_id in refused:
             if device_id not in wanted:
-                latest = self._memory.latest_boot(device_id)
-                wanted[device_id] = latest[0] if latest else 0
+                wanted[device_id] = self._memory.latest_boot(device_id) or 0
         for device_id, boot in wanted.items():
             self._sent[device_id] = (boot, now_ms / 1_000)
             yield from self._ack(device_id, boot, refused.get(device_id, []), now_ms)

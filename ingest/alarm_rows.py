@@ -204,12 +204,12 @@ async def _log_cases(
                 (timer.kind, opened[key], detected_at + timedelta(seconds=timer.after_s)) for timer in plan.timers
             ]
         else:
-            joined.append(key[0])
+            joined.append(case_ids[key])
     await _case_events(connection, events)
     if timers:
         await connection.execute(SQL["timers"], *columns(timers, 3))
     if joined:
-        await connection.fetch(SQL["device_says_trapped"], joined)
+        await connection.execute(SQL["joined"], joined)
 
 
 async def _contact(connection: Any, wave: list[Change], statement: str, event: str) -> None:

@@ -29,12 +29,10 @@ from ingest.decode import (
     to_columns,
 )
 from ingest.directory import Device, Directory
-from ingest.memory import Boot, Memory, Verdict
+from ingest.memory import Clock, Memory, Verdict
 from ingest.pack import KEYS_DTYPE
 from ingest.source import Message
 
-LATE_MS: Final = 2_000
-"""A sample this much older than what was folded for its lift came late: it is stored, and not folded as if it were now."""
 _CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
 
 
@@ -48,6 +46,7 @@ class EventRow:
     ts: int
     at: int
     received: int
+    folded: bool
     code: str
     active: bool
     data: str
@@ -118,8 +117,9 @@ class Assembled:
 
     def for_engine(self) -> Batch:
         """The part that the engine folds: samples in order, events, link messages."""
-        events = np.empty(len(self.events), EVENT_DTYPE)
-        for index, row in enumerate(self.events):
+        folded = [row for row in self.events if row.folded]
+        events = np.empty(len(folded), EVENT_DTYPE)
+        for index, row in enumerate(folded):
             events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
         contacts = [(lift, row.received, row.link.online) for row in self.links for lift in row.lift_ids]
         return Batch(
@@ -160,7 +160,8 @@ class _Accepted:
     record: Any
     device: Device
     lift_id: int
-    memory: Boot
+    incarnation: int
+    clock: Clock
     received: int
     in_order: bool
 
@@ -213,12 +214,18 @@ class _Work:
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
         stream = memory.stream(leaf)
-        in_order = record.seq > stream.top and self._memory.is_live(device.id, record.boot, record.ts)
+        live = self._memory.is_live(device.id, record.boot, record.ts)
+        received = message.received_ms
+        clock = self._memory.note_clock(memory, stream, seq=record.seq, ts=record.ts, received=received)
+        if leaf == "state":
+            in_order = live and record.seq > stream.top
+        else:
+            in_order = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
+            memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
         if hole := stream.accept(record.seq, record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
-        self._memory.note_clock(memory, ts=record.ts, received=message.received_ms)
         self.out.stored[device.id] += 1
-        accepted = _Accepted(record, device, lift_id, memory, message.received_ms, in_order)
+        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, in_order)
         (self._samples if leaf == "state" else self._events).append(accepted)
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
@@ -262,17 +269,18 @@ class _Work:
     def finish(self) -> Assembled:
         self._finish_samples()
         for item in self._events:
-            at = item.record.ts + (item.memory.offset_ms or 0)
+            at = item.clock.corrected(item.record.ts, item.received)
             self.out.events.append(
                 EventRow(
                     item.device.id,
                     item.lift_id,
                     item.record.boot,
-                    item.memory.incarnation,
+                    item.incarnation,
                     item.record.seq,
                     item.record.ts,
                     at,
                     item.received,
+                    item.in_order,
                     item.record.code,
                     item.record.active,
                     storable_data(item.record.data),
@@ -289,13 +297,13 @@ class _Work:
         keys = np.empty(len(self._samples), KEYS_DTYPE)
         for index, item in enumerate(self._samples):
             record = item.record
-            at = record.ts + (item.memory.offset_ms or 0)
-            folded = item.in_order and at >= self._memory.lift_at(item.lift_id) - LATE_MS
+            at = item.clock.corrected(record.ts, item.received)
+            folded = item.in_order and self._memory.folds(item.device.id, item.lift_id, at)
             if folded:
-                self._memory.note_lift(item.lift_id, at)
+                self._memory.note_lift(item.lift_id, item.device.id, at)
             else:
                 self.out.late += 1
-            keys[index] = (item.device.id, record.boot, item.memory.incarnation, record.seq, record.ts, folded)
+            keys[index] = (item.device.id, record.boot, item.incarnation, record.seq, record.ts, folded)
             rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
         self.out.samples, self.out.keys = rows, keys
 

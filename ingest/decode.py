@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from alarms.signals import unknown_samples
 from hoistway.errors import RefusedMessage
-from hoistway.limits import BOOT_MAX, MESSAGE_BYTES, RECORDS_PER_MESSAGE, SEQ_MAX, TS_MAX_MS, TS_MIN_MS
+from hoistway.limits import BOOT_MAX, GONE_RANGES, MESSAGE_BYTES, RECORDS_PER_MESSAGE, SEQ_MAX, TS_MAX_MS, TS_MIN_MS
 from hoistway.model import EVENT_CODE, SIGNALS, Signal, SignalType
 from hoistway.wire import Link
 
@@ -106,6 +106,11 @@ def decode_link(payload: bytes) -> Link:
         raise RefusedMessage("bad-link", str(error)[:200]) from None
     if not 0 <= link.boot <= BOOT_MAX or not 0 <= link.conn <= SEQ_MAX:
         raise RefusedMessage("bad-link", f"boot {link.boot}, conn {link.conn}")
+    gone = [*link.gone.state, *link.gone.event] if link.gone else []
+    if len(gone) > 2 * GONE_RANGES or not all(1 <= first <= last <= SEQ_MAX for first, last in gone):
+        raise RefusedMessage(
+            "bad-link", f"gone: {len(gone)} ranges, each [first, last] within 1..2^53-1 and at most {GONE_RANGES}"
+        )
     return link
 
 
@@ -166,11 +171,12 @@ def _carefully(payload: bytes, careful: Callable[[dict[str, Any], list[FieldFaul
 
 
 def _fault(faults: list[FieldFault], name: str, fault: str, value: object) -> None:
-    shown = str(value)[:UNREADABLE_VALUE_CHARS].replace("\x00", "\\0")
-    faults.append(FieldFault(field=name[:64].replace("\x00", "\\0"), fault=fault, value=_clean(shown)))
+    faults.append(
+        FieldFault(field=clean_text(name[:64]), fault=fault, value=clean_text(str(value)[:UNREADABLE_VALUE_CHARS]))
+    )
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text that PostgreSQL stores: no NUL, no lone surrogates."""
     return text.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -228,12 +234,12 @@ def storable_data(data: dict[str, Any]) -> str:
     if not data:
         return "{}"
     try:
-        text = json.dumps(data, ensure_ascii=True, allow_nan=False)
-    except (ValueError, RecursionError):
-        return '{"unstorable": "not finite or too deep"}'
-    if "\\u0000" in text or "\\ud8" in text.lower() or len(text) > EVENT_DATA_BYTES:
-        return json.dumps({"unstorable": text[:400].replace("\\u", "\\\\u")})
-    return text
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+        if "\\u0000" not in text and len(text.encode("utf-8")) <= EVENT_DATA_BYTES:
+            return text
+    except (ValueError, RecursionError):  # not finite, lone surrogates, too deep
+        text = "not finite, not Unicode or too deep"
+    return json.dumps({"unstorable": clean_text(text[:400])})
 
 
 # --- records to columns ---
@@ -291,7 +297,7 @@ def _labels(signal: Signal, values: list[Any], faults: list[Any], label_id: Call
     for index, value in enumerate(values):
         number = -1 if value is None else label_id(value)
         if value is not None and number < 0:
-            faults.append((index, FieldFault(field=signal.name, fault="out-of-range", value=_clean(value[:40]))))
+            faults.append((index, FieldFault(field=signal.name, fault="out-of-range", value=clean_text(value[:40]))))
         numbers.append(number)
     return np.array(numbers, np.int16)
 

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from alarms.rules import default_rules
+from hoistway.clock import STEP_MS, ServerClock
 from hoistway.embedded.probe import speaks_mqtt5
 from hoistway.errors import Fenced
 from hoistway.mqtt_url import MqttAddress
@@ -33,12 +34,13 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     await database.open()
     writer = Writer(url, partition=partition)
     mqtt5 = await asyncio.to_thread(speaks_mqtt5, address)
-    source = MqttSource(address, name=f"hoistway-ingest-{partition}", mqtt5=mqtt5)
-    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules())
+    clock = ServerClock()
+    source = MqttSource(address, name=f"hoistway-ingest-{partition}", mqtt5=mqtt5, clock=clock)
+    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules(), clock=clock)
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
-    watch = asyncio.create_task(_watch(source))
+    watch = asyncio.create_task(_watch(source, clock))
     try:
         await ingest.run(stop)
     except Fenced as fenced:
@@ -52,10 +54,13 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     return 0
 
 
-async def _watch(source: MqttSource) -> None:
+async def _watch(source: MqttSource, clock: ServerClock) -> None:
     while True:
         await asyncio.sleep(WATCH_S)
         source.watch()
+        metrics.CLOCK_BEHIND.set(clock.behind_ms / 1_000)
+        if clock.behind_ms > STEP_MS:
+            log.error("the machine's clock was set back; going on without it", behind_s=clock.behind_ms / 1_000)
         metrics.STALE_ACKS.set(sum(session.stale_acks for session in source.sessions))
         metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
         metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))

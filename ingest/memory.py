@@ -7,15 +7,18 @@ never be taken for a duplicate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
 import msgspec
 
-from hoistway.limits import ACK_MISSING_RANGES, BOOTS_REMEMBERED, EVENT_HOLES
+from hoistway.limits import ACK_MISSING_RANGES, BOOTS_REMEMBERED, CLOCK_STEP_MS, EVENT_HOLES
+from hoistway.wire import Ranges
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+LATE_MS: Final = 2_000
+"""A sample this much older than what another device of its lift has said came late: it is stored, and not folded as if it were now."""
+_NEVER: Final = -(2**62)
 
 
 class Verdict(IntEnum):
@@ -25,12 +28,13 @@ class Verdict(IntEnum):
 
 
 class Stream(msgspec.Struct, array_like=True):
-    """One numbered stream of one boot: `first..contiguous` are accepted, and `above` holds what came past a hole."""
+    """One numbered stream of one boot: up to `contiguous` all are accepted, and `above` holds what came past a hole."""
 
     contiguous: int = 0
     above: set[int] = msgspec.field(default_factory=set)
     latest_ts: int = -1
     top: int = 0  # highest number seen
+    top_ts: int = -1  # and its stamp
 
     def has(self, seq: int) -> bool:
         return 0 < seq <= self.contiguous or seq in self.above
@@ -38,7 +42,8 @@ class Stream(msgspec.Struct, array_like=True):
     def accept(self, seq: int, ts: int) -> tuple[int, int] | None:
         """Take `seq` in; answers a hole that had to be given up because too much stood above it."""
         self.latest_ts = max(self.latest_ts, ts)
-        self.top = max(self.top, seq)
+        if seq > self.top:
+            self.top, self.top_ts = seq, ts
         if seq <= self.contiguous:
             return None
         self.above.add(seq)
@@ -49,18 +54,24 @@ class Stream(msgspec.Struct, array_like=True):
         self._close()
         return given_up
 
-    def give_up(self, first: int, last: int) -> None:
-        """The device no longer has `first..last`: count them as seen."""
+    def give_up(self, first: int, last: int) -> Ranges:
+        """The device no longer has `first..last`: count them as seen. Answers the ranges that really were missing."""
         last = min(last, max(self.top, self.contiguous))
-        if first <= self.contiguous + 1:
-            self.contiguous = max(self.contiguous, last)
-            self.above = {seq for seq in self.above if seq > self.contiguous}
-        else:
-            room = max(0, EVENT_HOLES - len(self.above))
-            self.above.update(range(first, min(last, first + room - 1) + 1))
-        self._close()
+        missing = [
+            (max(low, first), min(high, last))
+            for low, high in self.missing(most=EVENT_HOLES)
+            if low <= last and high >= first
+        ]
+        for low, high in missing:
+            if low == self.contiguous + 1:
+                self.contiguous = high
+                self._close()
+            else:
+                room = max(0, EVENT_HOLES - len(self.above))
+                self.above.update(range(low, min(high, low + room - 1) + 1))
+        return missing
 
-    def missing(self, most: int = ACK_MISSING_RANGES) -> list[tuple[int, int]]:
+    def missing(self, most: int = ACK_MISSING_RANGES) -> Ranges:
         """The holes below the highest number seen, lowest first, as closed ranges."""
         holes, expected = [], self.contiguous + 1
         for seq in sorted(self.above):
@@ -77,13 +88,25 @@ class Stream(msgspec.Struct, array_like=True):
             self.above.discard(self.contiguous)
 
 
+class Clock(msgspec.Struct, array_like=True):
+    """A device clock between two of its steps: server time = device time + `offset_ms`."""
+
+    offset_ms: int | None = None
+    unconfirmed_ms: int | None = None  # an offset that one record alone claims
+
+    def corrected(self, ts: int, received: int) -> int:
+        """Server time at which a record was stamped; nothing was stamped after it was received."""
+        return min(received, ts + (self.offset_ms or 0))
+
+
 class Boot(msgspec.Struct, array_like=True):
     """One start of one device."""
 
     incarnation: int = 0
-    offset_ms: int | None = None  # server time - device time: the minimum of received - ts
+    clock: Clock = msgspec.field(default_factory=Clock)
     state: Stream = msgspec.field(default_factory=Stream)
     event: Stream = msgspec.field(default_factory=Stream)
+    codes: dict[str, int] = msgspec.field(default_factory=dict)  # highest event number seen, by code
 
     @property
     def latest_ts(self) -> int:
@@ -96,8 +119,9 @@ class Boot(msgspec.Struct, array_like=True):
 class _Saved(msgspec.Struct, array_like=True):
     format: int
     devices: dict[int, dict[int, Boot]]
-    lifts: dict[int, int]
+    lifts: dict[int, tuple[int, int]]
     links: dict[int, tuple[int, int, bool]]
+    alive: set[int]
 
 
 class Memory:
@@ -105,9 +129,13 @@ class Memory:
 
     def __init__(self) -> None:
         self._devices: dict[int, dict[int, Boot]] = {}
-        self._lifts: dict[int, int] = {}
+        self._lifts: dict[int, tuple[int, int]] = {}  # corrected time and device of the last sample folded
         self._links: dict[int, tuple[int, int, bool]] = {}
+        self.alive: set[int] = set()  # lifts that ever gave a sign of life
         self.incarnations = 0
+        self.clock_steps = 0
+
+    # --- boots ---
 
     def boot(self, device_id: int, boot: int) -> Boot:
         """The memory of one boot, made when new; only the last few boots of a device are kept."""
@@ -124,6 +152,13 @@ class Memory:
     def known(self, device_id: int, boot: int) -> Boot | None:
         return self._devices.get(device_id, {}).get(boot)
 
+    def boots_of(self, device_id: int) -> tuple[int, ...]:
+        """The boots of a device that are remembered, the one heard of last at the end."""
+        return tuple(self._devices.get(device_id, ()))
+
+    def latest_boot(self, device_id: int) -> int | None:
+        return next(reversed(self._devices.get(device_id, {})), None)
+
     def is_live(self, device_id: int, boot: int, ts: int) -> bool:
         """Whether a boot is the device's present one, rather than an earlier one whose ring is still being sent.
 
@@ -134,14 +169,10 @@ class Memory:
         link = self._links.get(device_id)
         if link is not None and boot >= link[0]:
             return True
-        if link is None and boots and next(reversed(boots)) == boot:
+        if link is None and self.latest_boot(device_id) == boot:
             return True
         rivals = boots.items() if link is None else [(link[0], boots[link[0]])] if link[0] in boots else []
         return all(ts >= other.latest_ts for number, other in rivals if number != boot)
-
-    def latest_boot(self, device_id: int) -> tuple[int, Boot] | None:
-        boots = self._devices.get(device_id)
-        return next(reversed(boots.items())) if boots else None
 
     def judge(self, memory: Boot, leaf: str, seq: int, ts: int) -> Verdict:
         """Whether a record is new. Does not take it in."""
@@ -150,28 +181,59 @@ class Memory:
             return Verdict.NEW
         return Verdict.NEW_INCARNATION if ts > stream.latest_ts else Verdict.DUPLICATE
 
-    def reincarnate(self, device_id: int, boot: int) -> Boot:
-        """The device counts anew under a boot number it had used: start an empty memory one incarnation on."""
+    def reincarnate(self, device_id: int, boot: int, incarnation: int | None = None) -> Boot:
+        """The device counts anew under a boot number it had used: an empty memory, now the one heard of last."""
         old = self.boot(device_id, boot)
-        fresh = Boot(incarnation=old.incarnation + 1)
+        fresh = Boot(incarnation=old.incarnation + 1 if incarnation is None else incarnation)
         boots = self._devices[device_id]
         del boots[boot]
-        boots[boot] = fresh  # now the one heard of last
+        boots[boot] = fresh
         self.incarnations += 1
         return fresh
 
-    def note_clock(self, memory: Boot, *, ts: int, received: int) -> None:
-        """A record cannot be received before it was stamped: the smallest difference is the best offset."""
-        difference = received - ts
-        if memory.offset_ms is None or difference < memory.offset_ms:
-            memory.offset_ms = difference
+    # --- time ---
 
-    def lift_at(self, lift_id: int) -> int:
-        return self._lifts.get(lift_id, -(2**62))
+    def note_clock(self, memory: Boot, stream: Stream, *, seq: int, ts: int, received: int) -> Clock:
+        """Learn from one record how far its device's clock is off; answers the clock to correct it with.
 
-    def note_lift(self, lift_id: int, at: int) -> None:
-        if at > self._lifts.get(lift_id, -(2**62)):
-            self._lifts[lift_id] = at
+        A record cannot be received before it was stamped, so the smallest difference seen is the best offset. A much
+        smaller one counts only when a second record confirms it: one stamp in the future must not make all later ones
+        look late. A stamp that goes back while the numbers go on is a clock that was set back: a new offset begins.
+        """
+        clock, difference = memory.clock, received - ts
+        offset = clock.offset_ms
+        if offset is None:
+            clock.offset_ms = difference
+        elif seq > stream.top and stream.top_ts >= 0 and ts < stream.top_ts - CLOCK_STEP_MS:
+            clock = memory.clock = Clock(offset_ms=difference)
+            self.clock_steps += 1
+        elif difference < offset - CLOCK_STEP_MS:
+            confirmed = clock.unconfirmed_ms is not None and abs(difference - clock.unconfirmed_ms) <= CLOCK_STEP_MS
+            if confirmed:
+                clock = memory.clock = Clock(offset_ms=difference)
+                self.clock_steps += 1
+            else:
+                clock.unconfirmed_ms = difference
+        else:
+            clock.offset_ms, clock.unconfirmed_ms = min(offset, difference), None
+        return clock
+
+    def folds(self, device_id: int, lift_id: int, at: int) -> bool:
+        """Whether a sample that is in order for its device is so for its lift; a lift may have several devices."""
+        last_at, last_device = self._lifts.get(lift_id, (_NEVER, device_id))
+        return last_device == device_id or at >= last_at - LATE_MS
+
+    def note_lift(self, lift_id: int, device_id: int, at: int) -> None:
+        self._lifts[lift_id] = (max(at, self._lifts.get(lift_id, (_NEVER, 0))[0]), device_id)
+
+    # --- events and links ---
+
+    def event_is_newest(self, device_id: int, memory: Boot, *, live: bool, code: str, seq: int) -> bool:
+        """Whether no newer word about this code was heard: an old "over" must not end a new alarm, nor the other way round."""
+        if seq <= memory.codes.get(code, 0):
+            return False
+        others = self._devices.get(device_id, {}).values()
+        return live or not any(code in other.codes for other in others if other is not memory)
 
     def note_link(self, device_id: int, boot: int, conn: int, *, online: bool) -> bool:
         """Whether a link message says something new: not an older connection, not the retained copy of what is known."""
@@ -181,10 +243,7 @@ class Memory:
         self._links[device_id] = (boot, conn, online)
         return True
 
-    def boots(self) -> Iterator[tuple[int, int, Boot]]:
-        for device_id, boots in self._devices.items():
-            for boot, memory in boots.items():
-                yield device_id, boot, memory
+    # --- the store ---
 
     def replayed(
         self, *, device_id: int, boot: int, incarnation: int, leaf: str, seq: int, ts: int, received: int
@@ -192,18 +251,19 @@ class Memory:
         """Take in a stored record after a restart."""
         memory = self.boot(device_id, boot)
         if incarnation > memory.incarnation:
-            memory = Boot(incarnation=incarnation)
-            self._devices[device_id][boot] = memory
-        self.note_clock(memory, ts=ts, received=received)
-        memory.stream(leaf).accept(seq, ts)
+            memory = self.reincarnate(device_id, boot, incarnation)
+        stream = memory.stream(leaf)
+        self.note_clock(memory, stream, seq=seq, ts=ts, received=received)
+        stream.accept(seq, ts)
         return memory
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(_Saved(FORMAT, self._devices, self._lifts, self._links))
+        saved = _Saved(FORMAT, self._devices, self._lifts, self._links, self.alive)
+        return msgspec.msgpack.encode(saved)
 
     def restore(self, blob: bytes) -> None:
         """Raises `ValueError` for another format."""
         saved = msgspec.msgpack.decode(blob, type=_Saved)
         if saved.format != FORMAT:
             raise ValueError(f"device memory of format {saved.format}, expected {FORMAT}")
-        self._devices, self._lifts, self._links = saved.devices, saved.lifts, saved.links
+        self._devices, self._lifts, self._links, self.alive = saved.devices, saved.lifts, saved.links, saved.alive

@@ -32,6 +32,8 @@ STALE_ACKS: Final = _gauge("stale_acks", "acknowledgements withheld because thei
 SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
 THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
 INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")
+CLOCK_STEPS: Final = _gauge("device_clock_steps", "times a device's clock was set back or forward")
+CLOCK_BEHIND: Final = _gauge("wall_clock_behind_seconds", "how far the machine's clock was set back")
 BATCH_SECONDS: Final = Histogram(
     "hoistway_ingest_received_to_committed_seconds",
     "age of the oldest message of a batch when it was committed",

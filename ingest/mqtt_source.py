@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from hoistway import wire
+from hoistway.clock import ServerClock
 from hoistway.mqtt_url import MqttAddress
 from ingest.session import Session
 from ingest.source import Message
@@ -18,7 +18,8 @@ STILL_DRAINING_MS: Final = 1_000
 class MqttSource:
     """Two persistent sessions of one broker, read as one `Source`."""
 
-    def __init__(self, address: MqttAddress, *, name: str, mqtt5: bool) -> None:
+    def __init__(self, address: MqttAddress, *, name: str, mqtt5: bool, clock: ServerClock) -> None:
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._awake = asyncio.Event()
         prefix = f"{wire.PREFIX}/+/+"
@@ -28,9 +29,15 @@ class MqttSource:
             subscriptions=(f"{prefix}/event", f"{prefix}/link"),
             mqtt5=mqtt5,
             wake=self._wake,
+            now_ms=clock.now_ms,
         )
         self.samples = Session(
-            address, client_id=f"{name}-state", subscriptions=(f"{prefix}/state",), mqtt5=mqtt5, wake=self._wake
+            address,
+            client_id=f"{name}-state",
+            subscriptions=(f"{prefix}/state",),
+            mqtt5=mqtt5,
+            wake=self._wake,
+            now_ms=clock.now_ms,
         )
         self.sessions: Final = (self.events, self.samples)
 
@@ -50,7 +57,7 @@ class MqttSource:
         if not all(session.settled for session in self.sessions):
             return True
         oldest = self.oldest_ms()
-        return oldest is not None and time.time_ns() // 1_000_000 - oldest > STILL_DRAINING_MS
+        return oldest is not None and self._clock.now_ms() - oldest > STILL_DRAINING_MS
 
     def oldest_ms(self) -> int | None:
         oldest = [at for session in self.sessions if (at := session.oldest_ms()) is not None]

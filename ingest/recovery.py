@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import structlog
 
 from alarms.engine import Engine
-from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, Batch
+from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, Batch, Transitions
 from hoistway.model import EVENT_CODES
 from hoistway.store import queries
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
 
-log: Final = structlog.get_logger("ingest.recovery")
-
 SQL: Final = queries("ingest", "sql/recovery.sql")
 CHUNK_BATCHES: Final = 2_000
 _CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
+
+
+Meet = Callable[[set[int]], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,58 +32,72 @@ class Recovered:
     clock_ms: int
     batches_replayed: int
     samples_replayed: int
+    transitions: Transitions  # what the replay raised and cleared, in order
 
 
 def _ms(moment: Any) -> int:
     return int(moment.timestamp() * 1_000 + 0.5)
 
 
-async def recover(connection: Any, engine: Engine, memory: Memory, *, partition: int) -> Recovered:
-    """Fill `engine` and `memory` (both fresh, the fleet already set) from the store."""
-    from_batch, clock_ms = 0, 0
+async def load_checkpoint(connection: Any, engine: Engine, memory: Memory, *, partition: int) -> tuple[int, int] | None:
+    """Fill fresh `engine` and `memory` from the checkpoint; answers its batch number and clock, or None without one.
+
+    Raises `ValueError` or our own errors when it was written by a program of another format: start again, from nothing.
+    """
     row = await connection.fetchrow(SQL["checkpoint"], partition)
-    if row is not None:
-        try:
-            engine.restore(row["engine"])
-            memory.restore(row["devices"])
-            from_batch, clock_ms = row["batch_no"], _ms(row["clock"])
-        except ValueError as error:
-            log.warning("the checkpoint is of another program; replaying from the start", error=str(error))
-    last, batches, samples = from_batch, 0, 0
+    if row is None:
+        return None
+    engine.restore(row["engine"])
+    memory.restore(row["devices"])
+    return row["batch_no"], _ms(row["clock"])
+
+
+async def replay(
+    connection: Any, engine: Engine, memory: Memory, meet: Meet, *, partition: int, after: tuple[int, int] | None
+) -> Recovered:
+    """Fold what was stored after batch `after`. `meet` tells the engine of lifts when they first speak, as the live run did."""
+    last, clock_ms = after or (0, 0)
+    batches, samples = 0, 0
+    found: list[Transitions] = []
     while True:
         rows = await connection.fetch(SQL["batches"], partition, last, CHUNK_BATCHES)
         if not rows:
-            return Recovered(batch_no=last, clock_ms=clock_ms, batches_replayed=batches, samples_replayed=samples)
+            return Recovered(
+                batch_no=last,
+                clock_ms=clock_ms,
+                batches_replayed=batches,
+                samples_replayed=samples,
+                transitions=Transitions.join(found),
+            )
         upto = rows[-1]["batch_no"]
         chunk = await _load(connection, partition, last, upto)
         for item in rows:
             clock_ms = _ms(item["clock"])
             if item["kind"] == "tick":
-                engine.tick(clock_ms)
+                found.append(engine.tick(clock_ms))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
             else:
-                engine.step(chunk.batch(item["batch_no"], memory), clock_ms)
+                batch, lifts = chunk.batch(item["batch_no"], memory)
+                if new := lifts - memory.alive:
+                    meet(new)
+                found.append(engine.step(batch, clock_ms))
         batches, samples, last = batches + len(rows), samples + chunk.size, upto
 
 
 class _Chunk:
     """The stored records of a run of batches."""
 
-    def __init__(self, body: bytes, events: list[Any], contacts: list[Any]) -> None:
+    def __init__(self, body: bytes, events: list[Any], contacts: list[Any], gaps: list[Any]) -> None:
         self._samples, self._keys, self._numbers = unpack_samples(body)
-        self._events: dict[int, list[Any]] = {}
-        self._contacts: dict[int, list[Any]] = {}
-        for row in events:
-            self._events.setdefault(row["batch_no"], []).append(row)
-        for row in contacts:
-            self._contacts.setdefault(row["batch_no"], []).append(row)
+        self._events, self._contacts, self._gaps = _by_batch(events), _by_batch(contacts), _by_batch(gaps)
 
     @property
     def size(self) -> int:
         return len(self._samples)
 
-    def batch(self, number: int, memory: Memory) -> Batch:
+    def batch(self, number: int, memory: Memory) -> tuple[Batch, set[int]]:
+        """What the engine folded in that batch, and the lifts that it was a sign of life of."""
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
         for sample, key in zip(samples, keys, strict=True):
@@ -96,22 +111,25 @@ class _Chunk:
                 received=int(sample["received"]),
             )
             if key["folded"]:
-                memory.note_lift(int(sample["slot"]), int(sample["at"]))
-        return Batch(
-            samples=samples[keys["folded"] == 1],
-            events=self._event_rows(number, memory),
-            contacts=np.array(
-                [(row["lift_id"], _ms(row["received"]), row["online"]) for row in self._contacts.get(number, [])],
-                CONTACT_DTYPE,
-            ),
-        )
+                memory.note_lift(int(sample["slot"]), int(key["device_id"]), int(sample["at"]))
+        events = self._event_rows(number, memory)
+        contacts = []
+        for row in self._contacts.get(number, []):
+            memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
+            contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
+        for row in self._gaps.get(number, []):
+            memory.boot(row["device_id"], row["boot"]).stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+        heard = {row["lift_id"] for row in self._events.get(number, [])} | {lift for lift, _, _ in contacts}
+        batch = Batch(samples=samples[keys["folded"] == 1], events=events, contacts=np.array(contacts, CONTACT_DTYPE))
+        return batch, heard | set(samples["slot"].tolist())
 
     def _event_rows(self, number: int, memory: Memory) -> Any:
         found = self._events.get(number, [])
         rows = np.empty(len(found), EVENT_DTYPE)
+        folded = np.array([row["folded"] and row["code"] in _CODE_INDEX for row in found], np.bool_)
         for index, row in enumerate(found):
             received = _ms(row["received"])
-            memory.replayed(
+            boot = memory.replayed(
                 device_id=row["device_id"],
                 boot=row["boot"],
                 incarnation=row["incarnation"],
@@ -120,8 +138,16 @@ class _Chunk:
                 ts=row["ts"],
                 received=received,
             )
+            boot.codes[row["code"]] = max(row["seq"], boot.codes.get(row["code"], 0))
             rows[index] = (row["lift_id"], _ms(row["at"]), received, _CODE_INDEX.get(row["code"], -1), row["active"])
-        return rows[rows["code"] >= 0]
+        return rows[folded]
+
+
+def _by_batch(rows: list[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row["batch_no"], []).append(row)
+    return found
 
 
 async def _load(connection: Any, partition: int, after: int, upto: int) -> _Chunk:
@@ -129,4 +155,5 @@ async def _load(connection: Any, partition: int, after: int, upto: int) -> _Chun
     await connection.copy_from_query(SQL["samples"], partition, after, upto, output=sink, format="binary")
     events = await connection.fetch(SQL["events"], partition, after, upto)
     contacts = await connection.fetch(SQL["contacts"], partition, after, upto)
-    return _Chunk(sink.getvalue(), events, contacts)
+    gaps = await connection.fetch(SQL["gaps"], partition, after, upto)
+    return _Chunk(sink.getvalue(), events, contacts, gaps)

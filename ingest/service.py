@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Final
 
+import msgspec
 import structlog
 
 from alarms.engine import Engine
 from alarms.rules import RuleSet
+from alarms.signals import Transitions
 from hoistway import limits
+from hoistway.clock import ServerClock
+from hoistway.errors import HoistwayError
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
@@ -22,20 +26,18 @@ from ingest.assemble import Assembled, Assembler, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import recover
+from ingest.recovery import load_checkpoint, replay
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of
+from ingest.upkeep import make_partitions, publish_rules
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
 
 REFRESH_S: Final = 5.0
 HOUSEKEEPING_S: Final = 2.0
-
-
-def wall_ms() -> int:
-    return time.time_ns() // 1_000_000
+TRIM_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,7 @@ class _Step:
     batch: Assembled
     clock_ms: int
     changes: Sequence[Change]
+    acks: Sequence[tuple[str, bytes]]  # planned now, so that they name nothing of a later batch
 
 
 class Ingest:
@@ -58,7 +61,7 @@ class Ingest:
         writer: Writer,
         source: Source,
         rules: RuleSet,
-        clock: Callable[[], int] = wall_ms,
+        clock: ServerClock,
     ) -> None:
         self._database, self._writer, self._source, self._rules, self._clock = database, writer, source, rules, clock
         self.partition: Final = writer.partition
@@ -70,34 +73,49 @@ class Ingest:
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
         self._next_refresh_s = 0.0
         self._next_housekeeping_s = 0.0
+        self._next_trim_s = 0.0
         self._checkpointed = 0
 
     def _reset(self) -> None:
         self._memory = Memory()
         self._engine = Engine(self._rules, capacity=1_024)
-        self._alive: set[int] = set()
         self._assembler = Assembler(self._directory, self._memory)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC).date()
 
     # --- start and recovery ---
 
     async def open(self) -> None:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
-        await self._partitions()
-        await self._publish_rules()
+        await make_partitions(self._database, self._today())
+        await publish_rules(self._database, self._rules)
         await self._recover()
 
     async def _recover(self) -> None:
+        """State from the store: the last checkpoint, what came after it, and alarms that only this replay raised."""
         self._reset()
         self._directory.forget_labels()
         await self._directory.refresh(self._database)
-        self._meet({row["lift_id"] for row in await self._database.fetch(RECOVERY["heard"])})
         async with self._database.acquire() as connection:
-            found = await recover(connection, self._engine, self._memory, partition=self.partition)
+            try:
+                after = await load_checkpoint(connection, self._engine, self._memory, partition=self.partition)
+            except (HoistwayError, ValueError, msgspec.MsgspecError) as error:
+                log.warning("the checkpoint is of another program; replaying from the start", error=str(error))
+                self._reset()
+                after = None
+            self._meet(self._memory.alive)
+            found = await replay(
+                connection, self._engine, self._memory, self._meet, partition=self.partition, after=after
+            )
+            active = {(row["lift_id"], row["rule_id"]) for row in await connection.fetch(RECOVERY["active_alarms"])}
         self._batch_no = self._checkpointed = found.batch_no
         self._next_tick_ms = 0
+        self._clock.not_before(found.clock_ms)
+        await self._catch_up(found.transitions, active)
         log.info(
             "recovered",
             batch=found.batch_no,
@@ -105,39 +123,30 @@ class Ingest:
             samples_replayed=found.samples_replayed,
         )
 
+    async def _catch_up(self, transitions: Transitions, active: set[tuple[int, str]]) -> None:
+        """Write what the replay raised and the store does not have: other rules than before the restart are live now."""
+        changes = changes_of(transitions, self._engine, self._rules, self._directory)
+        last = {change.key: change for change in changes}
+        missing = [change for key, change in last.items() if change.kind is not ChangeKind.CLEAR and key not in active]
+        if missing:
+            log.warning("the replay raised alarms that the store did not have", count=len(missing))
+            raised = [replace(change, kind=ChangeKind.RAISE) for change in missing]
+            await self._commit("listening", self._clock.now_ms(), Assembled(), raised)
+
     async def _refresh(self) -> None:
         if await self._directory.refresh(self._database):
-            self._meet(self._alive)
+            self._meet(self._memory.alive)
 
     def _meet(self, lift_ids: set[int]) -> None:
         """Tell the engine of lifts. It knows a lift from its first sign of life: silence is judged of those that have spoken."""
         lifts = [lift for lift_id in sorted(lift_ids) if (lift := self._directory.lifts.get(lift_id))]
-        self._alive |= lift_ids
+        self._memory.alive |= lift_ids
         self._engine.set_fleet(
             [lift.id for lift in lifts],
             [lift.escalator for lift in lifts],
             [lift.rated_speed_m_s or float("nan") for lift in lifts],
             {lift.id: lift.parameters for lift in lifts if lift.parameters},
         )
-
-    async def _publish_rules(self) -> None:
-        rows = [
-            (rule.id, rule.version, rule.text, rule.title["zh"], rule.title["en"], rule.severity, rule.opens)
-            for rule in self._rules
-        ]
-        await self._database.execute(SQL["rule_versions"], *[list(column) for column in zip(*rows, strict=True)])
-
-    async def _partitions(self) -> None:
-        """Today's and the next two days' partitions of `sample`."""
-        today = datetime.fromtimestamp(self._clock() / 1_000, UTC).date()
-        for ahead in range(3):
-            day = today + timedelta(days=ahead)
-            name = f"sample_{day:%Y%m%d}"
-            if not await self._database.fetchval(SQL["day_partition"], name):
-                await self._database.execute(
-                    f"create table if not exists {name} partition of sample"
-                    f" for values from ('{day}') to ('{day + timedelta(days=1)}')"
-                )
 
     # --- the loop ---
 
@@ -181,20 +190,21 @@ class Ingest:
     def _prepare(self, messages: Sequence[Message]) -> _Step:
         """Decode and fold: all that a batch needs before its transaction."""
         batch = self._assembler.assemble(messages)
-        if new := batch.lifts() - self._alive:
+        if new := batch.lifts() - self._memory.alive:
             self._meet(new)
-        now = self._clock()
+        now = self._clock.now_ms()
+        acks = tuple(self._acks.plan(batch, now_ms=now))
         transitions = self._engine.step(batch.for_engine(), now)
         changes = changes_of(transitions, self._engine, self._rules, self._directory)
-        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes)
+        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes, acks=acks)
 
     async def _finish(self, step: _Step, replays: Sequence[tuple[int, str]] = ()) -> None:
         """Commit; then, and only then, acknowledge to the broker and to the devices."""
         await self._commit("batch", step.clock_ms, step.batch, step.changes, replays)
         self._source.acknowledge(step.messages)
-        for topic, payload in self._acks.after_commit(step.batch, now_ms=self._clock()):
+        for topic, payload in step.acks:
             self._source.publish(topic, payload)
-        _count(step.batch, step.messages, self._clock())
+        _count(step.batch, step.messages, self._clock.now_ms())
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
@@ -235,8 +245,10 @@ class Ingest:
             received=message.received_ms,
             leaf=topic.leaf if topic else None,
         )
-        await self._commit("batch", self._clock(), Assembled(refusals=[refusal], messages=1), [])
-        self._source.acknowledge([message])
+        batch = Assembled(refusals=[refusal], messages=1)
+        now = self._clock.now_ms()
+        acks = tuple(self._acks.plan(batch, now_ms=now))
+        await self._finish(_Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
 
     async def _commit(
         self,
@@ -276,7 +288,7 @@ class Ingest:
     # --- time ---
 
     async def _look_at_clock(self) -> None:
-        now = self._clock()
+        now = self._clock.now_ms()
         metrics.DEAF.set(self._source.deaf)
         oldest = self._source.oldest_ms()
         metrics.OLDEST.set(max(0, now - oldest) / 1_000 if oldest is not None else 0)
@@ -313,7 +325,7 @@ class Ingest:
         if now >= self._next_refresh_s:
             self._next_refresh_s = now + REFRESH_S
             await self._refresh()
-            await self._partitions()
+            await make_partitions(self._database, self._today())
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             await self._replay_quarantine()
@@ -331,7 +343,7 @@ class Ingest:
             SQL["checkpoint"],
             self.partition,
             self._batch_no,
-            datetime.fromtimestamp(self._clock() / 1_000, UTC),
+            datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC),
             " ".join(f"{rule.id}@{rule.version}" for rule in self._rules),
             self._engine.snapshot(),
             self._memory.snapshot(),
@@ -340,18 +352,18 @@ class Ingest:
 
     async def _replay_quarantine(self) -> None:
         for row in await self._database.fetch(SQL["replay_requests"]):
-            message = Message(row["topic"], row["payload"], self._clock())
+            message = Message(row["topic"], row["payload"], self._clock.now_ms())
             await self._refresh()
             verdict = Assembler(self._directory, Memory()).assemble([message])
             if verdict.refusals:
                 result = f"refused again: {verdict.refusals[0].reason}"
-                await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], result)])
+                await self._commit("batch", self._clock.now_ms(), Assembled(), [], [(row["id"], result)])
                 continue
             try:
                 await self._finish(self._prepare([message]), [(row["id"], "accepted")])
             except DataRefusedError as refused:
                 await self._recover()
-                await self._commit("batch", self._clock(), Assembled(), [], [(row["id"], str(refused)[:200])])
+                await self._commit("batch", self._clock.now_ms(), Assembled(), [], [(row["id"], str(refused)[:200])])
 
 
 def _count(batch: Assembled, messages: Sequence[Message], now: int) -> None:

@@ -41,14 +41,15 @@ class Session:
         subscriptions: Sequence[str],
         mqtt5: bool,
         wake: Callable[[], None],
+        now_ms: Callable[[], int],
     ) -> None:
+        self._now_ms = now_ms
         self.client_id, self._subscriptions, self._mqtt5, self._wake = client_id, tuple(subscriptions), mqtt5, wake
         self._address = address
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._queue: deque[Message] = deque()
         self._bytes = 0
-        self._received_ms = 0
         self._epoch = 0
         self._connected = False
         self._connected_since = 0.0
@@ -99,6 +100,9 @@ class Session:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        # with this set only the network thread writes to the socket: an acknowledgement of ours can then neither fail
+        # in our thread nor call back into this object while it holds the lock
+        client.on_socket_register_write = lambda *_arguments: None
         return client
 
     def _run(self) -> None:
@@ -147,10 +151,8 @@ class Session:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
-            # never backwards, whatever the wall clock does: the engine folds in this order
-            self._received_ms = max(self._received_ms, time.time_ns() // 1_000_000)
             handle = (self, self._epoch, message.mid, message.qos)
-            taken = Message(message.topic, bytes(message.payload), self._received_ms, handle)
+            taken = Message(message.topic, bytes(message.payload), self._now_ms(), handle)
             with self._lock:
                 while self._full() and not self._stopping:
                     self._room.wait(timeout=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
 from ingest.alarm_rows import Change, columns, when, write_changes, write_notices
 from ingest.assemble import Assembled, Refusal
+from ingest.decode import clean_text
 from ingest.pack import COLUMNS, pack_samples
 
 SQL: Final = queries("ingest", "sql/write.sql")
+TOPIC_CHARS: Final = 300
+DETAIL_CHARS: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +77,18 @@ async def _telemetry(connection: Any, work: Work, partition: int) -> None:
             [when(row.at) for row in batch.events],
             *[
                 [getattr(row, name) for row in batch.events]
-                for name in ("ts", "seq", "boot", "incarnation", "device_id", "lift_id", "code", "active", "data")
+                for name in (
+                    "ts",
+                    "seq",
+                    "boot",
+                    "incarnation",
+                    "device_id",
+                    "lift_id",
+                    "folded",
+                    "code",
+                    "active",
+                    "data",
+                )
             ],
         ]
         await connection.execute(SQL["events"], partition, work.batch_no, *arrays)
@@ -82,12 +97,14 @@ async def _telemetry(connection: Any, work: Work, partition: int) -> None:
             (row.device_id, row.link.online, row.link.boot, row.link.conn, when(row.received)) for row in batch.links
         ]
         await connection.execute(SQL["links"], *columns(links, 5))
-        contacts = [(lift, when(row.received), row.link.online) for row in batch.links for lift in row.lift_ids]
-        numbered = [(index, *contact) for index, contact in enumerate(contacts)]
-        await connection.execute(SQL["contacts"], partition, work.batch_no, *columns(numbered, 4))
+        contacts = [
+            (number, *link[:1], *link[2:4], link[4], link[1], json.dumps(row.lift_ids))
+            for number, (link, row) in enumerate(zip(links, batch.links, strict=True))
+        ]
+        await connection.execute(SQL["contacts"], partition, work.batch_no, *columns(contacts, 7))
     if batch.gaps:
         gaps = [(g.device_id, g.stream, g.boot, g.incarnation, g.first, g.last, g.reason) for g in batch.gaps]
-        await connection.execute(SQL["gaps"], *columns(gaps, 7))
+        await connection.execute(SQL["gaps"], partition, work.batch_no, *columns(gaps, 7))
 
 
 async def _oddities(connection: Any, batch: Assembled, clock_ms: int) -> None:
@@ -105,13 +122,12 @@ async def _oddities(connection: Any, batch: Assembled, clock_ms: int) -> None:
 
 
 def _quarantined(row: Refusal) -> tuple[Any, ...]:
-    printable = row.topic.replace("\x00", "\\0")
     return (
         when(row.received),
-        printable,
+        clean_text(row.topic[:TOPIC_CHARS]),
         row.device,
         row.reason,
-        row.detail.replace("\x00", "\\0"),
+        clean_text(row.detail[:DETAIL_CHARS]),
         row.payload[:QUARANTINE_BYTES],
         len(row.payload),
         row.sha256_8,

@@ -23,6 +23,10 @@ log: Final = structlog.get_logger("ingest.writer")
 
 RETRY_S: Final = 0.2
 COMMIT_TIMEOUT_S: Final = 15.0
+_REFUSED_CLASSES: Final = frozenset({"21", "22", "23", "54"})
+"""SQLSTATE classes that mean the data: cardinality, data, integrity, program limits."""
+_AWAY_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+"""SQLSTATE classes that may pass: connection, transaction, rollback, resources, locks, intervention, system, internal."""
 _AWAY: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -34,7 +38,7 @@ _AWAY: Final = (
 
 
 class DataRefusedError(HoistwayError):
-    """The store refused the data of a batch (SQLSTATE class 22 or 23)."""
+    """The store refused the data of a batch (SQLSTATE class 21, 22, 23 or 54)."""
 
 
 class Writer:
@@ -80,11 +84,14 @@ class Writer:
                 if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
                     return
                 await write(self._connection, work, partition=self.partition, epoch=self.epoch)
-            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-                if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
-                    return  # the first try was still on its way and won
-                raise DataRefusedError(f"{type(error).__name__}: {error}") from error
             except _AWAY as error:
+                state = getattr(error, "sqlstate", None) or "08000"
+                if state[:2] in _REFUSED_CLASSES:
+                    if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
+                        return  # the first try was still on its way and won
+                    raise DataRefusedError(f"{type(error).__name__}: {error}") from error
+                if state[:2] not in _AWAY_CLASSES:
+                    raise
                 outcome_unknown = True
                 self.retries += 1
                 log.warning("the batch is not confirmed; trying again", batch=work.batch_no, error=str(error)[:200])

@@ -25,7 +25,10 @@ update rescue_case set level = $2, version = version + 1 where id = $1
 -- An unanswered alarm call is treated as an entrapment, unless the lift has an open one already.
 update rescue_case c set kind = 'entrapment', version = version + 1
 where c.id = $1
-    and not exists (select 1 from rescue_case o where o.open and o.lift_id = c.lift_id and o.kind = 'entrapment')
+    and not exists (
+        select 1 from rescue_case o
+        where o.state in ('open', 'dispatched', 'on_site') and o.lift_id = c.lift_id and o.kind = 'entrapment'
+    )
 returning id
 
 -- name: touch

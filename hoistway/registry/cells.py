@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from hoistway.limits import IMPORT_FIELD_CHARS, SHARDS
 from hoistway.model import Kind
-from hoistway.wire import DEVICE
+from hoistway.wire import DEVICE, RESERVED_DEVICES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +103,8 @@ def device(raw: str) -> Cell:
         return Cell()
     if not DEVICE.fullmatch(value):
         return Cell(why=f"{_short(value)} cannot be a device name", expected="1 to 64 of A-Z a-z 0-9 _ -")
+    if value in RESERVED_DEVICES:
+        return Cell(why=f"{value!r} is an account of the platform itself", expected="another device name")
     return Cell(value=value, how=how)
 
 

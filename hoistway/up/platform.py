@@ -25,6 +25,7 @@ from hoistway.store import Database, connect_url, migrate
 from hoistway.up.demo import prepare_demo
 from hoistway.up.state import State
 from hoistway.up.supervisor import Keeper
+from hoistway.wire import RESERVED_DEVICES
 
 log: Final = structlog.get_logger("up")
 
@@ -186,7 +187,9 @@ class Platform:
             rows = await connection.fetch(ENROLLED)
         finally:
             await connection.close()
-        return {row["device"]: device_password(key, row["device"]) for row in rows}
+        return {
+            row["device"]: device_password(key, row["device"]) for row in rows if row["device"] not in RESERVED_DEVICES
+        }
 
     async def _enrol(self) -> None:
         """Devices enrolled while we run may connect without a restart."""

@@ -12,8 +12,6 @@ from typing import Final, Protocol
 
 import structlog
 
-from hoistway.errors import CannotStart
-
 log: Final = structlog.get_logger("up")
 
 FIRST_PAUSE_S: Final = 0.2
@@ -69,7 +67,7 @@ class Keeper:
         while not self._stopping:
             try:
                 self.part = await self._start()
-            except (CannotStart, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever keeps a part from starting, it is tried again
                 log.error("cannot start a part; trying again", part=self.name, error=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

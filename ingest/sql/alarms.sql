@@ -49,18 +49,24 @@ returning id, repeats
 insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise)
 select t.kind, 'S04', t.lift_id, t.alarm_id, $4, t.exercise
 from unnest($1::text[], $2::int[], $3::bigint[], $5::bool[]) as t (kind, lift_id, alarm_id, exercise)
-on conflict (lift_id, kind) where open do nothing
+on conflict (lift_id, kind) where state in ('open', 'dispatched', 'on_site') do nothing
 returning id, lift_id, kind
 
 -- name: raise_calls
 -- An open alarm call of a lift in which somebody is now known to be trapped is that entrapment.
 update rescue_case c set kind = 'entrapment', version = version + 1
-where c.open and c.kind = 'alarm-call' and c.lift_id = any($1::int[])
-    and not exists (select 1 from rescue_case o where o.open and o.lift_id = c.lift_id and o.kind = 'entrapment')
+where c.state in ('open', 'dispatched', 'on_site') and c.kind = 'alarm-call' and c.lift_id = any($1::int[])
+    and not exists (
+        select 1 from rescue_case o
+        where o.state in ('open', 'dispatched', 'on_site') and o.lift_id = c.lift_id and o.kind = 'entrapment'
+    )
 returning id, lift_id
 
 -- name: open_cases_of
-select id, lift_id, kind from rescue_case where open and lift_id = any($1::int[])
+-- For update: nobody may end the case between this look and the line that says what joined it.
+select id, lift_id, kind from rescue_case
+where state in ('open', 'dispatched', 'on_site') and lift_id = any($1::int[])
+order by id for update
 
 -- name: case_events
 insert into case_event (case_id, kind, at, reason, after)
@@ -78,10 +84,11 @@ update rescue_case set device_says_clear_at = $2, version = version + 1
 where open and kind = 'entrapment' and lift_id = any($1::int[]) and device_says_clear_at is null
 returning id
 
--- name: device_says_trapped
-update rescue_case set device_says_clear_at = null, version = version + 1
-where open and kind = 'entrapment' and lift_id = any($1::int[]) and device_says_clear_at is not null
-returning id
+-- name: joined
+-- A case that an alarm joined is not the case that somebody looked at a moment ago: its version rises.
+update rescue_case
+set device_says_clear_at = case when kind = 'entrapment' then null else device_says_clear_at end, version = version + 1
+where id = any($1::bigint[])
 
 -- name: contact_lost
 update rescue_case set contact_lost_at = $2, version = version + 1

@@ -3,13 +3,6 @@
 -- name: checkpoint
 select batch_no, clock, engine, devices from checkpoint where partition = $1
 
--- name: heard
--- Lifts that ever gave a sign of life, by terminal or gateway: only of these is silence an alarm.
-with spoken as (select device_id from device_counter union select device_id from link)
-select d.lift_id from device d join spoken s on s.device_id = d.id where d.lift_id is not null
-union
-select g.lift_id from gateway_lift g join spoken s on s.device_id = g.device_id
-
 -- name: batches
 select batch_no, kind, clock from ingest_batch where partition = $1 and batch_no > $2 order by batch_no limit $3
 
@@ -23,9 +16,17 @@ select received, at, batch_no, ts, seq, boot, incarnation, device_id, lift_id, o
 from sample where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: events
-select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, code, active
+select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active
 from event where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: contacts
-select batch_no, lift_id, received, online
+select batch_no, device_id, boot, conn, received, online, lift_ids
 from contact where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
+
+-- name: gaps
+select batch_no, device_id, stream, boot, first_seq, last_seq
+from gap where partition = $1 and batch_no > $2 and batch_no <= $3 order by id
+
+-- name: active_alarms
+-- What the store knows to be active, to compare with what a replay raised.
+select lift_id, rule_id from alarm where open and condition = 'active'

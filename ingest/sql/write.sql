@@ -23,12 +23,13 @@ select 1 from ingest_batch where token = $1
 insert into floor_label (id, label) select * from unnest($1::smallint[], $2::text[])
 
 -- name: events
-insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, code, active, data)
-select $1, $2, t.ordinal, t.received, t.at, t.ts, t.seq, t.boot, t.incarnation, t.device_id, t.lift_id, t.code, t.active,
-    t.data::jsonb
+insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code,
+    active, data)
+select $1, $2, t.ordinal, t.received, t.at, t.ts, t.seq, t.boot, t.incarnation, t.device_id, t.lift_id, t.folded, t.code,
+    t.active, t.data::jsonb
 from unnest($3::int[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::int[], $9::int[], $10::int[],
-    $11::int[], $12::text[], $13::bool[], $14::text[])
-    as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, code, active, data)
+    $11::int[], $12::bool[], $13::text[], $14::bool[], $15::text[])
+    as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active, data)
 
 -- name: links
 insert into link (device_id, online, boot, conn, received)
@@ -40,13 +41,15 @@ on conflict (device_id) do update
 set online = excluded.online, boot = excluded.boot, conn = excluded.conn, received = excluded.received
 
 -- name: contacts
-insert into contact (partition, batch_no, ordinal, lift_id, received, online)
-select $1, $2, t.ordinal, t.lift_id, t.received, t.online
-from unnest($3::int[], $4::int[], $5::timestamptz[], $6::bool[]) as t (ordinal, lift_id, received, online)
+insert into contact (partition, batch_no, ordinal, device_id, boot, conn, received, online, lift_ids)
+select $1, $2, t.ordinal, t.device_id, t.boot, t.conn, t.received, t.online,
+    array(select jsonb_array_elements_text(t.lift_ids::jsonb)::int)
+from unnest($3::int[], $4::int[], $5::int[], $6::bigint[], $7::timestamptz[], $8::bool[], $9::text[])
+    as t (ordinal, device_id, boot, conn, received, online, lift_ids)
 
 -- name: gaps
-insert into gap (device_id, stream, boot, incarnation, first_seq, last_seq, reason)
-select * from unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::text[])
+insert into gap (partition, batch_no, device_id, stream, boot, incarnation, first_seq, last_seq, reason)
+select $1, $2, t.* from unnest($3::int[], $4::text[], $5::int[], $6::int[], $7::bigint[], $8::bigint[], $9::text[]) as t
 
 -- name: quarantine
 -- The same bytes with the same reason count up instead of filling the table.
@@ -101,7 +104,7 @@ select to_regclass($1) is not null
 -- name: trim_quarantine
 -- The quarantine holds so many messages and no more: the oldest go, and are counted.
 with gone as (
-    delete from quarantine where id <= (select max(id) from quarantine) - $1 returning 1
+    delete from quarantine where id in (select id from quarantine order by id desc offset $1) returning 1
 )
 select count(*) from gone
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hoistway.clock import ServerClock
 from hoistway.embedded.own_broker import OwnBroker
 from hoistway.mqtt_url import MqttAddress
 from ingest import session as module
@@ -45,6 +46,7 @@ class Bench:
             subscriptions=("lift/v1/+/+/event",),
             mqtt5=self.broker.mqtt5,
             wake=wake,
+            now_ms=ServerClock().now_ms,
         )
         self.sessions.append(session)
         session.start()
@@ -234,7 +236,9 @@ async def test_a_broker_that_forgot_the_session_is_noticed(kind: str, home: Path
 
 async def test_a_flood_of_samples_never_stands_before_an_alarm(bench: Bench) -> None:
     """Events and samples come by sessions of their own, and events are taken first."""
-    source = MqttSource(MqttAddress.parse(bench.broker.url), name="hoistway-ingest-flood", mqtt5=bench.broker.mqtt5)
+    source = MqttSource(
+        MqttAddress.parse(bench.broker.url), name="hoistway-ingest-flood", mqtt5=bench.broker.mqtt5, clock=ServerClock()
+    )
     source.start()
     bench.sessions += source.sessions
     for session in source.sessions:

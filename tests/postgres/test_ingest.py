@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from alarms.rules import default_rules
 from hoistway import limits
+from hoistway.clock import ServerClock
 from hoistway.errors import Fenced
 from hoistway.limits import MESSAGE_BYTES
 from hoistway.store import Database
@@ -29,13 +30,14 @@ class Desk:
     def __init__(self, url: str, database: Database) -> None:
         self.url, self.database, self.now = url, database, T0
         self.source = HandSource()
+        self.clock = ServerClock(wall_ns=lambda: self.now * 1_000_000, monotonic_ns=lambda: 0)
         self.ingest: Ingest
 
     async def start(self) -> None:
         writer = Writer(self.url, partition=0)
         self.source = HandSource()
         self.ingest = Ingest(
-            database=self.database, writer=writer, source=self.source, rules=default_rules(), clock=lambda: self.now
+            database=self.database, writer=writer, source=self.source, rules=default_rules(), clock=self.clock
         )
         await self.ingest.open()
         await self.ingest.round()

@@ -84,11 +84,13 @@ create table event (
     incarnation integer not null,
     device_id integer not null,
     lift_id integer not null,
+    folded boolean not null,
     code text not null,
     active boolean not null,
     data jsonb not null default '{}',
     primary key (device_id, boot, incarnation, seq)
 );
+comment on column event.folded is 'false = an older word about its code than what was known: kept for history';
 comment on table event is 'accepted device events (faults, events, alarms); the key is the promise that none is stored twice';
 create index on event (lift_id, at);
 create index on event (batch_no);
@@ -106,15 +108,20 @@ create table contact (
     partition smallint not null,
     batch_no bigint not null,
     ordinal integer not null,
-    lift_id integer not null,
+    device_id integer not null,
+    boot integer not null,
+    conn bigint not null,
     received timestamptz not null,
     online boolean not null,
+    lift_ids integer[] not null,
     primary key (partition, batch_no, ordinal)
 );
 comment on table contact is 'link messages as the engine saw them; replayed after a restart';
 
 create table gap (
     id bigint generated always as identity primary key,
+    partition smallint not null,
+    batch_no bigint not null,
     device_id integer not null,
     stream text not null check (stream in ('state', 'event')),
     boot integer not null,
@@ -124,6 +131,7 @@ create table gap (
     reason text not null check (reason in ('gone', 'given-up')),
     recorded_at timestamptz not null default now()
 );
+create index on gap (batch_no);
 comment on table gap is 'records that a device gave up: unknown for ever, and said so';
 
 create table quarantine (

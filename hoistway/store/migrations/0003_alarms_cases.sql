@@ -85,7 +85,9 @@ create table rescue_case (
     check (state not in ('released', 'closed', 'cancelled') or (confirmed_by is not null and confirmation is not null))
 );
 comment on table rescue_case is 'the emergency; ends only by a named person, never by silence, a device, a timer or late data';
-create unique index rescue_case_one_open on rescue_case (lift_id, kind) where open;
+create unique index rescue_case_one_running on rescue_case (lift_id, kind)
+    where state in ('open', 'dispatched', 'on_site');
+comment on index rescue_case_one_running is 'whoever is trapped after a release is a case of their own';
 create index on rescue_case (lift_id, opened_at);
 
 create table case_event (

@@ -197,12 +197,12 @@ def _parts(kind: str, wait: int, choice: int) -> list[tuple[int, int]]:
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> Stream:
+def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEET)) -> Stream:
     """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
     palette = [draw(_palette())]
     for _ in range(draw(st.integers(1, 3))):
         palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
-    slots = draw(st.lists(st.sampled_from(tuple(FLEET)), min_size=1, max_size=3))
+    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=3))
     what = st.sampled_from(("sample",) * 6 + ("run", "run", "echo", "event", "event", "link", "listen"))
     step = st.tuples(
         st.sampled_from(_STEPS),
@@ -212,7 +212,7 @@ def streams(draw: st.DrawFn) -> Stream:
         st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000)),
     )
     now, records, times = START, [], []
-    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=40)):
+    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=most)):
         for pause, change in _parts(kind, wait, choice):
             now += pause
             records.append(_record(kind, slot, now - lag, now, choice + change, palette))

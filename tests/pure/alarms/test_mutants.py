@@ -114,6 +114,23 @@ MUTANTS = (
 )  # fmt: skip
 
 
+def _rule(**keys: str) -> str:
+    lines = "".join(f"{key.rstrip('_')} = '{value}'\n" for key, value in keys.items())
+    return (
+        f'[[rule]]\ntitle = {{ zh = "某", en = "x" }}\nkind = "lift"\nseverity = "major"\nsource = "made up"\n{lines}'
+    )
+
+
+SHARP = "\n".join(
+    (
+        _rule(id="long", when="passenger", for_="120s", clear_for="120s", opens="ticket"),
+        _rule(id="shielded", when="not moving", for_="2s", unless="service_mode == inspection", opens="ticket"),
+        _rule(id="silent", silent_for="180s", silent_for_link_lost="5s", opens="notice"),
+    )
+)
+"""Rules whose holds live long enough to be hurt."""
+
+
 def hunt(examples: int) -> None:
     """Compare the engines on always the same examples, the first difference ends it."""
 
@@ -121,7 +138,7 @@ def hunt(examples: int) -> None:
         max_examples=examples, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(text=rule_texts(), stream=streams(), data=st.data())
+    @given(text=st.sampled_from((SHARP, SHARP, "")) | rule_texts(), stream=streams(12, (0,)), data=st.data())
     def property_of_both(text: str, stream: Stream, data: Any) -> None:
         compare(text, stream, data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,10 +60,65 @@ def test_a_number_sent_again_is_a_duplicate_and_a_newer_one_under_it_is_not() ->
 def test_the_clock_offset_is_the_smallest_difference() -> None:
     """A record that waited longer on its way never makes a device's clock look more wrong."""
     memory = Memory()
+    stamps = ((1_000, 1_900), (2_000, 2_150), (3_000, 9_000))
+    assert [clock_after(memory, seq, ts, received) for seq, (ts, received) in enumerate(stamps, 1)] == [900, 150, 150]
+
+
+def clock_after(memory: Memory, seq: int, ts: int, received: int) -> int | None:
+    """The offset after one more sample of device 1."""
     boot = memory.boot(1, 1)
-    for ts, received in ((1_000, 61_000), (2_000, 2_150), (3_000, 9_000)):
-        memory.note_clock(boot, ts=ts, received=received)
-    assert boot.offset_ms == 150
+    clock = memory.note_clock(boot, boot.state, seq=seq, ts=ts, received=received)
+    boot.state.accept(seq, ts)
+    return clock.offset_ms
+
+
+def test_one_stamp_in_the_future_changes_nothing() -> None:
+    """An outlier alone moves no clock: the records after it are corrected as before."""
+    memory = Memory()
+    for seq in range(1, 4):
+        assert clock_after(memory, seq, seq * 1_000, seq * 1_000 + 40) == 40
+    future = memory.note_clock(memory.boot(1, 1), memory.boot(1, 1).state, seq=4, ts=3_600_000, received=4_040)
+    assert future.corrected(3_600_000, 4_040) == 4_040
+    memory.boot(1, 1).state.accept(4, 3_600_000)
+    offset = clock_after(memory, 5, 5_000, 5_040)
+    assert offset == 40
+
+
+@pytest.mark.parametrize("step_ms", [3_600_000, -3_600_000])
+def test_a_clock_that_was_set_is_followed(step_ms: int) -> None:
+    """After a step of the device clock, either way, corrected times go on with the server's."""
+    memory = Memory()
+    for seq in range(1, 5):
+        clock_after(memory, seq, 10_000_000 + seq * 1_000, seq * 1_000)
+    for seq in range(5, 9):
+        boot, ts, received = memory.boot(1, 1), 10_000_000 + step_ms + seq * 1_000, seq * 1_000
+        clock = memory.note_clock(boot, boot.state, seq=seq, ts=ts, received=received)
+        boot.state.accept(seq, ts)
+        assert clock.corrected(ts, received) == received
+
+
+def test_a_ring_that_drains_keeps_its_differences() -> None:
+    """Records that waited in the ring are put where they were stamped, not where they were received."""
+    memory = Memory()
+    clock_after(memory, 1, 1_000, 1_020)
+    boot = memory.boot(1, 1)
+    for seq in range(2, 60):
+        clock = memory.note_clock(boot, boot.state, seq=seq, ts=seq * 1_000, received=600_000 + seq)
+        boot.state.accept(seq, seq * 1_000)
+        assert clock.corrected(seq * 1_000, 600_000 + seq) == seq * 1_000 + 20
+
+
+def test_an_old_word_about_a_code_is_not_the_newest() -> None:
+    """An event that fills a hole does not undo a newer event of its code; the first word of another code counts."""
+    memory = Memory()
+    boot = memory.boot(1, 1)
+    boot.codes["90"] = 3
+    assert not memory.event_is_newest(1, boot, live=True, code="90", seq=2)
+    assert memory.event_is_newest(1, boot, live=True, code="90", seq=4)
+    assert memory.event_is_newest(1, boot, live=True, code="41", seq=2)
+    late = memory.boot(1, 0)
+    assert not memory.event_is_newest(1, late, live=False, code="90", seq=1)
+    assert memory.event_is_newest(1, late, live=False, code="entrapment", seq=1)
 
 
 def test_only_the_last_boots_are_kept() -> None:
@@ -70,10 +126,8 @@ def test_only_the_last_boots_are_kept() -> None:
     memory = Memory()
     for number in range(50):
         memory.boot(1, number)
-    assert sum(1 for _ in memory.boots()) == BOOTS_REMEMBERED
-    latest = memory.latest_boot(1)
-    assert latest is not None
-    assert latest[0] == 49
+    assert len(memory.boots_of(1)) == BOOTS_REMEMBERED
+    assert memory.latest_boot(1) == 49
 
 
 def test_the_ring_of_an_earlier_boot_is_the_past_and_the_present_stays_live() -> None:
@@ -125,8 +179,9 @@ def test_a_snapshot_restores_everything() -> None:
     boot = memory.boot(3, 2)
     for number in (1, 2, 5, 9):
         boot.state.accept(number, number * 10)
-    memory.note_clock(boot, ts=10, received=35)
-    memory.note_lift(8, 77)
+    memory.note_clock(boot, boot.state, seq=10, ts=90, received=115)
+    memory.note_lift(8, 3, 77)
+    memory.alive.add(8)
     memory.note_link(3, 2, 1, online=True)
     again = Memory()
     again.restore(memory.snapshot())
@@ -134,4 +189,4 @@ def test_a_snapshot_restores_everything() -> None:
     found = again.known(3, 2)
     assert found is not None
     assert found.state.missing() == [(3, 4), (6, 8)]
-    assert (found.offset_ms, again.lift_at(8)) == (25, 77)
+    assert (found.clock.offset_ms, again.alive) == (25, {8})

@@ -16,7 +16,7 @@ if "ingest" in sys.orig_argv:
     _honest = Ingest._finish
 
     async def _too_early(self: Any, step: Any, *rest: Any) -> None:
-        for topic, payload in self._acks.after_commit(step.batch, now_ms=step.clock_ms):
+        for topic, payload in step.acks:
             self._source.publish(topic, payload)
         self._source.acknowledge(step.messages)
         await asyncio.sleep(0.3)

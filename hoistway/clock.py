@@ -1,0 +1,52 @@
+"""The server's one clock for receive times and ticks: wall time that never goes back.
+
+Forward steps of the wall clock (a machine that slept, NTP at start) are followed; a step back is not: time goes on with the
+monotonic clock until the wall has caught up, so that no hold, tick or silence stands still. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+STEP_MS = 1_000
+"""A difference from the wall clock beyond this is a step, and is counted."""
+
+
+class ServerClock:
+    """Milliseconds since 1970 UTC, never decreasing."""
+
+    def __init__(
+        self,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
+        self._lock = threading.Lock()
+        self._base_ms = wall_ns() // 1_000_000
+        self._base_monotonic_ns = monotonic_ns()
+        self.behind_ms = 0  # how far the wall clock is behind this one
+
+    def now_ms(self) -> int:
+        with self._lock:
+            return self._now()
+
+    def not_before(self, ms: int) -> None:
+        """Go on from `ms` at least: what was stored before a restart is the past."""
+        with self._lock:
+            if ms > self._now():
+                self._set(ms)
+
+    def _now(self) -> int:
+        running = self._base_ms + (self._monotonic_ns() - self._base_monotonic_ns) // 1_000_000
+        wall = self._wall_ns() // 1_000_000
+        self.behind_ms = max(0, running - wall)
+        if wall > running:
+            self._set(wall)
+            return wall
+        return running
+
+    def _set(self, ms: int) -> None:
+        self._base_ms, self._base_monotonic_ns = ms, self._monotonic_ns()

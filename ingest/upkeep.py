@@ -1,0 +1,44 @@
+"""What the store needs from time to time: partitions for the days to come, the rules that are live."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+
+from alarms.rules import RuleSet
+from hoistway.store import Database
+from ingest.transaction import SQL
+
+log: Final = structlog.get_logger("ingest")
+
+DAYS_AHEAD: Final = 3
+
+
+async def publish_rules(database: Database, rules: RuleSet) -> None:
+    """Keep every rule text that goes live."""
+    rows = [
+        (rule.id, rule.version, rule.text, rule.title["zh"], rule.title["en"], rule.severity, rule.opens)
+        for rule in rules
+    ]
+    await database.execute(SQL["rule_versions"], *[list(column) for column in zip(*rows, strict=True)])
+
+
+async def make_partitions(database: Database, today: date) -> None:
+    """The partitions of `sample` for today and the next days."""
+    for ahead in range(DAYS_AHEAD):
+        day = today + timedelta(days=ahead)
+        name = f"sample_{day:%Y%m%d}"
+        if not await database.fetchval(SQL["day_partition"], name):
+            await _make_partition(database, name, day)
+
+
+async def _make_partition(database: Database, name: str, day: date) -> None:
+    bounds = f"from ('{day}') to ('{day + timedelta(days=1)}')"
+    try:
+        await database.execute(f"create table if not exists {name} partition of sample for values {bounds}")
+    except asyncpg.CheckViolationError:
+        # the clock leapt over the day before it was prepared: its rows are in the default partition, and stay there
+        log.warning("rows of that day are in the default partition already", day=str(day))
