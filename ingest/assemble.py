@@ -233,9 +233,10 @@ class _Work:
             memory = self._memory.boot(device.id, link.boot)
             for leaf, ranges in (("state", link.gone.state), ("event", link.gone.event)):
                 for first, last in ranges:
-                    if 0 < first <= last:
-                        memory.stream(leaf).give_up(first, last)
-                        self.out.gaps.append(Gap(device.id, leaf, link.boot, memory.incarnation, first, last, "gone"))
+                    self.out.gaps += [
+                        Gap(device.id, leaf, link.boot, memory.incarnation, low, high, "gone")
+                        for low, high in memory.stream(leaf).give_up(first, last)
+                    ]
         self.out.boots[device.id, "link"] = link.boot
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,6 +19,7 @@ from hoistway.store import Database
 from hoistway.wire import REASONS
 from ingest import assemble, transaction
 from ingest.service import Ingest
+from ingest.source import Message
 from ingest.writer import Writer
 from tests.support.feed import FREED, TRAPPED, HandSource, event, message, sample
 
@@ -442,6 +444,181 @@ async def test_the_next_batch_survives_a_refusal_of_the_one_before_it(
     assert [json.loads(item.payload)["seq"] for item in desk.source.acknowledged] == [1, 2, 3, 4, 5, 6]
     reasons = await desk.rows("select reason from quarantine where device = 'overlap-1'")
     assert reasons == [{"reason": "refused-by-store"}]
+
+
+async def test_an_ack_names_nothing_of_a_batch_that_is_not_committed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the second batch is decoded and held before its commit, the first one's ack names the first one only."""
+    await desk.lift("early-1")
+    from ingest import writer as module
+
+    real, release = module.write, asyncio.Event()
+
+    async def held(connection: Any, work: Any, **named: Any) -> None:
+        if any(row.seq == 2 for row in work.assembled.events):
+            await release.wait()
+        await real(connection, work, **named)
+
+    monkeypatch.setattr(module, "write", held)
+    monkeypatch.setattr(limits, "BATCH_SAMPLES", 1)
+    desk.source.published.clear()
+    records = [event(seq, desk.now + seq, "41", active=bool(seq % 2)) for seq in (1, 2, 3)]
+    desk.source.put(*[message("event", record, device="early-1", received=desk.now) for record in records])
+    first = asyncio.create_task(desk.ingest.round())
+    await first
+    second = asyncio.create_task(desk.ingest.round())
+    await asyncio.wait({second}, timeout=0.5)
+    stored = await desk.rows("select seq from event e join device d on d.id = e.device_id where device = 'early-1'")
+    assert [row["seq"] for row in stored] == [1]
+    assert [ack["event"] for topic, ack in desk.source.published if topic.endswith("early-1/ack")] == [1]
+    release.set()
+    await second
+    await desk.ingest.round()
+    assert [ack["event"] for topic, ack in desk.source.published if topic.endswith("early-1/ack")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "lift/v1/\u00b2/odd-1/event",
+        "lift/v1/\u0663/odd-1/event",
+        "lift/v1/" + "9" * 5_000 + "/odd-1/event",
+        "lift/v1/" + "x\ud7ff" * 3_000 + "/odd-1/event",
+        "lift/v1/0/odd-1/event\u0000",
+        "lift/v1/00/odd-1/event",
+        "no/such/topic",
+    ],
+)
+async def test_no_topic_stops_ingest(desk: Desk, topic: str) -> None:
+    """Whatever a topic looks like, its message is quarantined and the next one is taken."""
+    lift_id = await desk.lift(f"after-{abs(hash(topic))}")
+    name = f"after-{abs(hash(topic))}"
+    desk.source.put(
+        Message(topic, json.dumps(event(1, desk.now, "90")).encode(), desk.now),
+        message("event", event(1, desk.now, "90"), device=name, received=desk.now),
+    )
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("alarm-button", "active", 0)]
+    assert len(desk.source.acknowledged) == 2
+
+
+async def test_whoever_is_trapped_after_a_release_has_a_case_of_their_own(desk: Desk) -> None:
+    """A released case takes no new entrapment in: it opens another, with its own timers."""
+    lift_id = await desk.lift("again-1")
+    await desk.say("again-1", "state", sample(1, desk.now, **TRAPPED))
+    await desk.say("again-1", "state", sample(2, desk.now + 20_000, **TRAPPED), after_s=20)
+    await desk.database.execute(
+        "update rescue_case set state = 'released', confirmed_by = 'x', confirmation = 'y' where lift_id = $1", lift_id
+    )
+    for seq, values in ((3, FREED), (4, FREED), (5, TRAPPED), (6, TRAPPED)):
+        await desk.say("again-1", "state", sample(seq, desk.now + 20_000, **values), after_s=20)
+    cases = await desk.rows(
+        "select state, (select count(*) from timer t where t.case_id = c.id) as timers from rescue_case c"
+        " where lift_id = $1 order by id",
+        lift_id,
+    )
+    assert [tuple(case.values()) for case in cases] == [("released", 3), ("open", 3)]
+
+
+async def test_an_alarm_that_joins_a_case_changes_its_version(desk: Desk) -> None:
+    """A move made on what was seen before the second alarm came is refused: the version has risen."""
+    lift_id = await desk.lift("version-1")
+    await desk.say("version-1", "state", sample(1, desk.now, **TRAPPED))
+    await desk.say("version-1", "state", sample(2, desk.now + 20_000, **TRAPPED), after_s=20)
+    (before,) = await desk.rows("select version from rescue_case where lift_id = $1", lift_id)
+    await desk.say("version-1", "event", event(1, desk.now, "90"))
+    (after,) = await desk.rows("select version from rescue_case where lift_id = $1", lift_id)
+    assert after["version"] > before["version"]
+
+
+async def test_a_restart_knows_the_lifts_that_spoke_since_the_checkpoint(desk: Desk) -> None:
+    """A lift first heard after the checkpoint is as well known after a restart: its silence is an alarm."""
+    await desk.ingest._checkpoint()
+    lift_id = await desk.lift("newcomer-1")
+    never = await desk.lift("never-heard-1")
+    await desk.say("newcomer-1", "state", sample(1, desk.now, **FREED))
+    await desk.ingest._writer.close()
+    await desk.start()
+    for _ in range(20):
+        desk.now += 10_000
+        await desk.ingest.round()
+    assert ("offline", "active", 0) in await desk.alarms(lift_id)
+    assert await desk.alarms(never) == []
+
+
+async def test_one_stamp_in_the_future_does_not_silence_a_terminal(desk: Desk) -> None:
+    """After a single wild stamp the entrapment is found within its hold and what is sent is folded."""
+    lift_id = await desk.lift("future-1")
+    await desk.say("future-1", "state", sample(1, desk.now, **FREED))
+    await desk.say("future-1", "state", sample(2, desk.now + 70 * 365 * 86_400_000, **FREED), after_s=1)
+    for seq in range(3, 9):
+        await desk.say("future-1", "state", sample(seq, desk.now + 5_000, **TRAPPED), after_s=5)
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "active", 0)]
+    found = await desk.rows("select bool_and(folded = 1) as all_folded from sample where lift_id = $1", lift_id)
+    assert found == [{"all_folded": True}]
+
+
+async def test_an_old_word_does_not_end_a_new_alarm(desk: Desk) -> None:
+    """A missing event sent again later, "button released", is kept and does not clear the press that came after it."""
+    lift_id = await desk.lift("old-word-1")
+    await desk.say("old-word-1", "event", event(1, desk.now, "90"))
+    await desk.say("old-word-1", "event", event(3, desk.now + 60_000, "90"), after_s=60)
+    await desk.say("old-word-1", "event", event(2, desk.now - 30_000, "90", active=False), after_s=1)
+    assert await desk.alarms(lift_id) == [("alarm-button", "active", 0)]
+    found = await desk.rows("select seq, folded from event where lift_id = $1 order by seq", lift_id)
+    assert [(row["seq"], row["folded"]) for row in found] == [(1, True), (2, False), (3, True)]
+
+
+async def test_a_server_clock_that_is_set_back_stops_no_silence(desk: Desk) -> None:
+    """With the wall clock an hour behind, a lift that falls silent is still found, once the time has passed."""
+    lift_id = await desk.lift("setback-1")
+    await desk.say("setback-1", "state", sample(1, desk.now, **FREED))
+    elapsed = 0
+    desk.clock._monotonic_ns = lambda: elapsed * 1_000_000
+    desk.clock._base_monotonic_ns = 0
+    desk.now -= 3_600_000
+    for _ in range(20):
+        elapsed += 10_000
+        await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("offline", "active", 0)]
+    desk.now += 7_200_000
+
+
+async def test_odd_words_in_a_device_s_json_cost_only_themselves(desk: Desk) -> None:
+    """Lone surrogates in field names and in event data neither refuse the message nor hide the alarm."""
+    lift_id = await desk.lift("surrogate-1")
+    await desk.say("surrogate-1", "state", b'{"ts": 1, "boot": 1, "seq": 1, "\\ud800": "\\u0000", "door_zone": true}')
+    pressed = {**event(1, desk.now, "90"), "data": {"note": "\udc00", "smile": "\U0001f642"}}
+    await desk.say("surrogate-1", "event", pressed)
+    assert await desk.alarms(lift_id) == [("alarm-button", "active", 0)]
+    assert await desk.rows("select 1 from quarantine where device = 'surrogate-1'") == []
+    huge = b'{"online": true, "boot": 1, "conn": 1, "gone": {"state": [[1, 99999999999999999999]]}}'
+    await desk.say("surrogate-1", "link", huge)
+    (refused,) = await desk.rows("select reason from quarantine where device = 'surrogate-1'")
+    assert refused == {"reason": "bad-link"}
+
+
+async def test_a_restart_remembers_links_and_what_was_given_up(desk: Desk) -> None:
+    """Which boot is the present one and which holes are closed is the same after a restart without a checkpoint."""
+    lift_id = await desk.lift("links-1")
+    await desk.say("links-1", "link", {"online": True, "boot": 2, "conn": 1})
+    for seq in (1, 3):
+        await desk.say("links-1", "event", event(seq, desk.now, "41", boot=2), after_s=1)
+    gone = {"online": True, "boot": 2, "conn": 1, "gone": {"event": [[2, 2]]}}
+    for _ in range(3):
+        await desk.say("links-1", "link", gone)
+    await desk.ingest._writer.close()
+    await desk.start()
+    await desk.say("links-1", "event", event(4, desk.now, "41", boot=2), after_s=1)
+    ack = [ack for topic, ack in desk.source.published if topic.endswith("links-1/ack")][-1]
+    assert (ack["event"], ack.get("missing")) == (4, None)
+    await desk.say("links-1", "state", sample(1, desk.now - 3_600_000, boot=1, **TRAPPED))
+    desk.now += 60_000
+    await desk.ingest.round()
+    assert ("entrapment-between-floors", "active", 0) not in await desk.alarms(lift_id)
+    gaps = await desk.rows("select g.* from gap g join device d on d.id = g.device_id where device = 'links-1'")
+    assert [gap["first_seq"] for gap in gaps] == [2]
 
 
 async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
