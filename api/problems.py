@@ -49,7 +49,7 @@ _log = structlog.get_logger("api")
 _encode = msgspec.json.Encoder().encode
 
 
-class Problem(Exception):  # noqa: N818  it is called a problem in RFC 9457
+class Problem(Exception):
     """An answer that is an error."""
 
     def __init__(

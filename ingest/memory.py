@@ -18,6 +18,8 @@ from hoistway.wire import Ranges
 FORMAT: Final = 2
 LATE_MS: Final = 2_000
 """A sample this much older than what another device of its lift has said came late: it is stored, and not folded as if it were now."""
+ESTABLISHED: Final = 3
+"""So many records that agree make a device's clock offset one that a single record does not overthrow."""
 _NEVER: Final = -(2**62)
 
 
@@ -93,6 +95,7 @@ class Clock(msgspec.Struct, array_like=True):
 
     offset_ms: int | None = None
     unconfirmed_ms: int | None = None  # an offset that one record alone claims
+    agreeing: int = 0  # records in a row that agree with the offset
 
     def corrected(self, ts: int, received: int) -> int:
         """Server time at which a record was stamped; nothing was stamped after it was received."""
@@ -196,9 +199,10 @@ class Memory:
     def note_clock(self, memory: Boot, stream: Stream, *, seq: int, ts: int, received: int) -> Clock:
         """Learn from one record how far its device's clock is off; answers the clock to correct it with.
 
-        A record cannot be received before it was stamped, so the smallest difference seen is the best offset. A much
-        smaller one counts only when a second record confirms it: one stamp in the future must not make all later ones
-        look late. A stamp that goes back while the numbers go on is a clock that was set back: a new offset begins.
+        A record cannot be received before it was stamped, so the smallest difference seen is the best offset. Once several
+        records have agreed on it, a much smaller one counts only when a second record confirms it: one stamp in the future
+        must not make all later ones look late. (Before that, it is a backlog that is catching up.) A stamp that goes back
+        while the numbers go on is a clock that was set back: a new offset begins.
         """
         clock, difference = memory.clock, received - ts
         offset = clock.offset_ms
@@ -207,6 +211,8 @@ class Memory:
         elif seq > stream.top and stream.top_ts >= 0 and ts < stream.top_ts - CLOCK_STEP_MS:
             clock = memory.clock = Clock(offset_ms=difference)
             self.clock_steps += 1
+        elif difference < offset - CLOCK_STEP_MS and clock.agreeing < ESTABLISHED:
+            clock.offset_ms, clock.agreeing = difference, 0
         elif difference < offset - CLOCK_STEP_MS:
             confirmed = clock.unconfirmed_ms is not None and abs(difference - clock.unconfirmed_ms) <= CLOCK_STEP_MS
             if confirmed:
@@ -216,6 +222,9 @@ class Memory:
                 clock.unconfirmed_ms = difference
         else:
             clock.offset_ms, clock.unconfirmed_ms = min(offset, difference), None
+            clock.agreeing = (
+                min(ESTABLISHED, clock.agreeing + 1) if difference <= offset + CLOCK_STEP_MS else clock.agreeing
+            )
         return clock
 
     def folds(self, device_id: int, lift_id: int, at: int) -> bool:

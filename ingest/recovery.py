@@ -39,24 +39,33 @@ def _ms(moment: Any) -> int:
     return int(moment.timestamp() * 1_000 + 0.5)
 
 
-async def load_checkpoint(connection: Any, engine: Engine, memory: Memory, *, partition: int) -> tuple[int, int] | None:
-    """Fill fresh `engine` and `memory` from the checkpoint; answers its batch number and clock, or None without one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """Where a replay starts. `lapsed` are active alarms (lift, rule id) whose rule is another now, or gone."""
+
+    batch_no: int = 0
+    clock_ms: int = 0
+    lapsed: tuple[tuple[int, str], ...] = ()
+
+
+async def load_checkpoint(connection: Any, engine: Engine, memory: Memory, *, partition: int) -> Checkpoint:
+    """Fill fresh `engine` and `memory` from the checkpoint, if there is one.
 
     Raises `ValueError` or our own errors when it was written by a program of another format: start again, from nothing.
     """
     row = await connection.fetchrow(SQL["checkpoint"], partition)
     if row is None:
-        return None
-    engine.restore(row["engine"])
+        return Checkpoint()
+    lapsed = engine.restore(row["engine"])
     memory.restore(row["devices"])
-    return row["batch_no"], _ms(row["clock"])
+    return Checkpoint(batch_no=row["batch_no"], clock_ms=_ms(row["clock"]), lapsed=lapsed)
 
 
 async def replay(
-    connection: Any, engine: Engine, memory: Memory, meet: Meet, *, partition: int, after: tuple[int, int] | None
+    connection: Any, engine: Engine, memory: Memory, meet: Meet, *, partition: int, after: Checkpoint
 ) -> Recovered:
     """Fold what was stored after batch `after`. `meet` tells the engine of lifts when they first speak, as the live run did."""
-    last, clock_ms = after or (0, 0)
+    last, clock_ms = after.batch_no, after.clock_ms
     batches, samples = 0, 0
     found: list[Transitions] = []
     while True:

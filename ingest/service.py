@@ -26,10 +26,10 @@ from ingest.assemble import Assembled, Assembler, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import load_checkpoint, replay
+from ingest.recovery import Checkpoint, load_checkpoint, replay
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
-from ingest.transitions import changes_of
+from ingest.transitions import changes_of, rule_gone
 from ingest.upkeep import make_partitions, publish_rules
 from ingest.writer import DataRefusedError, Writer
 
@@ -106,7 +106,7 @@ class Ingest:
             except (HoistwayError, ValueError, msgspec.MsgspecError) as error:
                 log.warning("the checkpoint is of another program; replaying from the start", error=str(error))
                 self._reset()
-                after = None
+                after = Checkpoint()
             self._meet(self._memory.alive)
             found = await replay(
                 connection, self._engine, self._memory, self._meet, partition=self.partition, after=after
@@ -115,7 +115,7 @@ class Ingest:
         self._batch_no = self._checkpointed = found.batch_no
         self._next_tick_ms = 0
         self._clock.not_before(found.clock_ms)
-        await self._catch_up(found.transitions, active)
+        await self._catch_up(found.transitions, active, after.lapsed)
         log.info(
             "recovered",
             batch=found.batch_no,
@@ -123,15 +123,25 @@ class Ingest:
             samples_replayed=found.samples_replayed,
         )
 
-    async def _catch_up(self, transitions: Transitions, active: set[tuple[int, str]]) -> None:
-        """Write what the replay raised and the store does not have: other rules than before the restart are live now."""
+    async def _catch_up(
+        self, transitions: Transitions, active: set[tuple[int, str]], lapsed: Sequence[tuple[int, str]]
+    ) -> None:
+        """Bring the store in line when other rules than before the restart are live now.
+
+        What only this replay raised is written; alarms whose rule is gone or another are no longer kept active by anybody.
+        """
         changes = changes_of(transitions, self._engine, self._rules, self._directory)
         last = {change.key: change for change in changes}
-        missing = [change for key, change in last.items() if change.kind is not ChangeKind.CLEAR and key not in active]
-        if missing:
-            log.warning("the replay raised alarms that the store did not have", count=len(missing))
-            raised = [replace(change, kind=ChangeKind.RAISE) for change in missing]
-            await self._commit("listening", self._clock.now_ms(), Assembled(), raised)
+        raised = [
+            replace(change, kind=ChangeKind.RAISE)
+            for key, change in last.items()
+            if change.kind is not ChangeKind.CLEAR and key not in active
+        ]
+        now = self._clock.now_ms()
+        ended = [rule_gone(*key, now) for key in lapsed if key in active and key not in last]
+        if raised or ended:
+            log.warning("other rules than before the restart", raised=len(raised), cleared=len(ended))
+            await self._commit("listening", now, Assembled(), [*ended, *raised])
 
     async def _refresh(self) -> None:
         if await self._directory.refresh(self._database):

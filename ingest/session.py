@@ -2,8 +2,9 @@
 
 The pitfalls this file exists for: an exception in a paho callback ends the network thread while `is_connected()` stays
 true (so callbacks cannot raise, and the thread is watched); an acknowledgement sent after a reconnect can confirm another
-message of the same number (so each message carries its connection's epoch); acknowledgements go in order of arrival;
-the broker forgetting the session is noticed and said.
+message of the same number (so each message carries its connection's epoch); outside its own thread's loop paho writes to the
+socket in the caller's thread, errors and callbacks included (so `loop_start`, never `loop_forever` in a thread of ours);
+acknowledgements go in order of arrival; the broker forgetting the session is noticed and said.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ingest.source import Message
 log: Final = structlog.get_logger("ingest.session")
 
 SESSION_EXPIRY_S: Final = 7 * 86_400
+KEEPALIVE_S: Final = 15
 DRAINED_AFTER_S: Final = 1.0
 
 
@@ -54,7 +56,6 @@ class Session:
         self._connected = False
         self._connected_since = 0.0
         self._stopping = False
-        self._thread: threading.Thread | None = None
         self.connects = 0
         self.sessions_lost = 0
         self.callback_errors = 0
@@ -65,20 +66,34 @@ class Session:
     # --- life ---
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=self.client_id, daemon=True)
-        self._thread.start()
+        """Connect in the background, now and after every loss; paho's thread alone reads and writes the socket."""
+        if self._mqtt5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.ReceiveMaximum = BROKER_INFLIGHT
+            self._client.connect_async(
+                self._address.host, self._address.port, keepalive=KEEPALIVE_S, clean_start=False, properties=properties
+            )
+        else:
+            self._client.connect_async(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
+        self._client.loop_start()
 
     def stop(self) -> None:
         with self._lock:
             self._stopping = True
             self._room.notify_all()
         self._client.disconnect()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._client.loop_stop()
+
+    @property
+    def thread_alive(self) -> bool:
+        """Whether the network thread runs; paho's own `is_connected` stays true when it has died."""
+        thread = self._client._thread  # noqa: SLF001  # there is no public way; the broker tests hold it to this version
+        return thread is not None and thread.is_alive()
 
     def revive(self) -> bool:
         """Start a new network thread when the old one died; answers whether it had to."""
-        if self._stopping or (self._thread is not None and self._thread.is_alive()):
+        if self._stopping or self.thread_alive:
             return False
         self.restarts += 1
         log.error("the network thread died; starting a new one", session=self.client_id)
@@ -100,30 +115,7 @@ class Session:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        # with this set only the network thread writes to the socket: an acknowledgement of ours can then neither fail
-        # in our thread nor call back into this object while it holds the lock
-        client.on_socket_register_write = lambda *_arguments: None
         return client
-
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self._connect_once()
-                self._client.loop_forever(retry_first_connection=True)
-            except OSError as error:
-                log.warning("cannot reach the broker", session=self.client_id, error=str(error))
-                time.sleep(0.5)
-
-    def _connect_once(self) -> None:
-        if self._mqtt5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
-            properties.ReceiveMaximum = BROKER_INFLIGHT
-            self._client.connect(
-                self._address.host, self._address.port, keepalive=15, clean_start=False, properties=properties
-            )
-        else:
-            self._client.connect(self._address.host, self._address.port, keepalive=15)
 
     # --- callbacks, on the network thread: they may not raise ---
 

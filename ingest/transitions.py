@@ -35,3 +35,20 @@ def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directo
             )
         )
     return changes
+
+
+def rule_gone(lift_id: int, rule_id: str, now_ms: int) -> Change:
+    """The clearing of an alarm whose rule no longer exists in the form that raised it."""
+    return Change(
+        kind=ChangeKind.CLEAR,
+        lift_id=lift_id,
+        rule_id=rule_id,
+        rule_version="",
+        severity="",
+        opens="",
+        at_ms=now_ms,
+        hold_start_ms=now_ms,
+        demoted=False,
+        urban=True,
+        evidence="{}",
+    )

@@ -162,12 +162,28 @@ async def test_a_dead_network_thread_is_noticed_and_replaced(bench: Bench, monke
     monkeypatch.setattr(session._client, "on_message", None)
     monkeypatch.setattr(session._client, "_handle_on_message", fatal)
     await device.publish(TOPIC, b"unheard")
-    assert session._thread is not None
-    await until(lambda: session._thread is not None and not session._thread.is_alive(), "the thread's end")
+    await until(lambda: not session.thread_alive, "the thread's end")
+    assert session._client.is_connected()
     assert session.revive()
     assert session.restarts == 1
     (found,) = await taken(session, 1)
     assert found.payload == b"unheard"
+    await device.close()
+
+
+async def test_an_acknowledgement_to_a_dead_broker_hangs_nobody(bench: Bench) -> None:
+    """A broker killed between the commit and the PUBACK: acknowledging returns, and the session goes on afterwards."""
+    session = await bench.connected(bench.session())
+    device = await bench.device()
+    await device.publish(TOPIC, *[str(number).encode() for number in range(50)])
+    found = await taken(session, 50)
+    assert bench.broker.pid is not None
+    os.kill(bench.broker.pid, signal.SIGKILL)
+    for message in found:
+        await asyncio.wait_for(asyncio.to_thread(session.acknowledge, message), 5)
+    await bench.broker.wait()
+    await bench.broker.start()
+    await bench.connected(session, 2)
     await device.close()
 
 

@@ -203,7 +203,7 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEE
     for _ in range(draw(st.integers(1, 3))):
         palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
     slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=3))
-    what = st.sampled_from(("sample",) * 6 + ("run", "run", "echo", "event", "event", "link", "listen"))
+    what = st.sampled_from(("sample",) * 4 + ("run", "run", "echo", "echo", "event", "event", "link", "listen"))
     step = st.tuples(
         st.sampled_from(_STEPS),
         st.sampled_from(slots),

@@ -75,22 +75,35 @@ def clock_after(memory: Memory, seq: int, ts: int, received: int) -> int | None:
 def test_one_stamp_in_the_future_changes_nothing() -> None:
     """An outlier alone moves no clock: the records after it are corrected as before."""
     memory = Memory()
-    for seq in range(1, 4):
+    for seq in range(1, 6):
         assert clock_after(memory, seq, seq * 1_000, seq * 1_000 + 40) == 40
-    future = memory.note_clock(memory.boot(1, 1), memory.boot(1, 1).state, seq=4, ts=3_600_000, received=4_040)
-    assert future.corrected(3_600_000, 4_040) == 4_040
-    memory.boot(1, 1).state.accept(4, 3_600_000)
-    offset = clock_after(memory, 5, 5_000, 5_040)
+    future = memory.note_clock(memory.boot(1, 1), memory.boot(1, 1).state, seq=6, ts=3_600_000, received=6_040)
+    assert future.corrected(3_600_000, 6_040) == 6_040
+    memory.boot(1, 1).state.accept(6, 3_600_000)
+    offset = clock_after(memory, 7, 7_000, 7_040)
     assert offset == 40
+
+
+@pytest.mark.parametrize("spacing_ms", [1_000, 21_000])
+def test_a_backlog_of_a_device_never_heard_before_keeps_its_differences(spacing_ms: int) -> None:
+    """What a new device has gathered before its first word is put where it was stamped, whole."""
+    memory = Memory()
+    boot, newest = memory.boot(1, 1), 40 * spacing_ms
+    clocks = []
+    for seq in range(1, 41):
+        clocks.append(memory.note_clock(boot, boot.state, seq=seq, ts=seq * spacing_ms, received=newest + 30))
+        boot.state.accept(seq, seq * spacing_ms)
+    found = [clock.corrected(seq * spacing_ms, newest + 30) for seq, clock in enumerate(clocks, 1)]
+    assert found == [seq * spacing_ms + 30 for seq in range(1, 41)]
 
 
 @pytest.mark.parametrize("step_ms", [3_600_000, -3_600_000])
 def test_a_clock_that_was_set_is_followed(step_ms: int) -> None:
     """After a step of the device clock, either way, corrected times go on with the server's."""
     memory = Memory()
-    for seq in range(1, 5):
+    for seq in range(1, 6):
         clock_after(memory, seq, 10_000_000 + seq * 1_000, seq * 1_000)
-    for seq in range(5, 9):
+    for seq in range(6, 10):
         boot, ts, received = memory.boot(1, 1), 10_000_000 + step_ms + seq * 1_000, seq * 1_000
         clock = memory.note_clock(boot, boot.state, seq=seq, ts=ts, received=received)
         boot.state.accept(seq, ts)
