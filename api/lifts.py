@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -28,6 +28,9 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
 DISTRICTS: Final = "/static/data/hangzhou_districts.geojson"
 _HISTORY_DAYS: Final = 31
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_PORTION: Final = 500
+_SCOPE_S: Final = 10.0
 _INT_MAX: Final = 2**31 - 1
 _sql: Final = queries("api", "sql/lifts.sql")
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
@@ -77,8 +80,13 @@ async def _documents(request: Request, principal: Principal, ids: list[int]) -> 
     return list(lifts.values())
 
 
-async def _kind(request: Request, principal: Principal, lift_id: int) -> str:
+async def _kind_in_scope(request: Request, principal: Principal, lift_id: int) -> str | None:
     kind: str | None = await request.app.state.database.fetchval(_sql["lift_kind"], principal.scope, lift_id)
+    return kind
+
+
+async def _kind(request: Request, principal: Principal, lift_id: int) -> str:
+    kind = await _kind_in_scope(request, principal, lift_id)
     if kind is None:
         raise not_found("lift")
     return kind
@@ -118,22 +126,28 @@ async def read_history(
     if wrong := [name for name in names if name not in known]:
         raise _wrong("signals", f"no signal {wrong[0]!r}; there are: {', '.join(known)}")
     last: datetime = to or request.app.state.clock()
+    if not all(_EARLIEST <= end.replace(tzinfo=UTC) <= _LATEST for end in (last, since or last)):
+        raise _wrong("to", f"times lie between {_EARLIEST.year} and {_LATEST.year}")
     first: datetime = since or last - timedelta(hours=1)
     if not timedelta(0) <= last - first <= timedelta(days=_HISTORY_DAYS):
         raise _wrong("from", f"must lie before `to`, at most {_HISTORY_DAYS} days")
     rows = await request.app.state.database.fetch(_sql["history"], lift_id, first, last, HISTORY_POINTS + 1)
     labels = await request.app.state.live.labels()
     picked = [known[name] for name in names]
+    points: list[list[Any]] = []
+    for start in range(0, min(len(rows), HISTORY_POINTS), _PORTION):  # alarms of others go out in between
+        points += [
+            [moment(row["at"]), *(shapes.value(signal, row[signal.name], labels) for signal in picked)]
+            for row in rows[start : min(start + _PORTION, HISTORY_POINTS)]
+        ]
+        await asyncio.sleep(0)
     return answer(
         {
             "lift_id": lift_id,
             "from": moment(first),
             "to": moment(last),
             "columns": ["at", *names],
-            "rows": [
-                [moment(row["at"]), *(shapes.value(signal, row[signal.name], labels) for signal in picked)]
-                for row in rows[:HISTORY_POINTS]
-            ],
+            "rows": points,
             "truncated": len(rows) > HISTORY_POINTS,
         }
     )
@@ -163,7 +177,7 @@ async def follow_city(
     the place is kept (24 h); else a new snapshot comes.
     """
     hub: Hub = request.app.state.hub
-    await hub.admit()
+    await hub.admit(principal)
 
     @contextlib.contextmanager
     def source() -> Iterator[tuple[AsyncGenerator[bytes], tuple[asyncio.Event, ...]]]:
@@ -177,23 +191,28 @@ async def follow_city(
 async def follow_lift(request: Request, principal: Reader, lift_id: Id) -> Response:
     """The state of one lift whenever it changes, at most four times a second: events `state`."""
     hub: Hub = request.app.state.hub
-    kind = await _kind(request, principal, lift_id)
-    await hub.admit()
+    await _kind(request, principal, lift_id)
+    await hub.admit(principal)
     await request.app.state.live.fetch(lift_id)
 
     @contextlib.contextmanager
     def source() -> Iterator[tuple[AsyncGenerator[bytes], tuple[asyncio.Event, ...]]]:
         with hub.subscribe(principal) as subscriber:
-            yield _states(request, subscriber.audience, lift_id, kind), (subscriber.ended,)
+            yield _states(request, principal, subscriber.audience, lift_id), (subscriber.ended,)
 
     return EventStream(source)
 
 
-async def _states(request: Request, audience: Audience, lift_id: int, kind: str) -> AsyncGenerator[bytes]:
+async def _states(request: Request, principal: Principal, audience: Audience, lift_id: int) -> AsyncGenerator[bytes]:
     state, loop = request.app.state, asyncio.get_running_loop()
     seen: object = None
-    due = 0.0
+    kind: str | None = None
+    due = look_again = 0.0
     while True:
+        if loop.time() >= look_again:  # a lift that went to another firm is followed no longer
+            kind, look_again = await _kind_in_scope(request, principal, lift_id), loop.time() + _SCOPE_S
+        if kind is None:
+            return
         now = (state.live.packed(lift_id), state.hub.mirror.of_lift(lift_id, audience))
         if now != seen or loop.time() >= due:
             seen, due = now, loop.time() + STREAM_HEARTBEAT_S

@@ -146,11 +146,16 @@ async def log_in(database: Any, name: str, password: str) -> str | Refused:
         await connection.execute(_sql["note_login_try"], name)
     person = await database.fetchrow(_sql["person_to_log_in"], name)
     stored = person["password_hash"] if person and person["password_hash"] else _DUMMY_HASH
-    right = await asyncio.to_thread(_verify, stored, password[: PASSWORD_CHARS[1]])
+    async with _verifying:
+        right = await asyncio.to_thread(_verify, stored, password[: PASSWORD_CHARS[1]])
     if person is None or person["password_hash"] is None or not right:
         return Refused()
     await database.execute(_sql["forget_login_tries"], name)
     return await _open_session(database, person["id"])
+
+
+_verifying = asyncio.Semaphore(2)
+"""Passwords looked at side by side: argon2 wants 64 MiB each, and strangers may send as many as they like."""
 
 
 def _verify(stored: str, password: str) -> bool:

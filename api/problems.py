@@ -97,6 +97,9 @@ def render(problem: Problem, *, request_id: str = "") -> Response:
     return Response(_encode(body), problem.status, problem.headers, MEDIA_TYPE)
 
 
+_UNSTORABLE_TEXT = frozenset({"22021", "22P05"})
+
+
 def from_error(error: Exception) -> Problem:
     """The problem that stands for any error a route may raise."""
     match error:
@@ -113,9 +116,15 @@ def from_error(error: Exception) -> Problem:
             return Problem(403, str(error))
         case BadInput():
             return unusable("/" + error.where.replace(".", "/"), f"{error.what}; expected {error.expected}")
+    return _from_database(error) or Problem(500, "this is a fault of the server; it is in its log under the request id")
+
+
+def _from_database(error: Exception) -> Problem | None:
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _UNSTORABLE_TEXT:
+        return Problem(422, "the request holds text that cannot be stored: a NUL character")
     if _is_world_fault(error):
         return Problem(503, "the database does not answer; try again", retry_after_s=_RETRY_AFTER_S)
-    return Problem(500, "this is a fault of the server; it is in its log under the request id")
+    return None
 
 
 def _is_world_fault(error: Exception) -> bool:

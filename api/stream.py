@@ -32,6 +32,7 @@ from hoistway.limits import (
     STREAM_HEARTBEAT_S,
     STREAM_POLL_MS,
     STREAM_TICK_MS,
+    STREAMS_EACH,
 )
 from hoistway.store import connect_url
 
@@ -170,8 +171,11 @@ class Hub:
 
     # --- for readers ---
 
-    async def admit(self) -> None:
-        """Raises `Problem` 503 when there are too many readers, or nothing to read yet."""
+    async def admit(self, principal: Principal) -> None:
+        """Raises `Problem` 429 when somebody has too many streams, 503 when all have, or when there is nothing to read yet."""
+        own = sum(subscriber.principal.id == principal.id for subscriber in self._subscribers)
+        if own >= STREAMS_EACH:
+            raise Problem(429, f"{STREAMS_EACH} streams of yours are open", retry_after_s=10)
         if len(self._subscribers) >= STREAM_CLIENTS:
             raise Problem(503, "too many readers of the live stream", retry_after_s=10)
         if not await _wait(self._ready, _LOADING_S):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -88,9 +89,11 @@ async def _carry_out(connection: Any, case_id: int, case: Any, consequence: Cons
     if consequence.level != case["level"]:
         await connection.execute(SQL["set_level"], case_id, consequence.level)
     elif consequence.kind != case["kind"]:
-        joined = await connection.fetchval(SQL["becomes_entrapment"], case_id) is None
-        if joined:
-            return
+        if (
+            await connection.fetchval(SQL["becomes_entrapment"], case_id) is None
+        ):  # the lift's entrapment has its own timers
+            await connection.execute(SQL["touch"], case_id)
+            consequence = replace(consequence, kind=CaseKind(case["kind"]), timers=())
     else:
         await connection.execute(SQL["touch"], case_id)
     after = {"level": consequence.level, "kind": consequence.kind.value}

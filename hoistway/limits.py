@@ -61,6 +61,8 @@ EXPRESSION_DEPTH = 40
 PAGE_ROWS = 500
 BODY_BYTES = 1_048_576
 STREAM_CLIENTS = 2_000
+STREAMS_EACH = 40
+"""Streams of one person or key; beyond it 429, so that one reader cannot keep the desk out."""
 STREAM_TICK_MS = 100
 STREAM_BUFFER_FRAMES = 256
 """A reader that is this many ticks behind is dropped; it comes back with what it missed or a fresh snapshot."""

@@ -23,8 +23,8 @@ left join lateral (
     select id from rescue_case
     where lift_id = a.lift_id
       and (alarm_id = a.id
-           or (kind = case a.opens when 'rescue' then 'entrapment' when 'alarm-call' then 'alarm-call' end
-               and opened_at <= a.detected_at and coalesce(closed_at, 'infinity') > a.detected_at))
+           or ((a.opens = 'rescue' and kind = 'entrapment' or a.opens = 'alarm-call')
+               and opened_at <= a.detected_at and coalesce(released_at, closed_at, 'infinity') > a.detected_at))
     order by (alarm_id = a.id) desc nulls last, id desc limit 1
 ) c on true
 where a.id = any($2::bigint[]) and ($1::integer = 0 or l.firm_id = $1)
@@ -37,13 +37,14 @@ select evidence from alarm where id = $1
 select kind, at, recorded_at, person, role, detail from alarm_event where alarm_id = $1 order by id
 
 -- name: alarms_of_case
--- The unacknowledged alarms that a case stands for.
+-- The unacknowledged alarms that a case stands for: not those that came after its release, which have a case of their own.
 select a.id
 from rescue_case c join alarm a on a.lift_id = c.lift_id
 where c.id = $1 and a.operator_state <> 'acknowledged'
   and (a.id = c.alarm_id
-       or (a.opens = case c.kind when 'entrapment' then 'rescue' else 'alarm-call' end
-           and c.opened_at <= a.detected_at and coalesce(c.closed_at, 'infinity') > a.detected_at))
+       or ((a.opens = 'rescue' and c.kind = 'entrapment' or a.opens = 'alarm-call')
+           and c.opened_at <= a.detected_at and coalesce(c.released_at, c.closed_at, 'infinity') > a.detected_at))
+  and not exists (select 1 from rescue_case later where later.alarm_id = a.id and later.id > c.id)
 order by a.id
 
 -- name: lock_alarms

@@ -137,6 +137,16 @@ end $$;
 create trigger alarm_change after insert or update on alarm for each row execute function note_change('alarm');
 create trigger case_change after insert or update on rescue_case for each row execute function note_change('case');
 
+create function note_owner_change() returns trigger language plpgsql as $$
+begin
+    insert into change (kind, object_id, lift_id) select 'alarm', id, lift_id from alarm where lift_id = new.id and open;
+    insert into change (kind, object_id, lift_id) select 'case', id, lift_id from rescue_case where lift_id = new.id and open;
+    return null;
+end $$;
+create trigger lift_owner_change after update of firm_id on lift for each row
+    when (old.firm_id is distinct from new.firm_id) execute function note_owner_change();
+comment on function note_owner_change is 'the new firm''s readers, also those that are away, hear of what is open on the lift';
+
 create function refuse_rewrite() returns trigger language plpgsql as $$
 begin
     raise exception '% is append-only', tg_table_name using errcode = 'integrity_constraint_violation';
