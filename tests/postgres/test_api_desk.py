@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -297,3 +298,62 @@ async def test_a_deadlock_is_tried_again(web: Api, desk: httpx.AsyncClient) -> N
         answer = await acting
     assert answer.status_code == 200
     assert await web.db.fetchval("select count(*) from alarm_event where alarm_id = $1", it.alarm_id) == 1
+
+
+async def test_the_paper_work_of_a_released_case_sees_no_later_alarm(web: Api, desk: httpx.AsyncClient) -> None:
+    """Closing the case of the first entrapment leaves the alarm of the second one, with its own case, unacknowledged."""
+    it = await trapped(web)
+    confirmed = {"confirmation": "spoke to both, they left the building", "trapped": 2}
+    assert (await move(desk, it.case_id, 1, "release", **confirmed)).status_code == 200
+    await web.db.execute("update alarm set condition = 'cleared' where id = $1", it.alarm_id)
+    second = await rows.alarm(web.db, it.lift_id, detected_at=rows.NOW + timedelta(days=2))
+    case = await rows.case(web.db, it.lift_id, alarm_id=second, opened_at=rows.NOW + timedelta(days=2))
+    await web.db.execute(
+        "update rescue_case set released_at = $2 where id = $1", it.case_id, rows.NOW + timedelta(days=1)
+    )
+    version = await web.db.fetchval("select version from rescue_case where id = $1", it.case_id)
+    assert (await move(desk, it.case_id, version, "close")).status_code == 200
+    assert await web.db.fetchval("select operator_state from alarm where id = $1", second) == "unacknowledged"
+    assert (await desk.get(f"/api/v1/alarms/{second}")).json()["case_id"] == case
+
+
+async def test_the_button_belongs_to_the_entrapment_of_its_lift(web: Api, desk: httpx.AsyncClient) -> None:
+    """A press while somebody is trapped shows the entrapment's case, and acknowledging that case acknowledges it too."""
+    it = await trapped(web)
+    button = await rows.alarm(
+        web.db, it.lift_id, rule_id="alarm-button", opens="alarm-call", detected_at=rows.NOW + timedelta(days=1)
+    )
+    assert (await desk.get(f"/api/v1/alarms/{button}")).json()["case_id"] == it.case_id
+    await desk.post(f"/api/v1/cases/{it.case_id}/acknowledge", headers=seen(1))
+    assert await web.db.fetchval("select operator_state from alarm where id = $1", button) == "acknowledged"
+
+
+@pytest.mark.parametrize("path", ["/alarms?rule_id=%00", "/lifts?district=%00", "/rules/%00"])
+async def test_a_nul_character_is_the_askers_mistake(desk: httpx.AsyncClient, path: str) -> None:
+    """Text that no database stores is answered 422, or as not found, never as a fault of the server."""
+    assert (await desk.get(f"/api/v1{path}")).status_code in {404, 422}
+
+
+async def test_a_comment_with_a_nul_character_is_refused(web: Api, desk: httpx.AsyncClient) -> None:
+    """Nothing of the act is kept, and the answer says why."""
+    it = await trapped(web)
+    answer = await desk.post(f"/api/v1/cases/{it.case_id}/comments", json={"text": "a\x00b"})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "query", ["to=0001-01-01T00:00:00Z", "to=9999-12-31T23:59:59-05:00", "from=0001-01-01T00:00:00%2B14:00"]
+)
+async def test_odd_dates_are_the_askers_mistake(web: Api, desk: httpx.AsyncClient, query: str) -> None:
+    """Times at the edge of the calendar are answered 422."""
+    lift_id = await rows.lift(web.db)
+    assert (await desk.get(f"/api/v1/lifts/{lift_id}/history?{query}")).status_code == 422
+
+
+async def test_a_lift_that_changes_firm_is_news_to_every_reader(web: Api) -> None:
+    """What is open on the lift is noted as changed, so that the new firm's readers hear of it even if they were away."""
+    it = await trapped(web)
+    before = await web.db.fetchval("select count(*) from change where object_id = any($1)", [it.alarm_id, it.case_id])
+    await web.db.execute("update lift set firm_id = $2 where id = $1", it.lift_id, await rows.firm(web.db))
+    after = await web.db.fetchval("select count(*) from change where object_id = any($1)", [it.alarm_id, it.case_id])
+    assert after >= before + 2
