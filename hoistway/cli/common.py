@@ -1,4 +1,4 @@
-"""What several commands need: where the database is, how an error is shown, what follows an import.
+"""What several commands need: where the database is, how an error is shown.
 
 Knows settings and the state folder; no command of its own.
 """
@@ -39,13 +39,6 @@ def resolve_database_url(option: str | None = None, *, home: Path | None = None)
             expected="--database-url, HOISTWAY_DATABASE_URL, or a running `hoistway up`",
         )
     return url
-
-
-def after_import(home: Path | None = None) -> None:
-    """Called after an import that enrolled devices.
-
-    It does nothing yet: an embedded broker with per-device rights learns new devices only at its next start.
-    """
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
-from hoistway.cli.common import after_import, fail, out, resolve_database_url, run
+from hoistway.cli.common import fail, out, resolve_database_url, run
 from hoistway.errors import BadInput, HoistwayError
 from hoistway.model import Kind
 from hoistway.registry import (
@@ -64,8 +64,6 @@ def import_command(
     if report is not None:
         report.write_text(json.dumps(result.as_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
     print_report(result)
-    if result.enrolments and not dry_run:
-        after_import()
     if result.refused:
         raise typer.Exit(1)
 

@@ -86,7 +86,7 @@ async function build(element) {
   fitMost();
   const style = () => { for (const [id, dot] of dots) dot.setStyle(dotStyle(worst.peek().get(id))).setRadius(dotStyle(worst.peek().get(id)).radius); };
   addEventListener("themechange", () => { land?.setStyle(districtStyle()); style(); });
-  new ResizeObserver(() => map.invalidateSize()).observe(element);
+  new ResizeObserver(() => { map.invalidateSize({ pan: false }); keepInSight(); }).observe(element);
   effect(() => { void language.value; if (land) { land.remove(); land = drawDistricts(L, outlines); land.eachLayer((/** @type {any} */ one) => one.bringToBack?.()); } });
   const labels = () => element.classList.toggle("far", map.getZoom() < 9); // names would lie on top of each other
   map.on("zoomend", labels);
@@ -119,7 +119,14 @@ function markSelected(L, id) {
   const dot = id === null ? null : dots.get(id);
   if (!dot) return;
   halo = L.circleMarker(dot.getLatLng(), { radius: 14, weight: 2, color: colour("focus"), fill: false, interactive: false }).addTo(map);
-  if (!map.getBounds().pad(-0.05).contains(dot.getLatLng())) map.panTo(dot.getLatLng());
+  keepInSight();
+}
+
+/** The selected lift stays on the map, also when an opening panel has made the map smaller. */
+function keepInSight() {
+  const id = selectedLift.peek();
+  const dot = id === null ? null : dots.get(id);
+  if (dot && map.getSize().x > 0 && !map.getBounds().pad(-0.1).contains(dot.getLatLng())) map.panTo(dot.getLatLng(), { animate: false });
 }
 
 export function LiftMap() {
