@@ -17,6 +17,8 @@ install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '
 	[ "$$now" = "$$seen" ] || { seen=$$now; printf '\r  %s steps, %s' "$$now" "$$(grep '^Collecting\|^Installing' $(VENV)/pip.log | tail -1 | cut -c1-60)                "; }; \
 	done; echo; wait $$pid || { cat $(VENV)/pip.log; exit 1; }
 
+comma := ,
+
 .DEFAULT_GOAL := help
 .PHONY: help up test test-pure test-postgres test-broker test-stories test-browser check format bench long wheel clean
 
@@ -44,7 +46,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/run.stamp
 
 $(VENV)/lint.stamp: pyproject.toml constraints.txt $(VENV)/test.stamp
-	@$(call install,.[test,lint])
+	@$(call install,.[test$(comma)lint])
 	@touch $@
 
 up: $(VENV)/run.stamp

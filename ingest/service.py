@@ -69,6 +69,7 @@ class Ingest:
         self._reset()
         self._deaf = True
         self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
+        self._hint: asyncio.Task[None] | None = None
         self._next_tick_ms = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
         self._next_refresh_s = 0.0
@@ -285,10 +286,12 @@ class Ingest:
         self._directory.labels_stored(labels)
         for change in changes:
             metrics.TRANSITIONS.labels(ChangeKind(change.kind).name.lower()).inc()
-        if changes or batch.refusals:
-            await self._hint()
+        if (changes or batch.refusals) and (self._hint is None or self._hint.done()):
+            self._hint = asyncio.create_task(
+                self._wake_consoles()
+            )  # nobody waits for it, least of all an acknowledgement
 
-    async def _hint(self) -> None:
+    async def _wake_consoles(self) -> None:
         """Wake the consoles; a lost hint costs them one poll interval."""
         try:
             await self._database.execute("select pg_notify('hoistway_change', '')")
@@ -338,6 +341,8 @@ class Ingest:
             await make_partitions(self._database, self._today())
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
+            metrics.INCARNATIONS.set(self._memory.incarnations)
+            metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
             metrics.QUARANTINE_TRIMMED.inc(
                 await self._database.fetchval(SQL["trim_quarantine"], limits.QUARANTINE_ROWS)
