@@ -344,6 +344,8 @@ class Ingest:
             metrics.INCARNATIONS.set(self._memory.incarnations)
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
+        if now >= self._next_trim_s:
+            self._next_trim_s = now + TRIM_S
             metrics.QUARANTINE_TRIMMED.inc(
                 await self._database.fetchval(SQL["trim_quarantine"], limits.QUARANTINE_ROWS)
             )

@@ -657,3 +657,17 @@ async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
     await second.close()
     assert await desk.rows("select 1 from sample where lift_id = $1", lift_id) == []
     assert desk.source.acknowledged == []
+
+
+async def test_the_quarantine_keeps_the_newest_and_counts_what_goes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its limit the quarantine drops its oldest messages; repeats of one message take no room."""
+    monkeypatch.setattr(limits, "QUARANTINE_ROWS", 3)
+    await desk.database.execute("delete from quarantine")
+    for number in (1, 1, 1, 2, 3, 4, 5):
+        await desk.say("stranger-1", "event", f"garbage {number}".encode())
+    desk.ingest._next_trim_s = 0
+    await desk.ingest.round()
+    found = await desk.rows("select payload from quarantine order by id")
+    assert [row["payload"] for row in found] == [b"garbage 3", b"garbage 4", b"garbage 5"]
