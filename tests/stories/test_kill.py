@@ -7,6 +7,9 @@ it commits has to be found by the same story.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 
 import pytest
 
@@ -106,3 +109,31 @@ async def test_the_story_finds_a_build_that_acknowledges_before_it_commits() -> 
         rows = set(await stored(connection))
         await connection.close()
     assert acked - rows, "the reversed build lost nothing: this story proves nothing"
+
+
+@pytest.mark.timeout(180)
+async def test_a_database_that_stands_still_loses_and_doubles_nothing() -> None:
+    """Every process of PostgreSQL is stopped past the commit's time limit and goes on: the commit that "failed" may be in."""
+    with running() as system:
+        ledger = Ledger(await enrol(system), system.mqtt_port)
+        ledger.start()
+        try:
+            wait_for(lambda: len(ledger.acked) > 40, limit_s=40, what="first acks")
+            wait_for(lambda: ledger.unacked_events > 0, limit_s=30, what="events on their way")
+            frozen = system.family("postgres")
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(18)
+            before = len(ledger.acked)
+            for pid in frozen:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            wait_for(lambda: len(ledger.acked) > before, limit_s=60, what="acks after the standstill")
+            assert ledger.drain(limit_s=90), "not everything was acknowledged in the end"
+        finally:
+            ledger.stop()
+        connection = await connect_url(system.database_url, name="story", patience_s=10)
+        rows = await stored(connection)
+        await connection.close()
+    assert ledger.sent == set(rows)
+    assert len(rows) == len(set(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -81,6 +82,16 @@ class System:
             return next((pid for pid, line in self.children().items() if any(word in line for word in words)), None)
 
         return int(wait_for(find, limit_s=20, what=f"a process of {part}"))
+
+    def family(self, part: str) -> list[int]:
+        """The process of a part and all below it."""
+        found, parents = [self.pid_of(part)], {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
 
     def kill(self, part: str) -> int:
         """kill -9; answers the process that was ended."""
