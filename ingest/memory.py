@@ -155,10 +155,6 @@ class Memory:
     def known(self, device_id: int, boot: int) -> Boot | None:
         return self._devices.get(device_id, {}).get(boot)
 
-    def boots_of(self, device_id: int) -> tuple[int, ...]:
-        """The boots of a device that are remembered, the one heard of last at the end."""
-        return tuple(self._devices.get(device_id, ()))
-
     def latest_boot(self, device_id: int) -> int | None:
         return next(reversed(self._devices.get(device_id, {})), None)
 

@@ -226,20 +226,30 @@ class Ingest:
         try:
             await task
         except DataRefusedError as refused:
-            log.error("the store refused a batch; taking its messages one by one", error=str(refused))
-            await self._one_by_one(messages)
+            log.error("the store refused a batch; looking for the message", error=str(refused))
+            await self._sift(messages)
             return False
         return True
 
-    async def _one_by_one(self, messages: Sequence[Message]) -> None:
-        """Find the message that the store refuses: state is rebuilt, then each message is a batch of its own."""
+    async def _sift(self, messages: Sequence[Message]) -> None:
+        """Find what the store refuses: halve the batch, in order, until the guilty message stands alone; the rest is committed.
+
+        After each refusal the state is rebuilt from the store, because the refused part had been folded already.
+        """
         await self._recover()
-        for message in messages:
+        middle = max(1, len(messages) // 2)
+        waiting = [part for part in (messages[middle:], messages[:middle]) if part]
+        while waiting:
+            part = waiting.pop()
             try:
-                await self._finish(self._prepare([message]))
+                await self._finish(self._prepare(part))
             except DataRefusedError as refused:
                 await self._recover()
-                await self._quarantine(message, str(refused))
+                if len(part) == 1:
+                    await self._quarantine(part[0], str(refused))
+                else:
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
 
     async def _quarantine(self, message: Message, detail: str) -> None:
         topic = self._assembler.topic(message.topic)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 import time
 
@@ -15,15 +14,25 @@ from hoistway.cli.device import credentials_of
 from hoistway.store import connect_url
 from tests.browser.conftest import Troubles, eventually
 from tests.support.feed import TRAPPED, sample
-from tests.support.system import System, running, wait_for
+from tests.support.system import System, need_program, running, wait_for
 
 
 def publish(system: System, device: str, *records: dict[str, object]) -> None:
     """Publish samples with mosquitto_pub, as somebody at a terminal would."""
-    program = shutil.which("mosquitto_pub")
-    assert program is not None
     known = credentials_of(system.home, device, shard=5)
-    command = [program, "-V", "mqttv311", "-h", known["HOST"], "-p", known["PORT"], "-i", device, "-u", device]
+    command = [
+        need_program("mosquitto_pub"),
+        "-V",
+        "mqttv311",
+        "-h",
+        known["HOST"],
+        "-p",
+        known["PORT"],
+        "-i",
+        device,
+        "-u",
+        device,
+    ]
     command += ["-P", known["PASSWORD"], "-q", "1", "-t", f"{known['PREFIX']}/state", "-m", json.dumps(records)]
     wait_for(
         lambda: subprocess.run(command, check=False, capture_output=True).returncode == 0,
@@ -43,8 +52,7 @@ async def test_an_entrapment_by_mqtt_is_on_the_page_and_outlives_reload_and_rest
     page: Page, troubles: Troubles
 ) -> None:
     """Published by a foreign client it appears, is acknowledged by keyboard, and is still so after a reload and an API kill."""
-    if shutil.which("mosquitto_pub") is None:
-        pytest.skip("mosquitto_pub is not on this machine")
+    need_program("mosquitto_pub")
     with running() as system:
         connection = await connect_url(system.database_url, name="story", patience_s=5)
         lift_id = await connection.fetchval(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +16,7 @@ import pytest_asyncio
 from hoistway.store import connect_url
 from tests.support.feed import TRAPPED, event, sample
 from tests.support.production import Production, production
-from tests.support.system import wait_for
+from tests.support.system import need_program, wait_for
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -42,11 +40,7 @@ async def database(database_url: str) -> AsyncIterator[Any]:
 
 async def enrol(database: Any, city: Production, device: str) -> tuple[int, Callable[..., None]]:
     """A lift with a terminal in register and broker; answers how the terminal publishes, by mosquitto_pub over TLS."""
-    program = shutil.which("mosquitto_pub")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("mosquitto_pub is missing")
-        pytest.skip("mosquitto_pub is not on this machine")
+    program = need_program("mosquitto_pub")
     lift_id = await database.fetchval("insert into lift (kind, name) values ('lift', $1) returning id", device)
     await database.execute("insert into device (device, shard, lift_id) values ($1, 3, $2)", device, lift_id)
     password = city.enrol(device)[device]

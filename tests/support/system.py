@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hoistway.embedded.ports import free_port
 from tests.support.folders import temporary_home
 
 ROOT = Path(__file__).parents[2]
+
+
+def need_program(name: str) -> str:
+    """The path of a program; skip without it, and fail where everything is installed (`CI=true`)."""
+    found = shutil.which(name)
+    if found is None:
+        message = f"{name} is not on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
 
 
 def wait_for(condition: Callable[[], Any], *, limit_s: float, what: str) -> Any:
