@@ -48,7 +48,9 @@ def opposite(a: bool | None) -> bool | None:
 class Expression:
     reader: Reader
     names: frozenset[str]  # the words outside of quotes
-    calls: dict[str, Call]  # of functions that remember, by their text; what stands inside of another call comes before it
+    calls: dict[
+        str, Call
+    ]  # of functions that remember, by their text; what stands inside of another call comes before it
 
     def __call__(self, facts: Facts) -> Any:
         """What the expression says of some facts: True, False or None."""

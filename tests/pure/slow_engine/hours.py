@@ -27,8 +27,11 @@ def _in_span(words: list[str], date: int, of_day: int) -> bool:
 
 
 def _weekdays(text: str) -> set[int]:
-    first, last = (_DAYS.index(day) for day in (text.split("-") * 2)[:2])
-    return {(first + step) % 7 for step in range((last - first) % 7 + 1)}
+    found = set()
+    for part in text.split(","):
+        first, last = (_DAYS.index(day) for day in (part.split("-") * 2)[:2])
+        found |= {(first + step) % 7 for step in range((last - first) % 7 + 1)}
+    return found
 
 
 def _milliseconds(clock: str) -> int:
