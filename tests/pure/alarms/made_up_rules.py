@@ -49,12 +49,28 @@ def _expressions(atoms: Sequence[str]) -> st.SearchStrategy[str]:
     return st.recursive(st.sampled_from(atoms), larger, max_leaves=4)
 
 
-_expression = st.one_of(
-    st.sampled_from(_ATOMS[:6]),
-    _expressions(_ATOMS),
-    _expressions((*_NEWER, *_ATOMS[:4])),
-    _expressions(_TIMELESS),
+_SIMPLE = (
+    "passenger",
+    "passenger",
+    "not moving",
+    "possibly(passenger)",
+    "door_zone",
+    "door_closed",
+    "age(passenger) >= 5",
 )
+_simple = st.sampled_from((*_SIMPLE, 'reported("41")', 'reported("04")', "not top_floor"))
+_newer = _expressions((*_NEWER, *_ATOMS[:4]))
+_expression = st.one_of(_simple, _simple, _expressions(_ATOMS), _newer, _newer, _expressions(_TIMELESS))
+_RARE = (
+    "moving",
+    "power == out",
+    "not passenger",
+    "unknown(passenger)",
+    'reported("entrapment")',
+    "changed(door_zone)",
+)
+_rare = st.one_of(st.sampled_from(_RARE), st.sampled_from(_RARE).map("surely({})".format), st.sampled_from(_NEWER))
+_excuse = st.sampled_from(("service_mode == inspection", "service_mode == inspection", "not door_zone")) | _expression
 _loud = st.sampled_from(("rescue", "alarm-call"))
 _quiet = st.sampled_from(("ticket", "notice"))
 
@@ -81,8 +97,8 @@ def _names_the_button(*texts: object) -> bool:
 def _made_up(draw: st.DrawFn, number: int, others: Sequence[str]) -> str:
     """A plain rule, a sequence, a ladder, a rule with a witness, or a ladder with one; perhaps shielded."""
     shape = draw(st.sampled_from(("plain", "plain", "sequence", "ladder", "ladder", "witness", "both")))
-    when, clear, unless = draw(_expression), draw(st.none() | _expression), draw(st.none() | _expression)
-    until = draw(_expression) if shape == "sequence" else None
+    when, clear, unless = draw(_expression), draw(st.none() | _rare | _expression), draw(st.none() | _excuse)
+    until = draw(_rare) if shape == "sequence" else None
     steps = draw(st.integers(1, 3)) if shape in {"ladder", "both"} else 0
     levels = [
         table("rule.level", severity=severity, when=draw(_expression), for_=draw(st.sampled_from(_SHORT)), opens=draw(st.none() | _quiet))
@@ -93,7 +109,7 @@ def _made_up(draw: st.DrawFn, number: int, others: Sequence[str]) -> str:
         if shape in {"witness", "both"}
         else set()
     )
-    shields = draw(st.sets(st.sampled_from(others), max_size=2)) if others else set()
+    shields = draw(st.just(set()) | st.sets(st.sampled_from(others), min_size=1, max_size=2)) if others else set()
     if _names_the_button(when, until, clear, unless, levels, codes):
         unless, shields = None, set()
     head = rule(
@@ -101,7 +117,7 @@ def _made_up(draw: st.DrawFn, number: int, others: Sequence[str]) -> str:
         id=f"hold-{number}",
         when=when,
         until=until,
-        for_=draw(st.sampled_from(_DURATIONS[1:] if until else _DURATIONS)),
+        for_=draw(st.sampled_from(_DURATIONS[1:7] if until else _DURATIONS)),
         unless=unless,
         shielded_by=sorted(shields),
         clear=clear,
@@ -129,9 +145,9 @@ def _made_up_silent(draw: st.DrawFn, number: int, holds: int, others: Sequence[s
 
 @st.composite
 def rule_texts(draw: st.DrawFn) -> str:
-    """A few rules that nobody would ship, or nothing: then the shipped catalogue counts."""
-    if draw(st.integers(0, 3)) == 3:
-        return ""
+    """A few rules that nobody would ship, one of the sharp texts, or nothing: then the shipped catalogue counts."""
+    if (fixed := draw(st.integers(0, 7))) >= 5:
+        return draw(st.sampled_from(SHARP_TEXTS)) if fixed < 7 else ""
     holds, silences = draw(st.integers(1, 4)), draw(st.integers(0, 2))
     ids = [f"hold-{number}" for number in range(holds)] + [f"silent-{number}" for number in range(silences)]
     texts = [draw(_made_up(number, [name for name in ids if name != f"hold-{number}"])) for number in range(holds)]
@@ -140,6 +156,36 @@ def rule_texts(draw: st.DrawFn) -> str:
         for number in range(silences)
     ]
     return "\n".join(draw(st.permutations(texts)))
+
+
+SHARP = {
+    "holds": (
+        rule(id="long", when="passenger", for_="120s", clear_for="120s", opens="ticket"),
+        rule(id="excused", when="not moving", for_="2s", unless="service_mode == inspection", opens="ticket"),
+        rule(id="silent", silent_for="180s", silent_for_link_lost="5s", opens="notice"),
+    ),
+    "memory": (
+        rule(id="to-and-fro", when='count(changed(passenger), "10s") >= 2', opens="ticket"),
+        rule(id="often", when='count(passenger, "60s") >= 2', clear_for="10s", opens="ticket"),
+        rule(id="hold-0", when="age(possibly(passenger)) >= 10", for_="1s", opens="ticket"),
+        rule(id="once", when="changed(passenger)", clear="age(passenger) > 20", opens="ticket"),
+        rule(id="steep", when='rate(load, "10s") > 0.05 or rate(since_reported("04"), "10s") < 0', opens="notice"),
+        rule(id="lately", when='since_reported("41") < 15', opens="notice"),
+        rule(id="hours", when='during("22:14-22:16; 06:15-06:17; 07:16-07:20")', opens="notice"),
+    ),
+    "columns": (
+        rule(id="hold-1", when="not passenger", for_="5s", opens="rescue", shielded_by=["hold-0"], witness=["04"]),
+        rule(id="hold-0", when="door_zone", opens="ticket", clear_for="2s", witness=["41", "entrapment"])
+        + table("rule.level", severity="major", when="passenger", for_="2s")
+        + table("rule.level", severity="critical", when="age(passenger) >= 10", opens="notice"),
+        rule(id="hold-2", when="door_zone", until="surely(passenger)", for_="20s", opens="ticket", shielded_by=["hold-3"]),
+        rule(id="hold-3", when='reported("41")', opens="alarm-call", unless="service_mode == inspection", witness=["entrapment"]),
+        rule(id="silent-0", silent_for="45s", opens="rescue", shielded_by=["hold-0", "hold-3"]),
+        rule(id="silent-1", silent_for="45s", opens="ticket", when="implausible or top_floor", shielded_by=["silent-0"]),
+    ),
+}  # fmt: skip
+"""Rules that streams of this folder often touch: holds that live long enough to be hurt; remembered conditions; joined columns."""
+SHARP_TEXTS = tuple("\n".join(texts) for texts in SHARP.values())
 
 
 def own_numbers() -> st.SearchStrategy[dict[str, float]]:

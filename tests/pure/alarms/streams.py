@@ -102,6 +102,7 @@ def _palette(draw: st.DrawFn) -> Any:
             "door_closed": 1,
         }
         fixed["service_mode"] = draw(st.sampled_from((1, 2, 2, -1)))
+        fixed["load"] = draw(st.sampled_from((0, 140, 151.5)))
         for name, value in fixed.items():
             row[name] = value
         return row
@@ -145,14 +146,15 @@ def _parts(kind: str, wait: int, choice: int) -> list[tuple[int, int]]:
 
 
 @st.composite
-def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEET)) -> Stream:
+def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = (0, 0, 0, 3, 3, 12, 7)) -> Stream:
     """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
     palette = [draw(_palette())]
     for _ in range(draw(st.integers(1, 3))):
         palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
-    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=3))
+    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=2))
     what = st.sampled_from(
-        ("sample",) * 4 + ("run", "burst", "burst", "beat", "echo", "echo", "event", "event", "event", "link", "listen")
+        ("sample",) * 4
+        + ("run", "burst", "burst", "beat", "echo", "echo", "event", "event", "event", "event", "link", "listen")
     )
     step = st.tuples(
         st.sampled_from(_STEPS),
@@ -162,7 +164,7 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEE
         st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000)),
     )
     now, records, times = START, [], []
-    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=most)):
+    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=min(8, most), max_size=most)):
         for pause, change in _parts(kind, wait, choice):
             now += pause
             records.append(_record(kind, slot, now - lag, now, choice + change, palette))
