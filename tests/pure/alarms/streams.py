@@ -164,7 +164,9 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = (0, 0, 0, 
         st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000)),
     )
     now, records, times = START, [], []
-    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=min(8, most), max_size=most)):
+    for wait, slot, kind, choice, lag in [
+        item for _ in range(3) for item in draw(st.lists(step, min_size=1, max_size=most // 3))
+    ]:
         for pause, change in _parts(kind, wait, choice):
             now += pause
             records.append(_record(kind, slot, now - lag, now, choice + change, palette))
