@@ -21,7 +21,7 @@ _ATOMS = (
     "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
 )  # fmt: skip
 _NEWER = (
-    "top_floor", "not bottom_floor", "implausible", "brake == lifted", "clock_lag > 2", "clock_error < 0", 'since_reported("41") < 30',
+    "top_floor", "not bottom_floor", "implausible", "brake == lifted", "clock_lag > 2", "clock_lag < 1", "known(clock_lag)", "clock_error < 0", 'since_reported("41") < 30',
     'since_reported("04") >= 12.5', "changed(passenger)", "changed(door_status)", "known(changed(speed))", "changed(car_position)",
     "changed(moving)", 'rate(load, "10s") > 0.5', 'rate(speed, "30s") < 0', 'count(passenger, "10s") >= 1', 'count(door_zone, "60s") > 1',
     'count(changed(passenger), "30s") >= 2', "age(passenger) >= 10", "age(passenger) < 45", 'rate(count(passenger, "20s"), "10s") > 0',
