@@ -158,6 +158,7 @@ def rule_texts(draw: st.DrawFn) -> str:
     return "\n".join(draw(st.permutations(texts)))
 
 
+_MANY = ("passenger", "not moving", "door_zone", 'reported("41")', "not passenger")
 SHARP = {
     "holds": (
         rule(id="long", when="passenger", for_="120s", clear_for="120s", opens="ticket"),
@@ -183,8 +184,17 @@ SHARP = {
         rule(id="silent-0", silent_for="45s", opens="rescue", shielded_by=["hold-0", "hold-3"]),
         rule(id="silent-1", silent_for="45s", opens="ticket", when="implausible or top_floor", shielded_by=["silent-0"]),
     ),
+    "many": tuple(
+        rule(
+            id=f"hold-{number}", when=_MANY[number % 5], for_=f"{number // 5}s", clear_for=f"{number % 3}s",
+            opens=("ticket", "rescue")[number % 2], unless="service_mode == inspection" if number % 5 < 3 else None,
+            shielded_by=[f"hold-{(number + 61) % 70}"] if number % 7 == 0 else None,
+        )
+        for number in range(70)
+    ),
 }  # fmt: skip
-"""Rules that streams of this folder often touch: holds that live long enough to be hurt; remembered conditions; joined columns."""
+"""Rules that streams of this folder often touch: holds that live long enough to be hurt; remembered conditions; joined
+columns; more columns than one word of bits, and many holds at once."""
 SHARP_TEXTS = tuple("\n".join(texts) for texts in SHARP.values())
 
 
