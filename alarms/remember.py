@@ -255,22 +255,29 @@ class Lone(Recall):
         return Truth(known & differs, known & ~differs)
 
     def age(self, _: Term, memory: dict[str, Column], value: Truth) -> Column:
+        true, false = self._all(value)
         since = memory["since"][self._slots]
-        since[value.false | self._gap] = NEVER
-        np.copyto(since, self._at, where=value.true & (since == NEVER))
+        since[false | self._gap] = NEVER
+        np.copyto(since, self._at, where=true & (since == NEVER))
         memory["since"][self._slots] = since
         seconds = ((self._at - since) / 1_000).astype(np.float32)
-        seconds[~np.broadcast_to(value.true, seconds.shape)] = np.nan
-        seconds[np.broadcast_to(value.false, seconds.shape)] = 0
+        seconds[~true] = np.nan
+        seconds[false] = 0
         return seconds
 
+    def _all(self, value: Truth) -> tuple[Bools, Bools]:
+        """One truth a record, also of a constant."""
+        size = (len(self._slots),)
+        return np.broadcast_to(value.true, size), np.broadcast_to(value.false, size)
+
     def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
+        true, false = self._all(value)
         was = memory["was"][self._slots]
         if self._gaps:
             was[self._gap] = -1
-        edge = value.true & (was == 0)
-        was[value.true] = 1
-        was[value.false] = 0
+        edge = true & (was == 0)
+        was[true] = 1
+        was[false] = 0
         memory["was"][self._slots] = was
         counts = memory["counts"][self._slots]
         touched = np.flatnonzero(edge | counts.any(axis=1))
@@ -284,7 +291,7 @@ class Lone(Recall):
         return total
 
     def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
-        here = np.asarray(value, np.float32)
+        here = np.broadcast_to(np.asarray(value, np.float32), (len(self._slots),))
         known = np.flatnonzero(~np.isnan(here))
         slots, at, step = self._slots[known], self._at[known], self._at[known] // _window(term)
         steps, times, values = (memory[name][slots] for name in ("step", "at", "value"))
@@ -299,7 +306,7 @@ class Lone(Recall):
         found[known] = np.where((steps[:, 0] == step - 1) & np.isfinite(slope), slope, np.float32(np.nan))
         return found
 
-    def since_reported(self, term: Term, memory: dict[str, Column], _: object) -> Column:
+    def since_reported(self, _: Term, memory: dict[str, Column], __: object) -> Column:
         kept = memory["at"][self._slots]
         new = kept == -NEVER
         if new.any():
