@@ -184,6 +184,14 @@ SHARP = {
         rule(id="silent-0", silent_for="45s", opens="rescue", shielded_by=["hold-0", "hold-3"]),
         rule(id="silent-1", silent_for="45s", opens="ticket", when="implausible or top_floor", shielded_by=["silent-0"]),
     ),
+    "signals": (
+        rule(id="odd", when="implausible", opens="ticket"),
+        rule(id="top", when="surely(top_floor)", opens="notice"),
+        rule(id="bottom", when="bottom_floor", for_="2s", opens="notice"),
+        rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", opens="notice"),
+        rule(id="slope", when='known(rate(load, "10s"))', clear="known(changed(car_position))", opens="notice"),
+        rule(id="braked", when="brake == applied or clock_error < 0", opens="notice"),
+    ),
     "many": tuple(
         rule(
             id=f"hold-{number}", when=_MANY[number % 5], for_=f"{number // 5}s", clear_for=f"{number % 3}s",
