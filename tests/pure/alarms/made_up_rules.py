@@ -169,28 +169,46 @@ SHARP = {
         rule(id="to-and-fro", when='count(changed(passenger), "10s") >= 2', opens="ticket"),
         rule(id="often", when='count(passenger, "60s") >= 2', clear_for="10s", opens="ticket"),
         rule(id="hold-0", when="age(possibly(passenger)) >= 10", for_="1s", opens="ticket"),
+        rule(id="rose", when='count(passenger, "10s") >= 1', clear_for="1s", opens="ticket"),
         rule(id="once", when="changed(passenger)", clear="age(passenger) > 20", opens="ticket"),
         rule(id="steep", when='rate(load, "10s") > 0.05 or rate(since_reported("04"), "10s") < 0', opens="notice"),
         rule(id="lately", when='since_reported("41") < 15', opens="notice"),
         rule(id="hours", when='during("22:14-22:16; 06:15-06:17; 07:16-07:20")', opens="notice"),
     ),
-    "columns": (
+    "shields": (
         rule(id="hold-1", when="not passenger", for_="5s", opens="rescue", shielded_by=["hold-0"], witness=["04"]),
-        rule(id="hold-0", when="door_zone", opens="ticket", clear_for="2s", witness=["41", "entrapment"])
-        + table("rule.level", severity="major", when="passenger", for_="2s")
-        + table("rule.level", severity="critical", when="age(passenger) >= 10", opens="notice"),
-        rule(id="hold-2", when="door_zone", until="surely(passenger)", for_="20s", opens="ticket", shielded_by=["hold-3"]),
+        rule(id="hold-0", when="door_zone", opens="ticket"),
         rule(id="hold-3", when='reported("41")', opens="alarm-call", unless="service_mode == inspection", witness=["entrapment"]),
+        rule(id="hold-2", when="possibly(passenger)", for_="2s", opens="ticket", shielded_by=["hold-3"]),
+        rule(id="hold-4", when="power == out", opens="ticket", shielded_by=["hold-0"], witness=["41", "04", "entrapment"]),
         rule(id="silent-0", silent_for="45s", opens="rescue", shielded_by=["hold-0", "hold-3"]),
         rule(id="silent-1", silent_for="45s", opens="ticket", when="implausible or top_floor", shielded_by=["silent-0"]),
     ),
+    "ladders": (
+        rule("notice", id="hold-0", when="door_zone", opens="ticket", clear_for="2s", witness=["41", "entrapment"])
+        + table("rule.level", severity="major", when="passenger", for_="2s")
+        + table("rule.level", severity="critical", when="age(passenger) >= 10", opens="notice"),
+        rule(id="hold-1", when="passenger", opens="rescue", witness=["41", "04"]),
+        rule(id="hold-2", when="possibly(passenger)", clear="door_zone", opens="ticket"),
+        rule(id="silent-0", silent_for="45s", opens="ticket", when='holding("hold-0")'),
+    ),
+    "sequences": (
+        rule(id="hold-0", when="door_zone", until="surely(passenger)", for_="5s", opens="ticket"),
+        rule(id="hold-1", when="changed(passenger)", until="service_mode == inspection", for_="3s", opens="ticket"),
+        rule(id="hold-2", when="changed(passenger)", until="surely(moving)", for_="2s", clear="door_zone", opens="ticket"),
+    ),
     "signals": (
+        rule(id="inspected", when="service_mode == inspection", opens="ticket"),
         rule(id="odd", when="implausible", opens="ticket"),
         rule(id="top", when="surely(top_floor)", opens="notice"),
         rule(id="bottom", when="bottom_floor", for_="2s", opens="notice"),
         rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", opens="notice"),
         rule(id="slope", when='known(rate(load, "10s"))', clear="known(changed(car_position))", opens="notice"),
         rule(id="braked", when="brake == applied or clock_error < 0", opens="notice"),
+    ),
+    "wide": tuple(
+        rule(id=f"hold-{number}", when=("passenger", "not passenger")[number % 2], for_=f"{5 + number}s", opens="ticket")
+        for number in range(12)
     ),
     "many": tuple(
         rule(
