@@ -104,6 +104,16 @@ class Alarm(_Answer):
     repeats: int
     acknowledged_at: Time | None
     acknowledged_by: str | None
+    shelved_until: Time | None
+    shelved_by: str | None
+    shelve_reason: str | None
+    chattering: Annotated[bool, Field(description="three raises or more within 10 min; this one row stands for them")]
+    stale: Annotated[bool, Field(description="active for more than 24 h, when this was written")]
+    out_of_service: Annotated[bool, Field(description="a person took the rule of this lift out of service")]
+    witnesses: Annotated[list[Literal["rule", "device"]], Field(description="who saw it")]
+    correction: Annotated[
+        Literal["late", "amended", "contradicted"] | None, Field(description="what later data said of it")
+    ]
     case_id: int | None
     exercise: bool
     open: bool
@@ -322,7 +332,9 @@ class QuarantinePage(_Page):
 
 class Counters(_Answer):
     unhandled_entrapments: Annotated[int, Field(description="open entrapment cases that nobody has acknowledged")]
-    open_alarms: int
+    open_alarms: Annotated[int, Field(description="on the desk: neither shelved nor out of service")]
+    shelved_alarms: int
+    out_of_service_alarms: int
     open_cases: int
     lifts: int
     lifts_offline: int

@@ -1,4 +1,7 @@
-"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next."""
+"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next.
+
+Once a second it also makes the desk's round (`rounds`).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.policy import CaseView, Consequence, TimerKind, when_due
+from dispatch.rounds import desk_round
 from hoistway.errors import WorldFault
 from hoistway.lifecycle import CaseState
 from hoistway.metrics import serve_registry
@@ -24,6 +28,7 @@ log: Final = structlog.get_logger("dispatch")
 
 SQL: Final = queries("dispatch", "sql/timers.sql")
 POLL_S: Final = 0.25
+ROUND_S: Final = 1.0
 
 REGISTRY: Final = CollectorRegistry()
 LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
@@ -44,10 +49,14 @@ async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], da
     """Fire due timers until stopped. A database that is away is waited for; no timer is lost by it."""
     for row in await database.fetch(SQL["overdue"], clock()):
         log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
+    round_at = 0.0
     while not stop.is_set():
         try:
             while await fire_next(database, clock()):
                 LOOP.set(time.time())
+            if time.monotonic() >= round_at:
+                round_at = time.monotonic() + ROUND_S
+                await desk_round(database, clock())
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WorldFault) as error:
             log.warning("the database is away; timers wait", error=str(error)[:200])
         LOOP.set(time.time())
