@@ -25,18 +25,17 @@ _sql: Final = queries("api", "sql/incidents.sql")
 
 async def incident_documents(source: Any, ids: list[int]) -> list[Document]:
     """The incidents of `ids`, newest first, with their lifts and entrapments. `source` is a connection or the database."""
+    if not ids:
+        return []
     rows = await source.fetch(_sql["incident_documents"], ids)
     lifts = _by_incident(await source.fetch(_sql["incident_lifts"], ids, INCIDENT_LIFTS))
     cases = _by_incident(await source.fetch(_sql["incident_cases"], ids))
-    return [
-        shapes.incident(row, lifts[row["id"]], sorted(cases[row["id"]], key=_danger_first))
-        for row in rows
-    ]
+    return [shapes.incident(row, lifts[row["id"]], sorted(cases[row["id"]], key=_danger_first)) for row in rows]
 
 
 async def flood_documents(source: Any, ids: list[int]) -> list[Document]:
     """The alarm floods of `ids`."""
-    return [shapes.flood(row) for row in await source.fetch(_sql["flood_documents"], ids)]
+    return [shapes.flood(row) for row in await source.fetch(_sql["flood_documents"], ids)] if ids else []
 
 
 async def open_ids(source: Any) -> tuple[list[int], list[int]]:

@@ -83,7 +83,10 @@ def incident(row: Row, lifts: Sequence[Row], cases: Sequence[Row]) -> Document:
     """One area incident, from `incident_documents`, with its lifts and the entrapments among them."""
     times = ("opened_at", "last_joined_at", "ended_at")
     return {
-        **{name: row[name] for name in ("id", "kind", "name", "cause", "active_lifts", "lift_count", "exercise", "version")},
+        **{
+            name: row[name]
+            for name in ("id", "kind", "name", "cause", "active_lifts", "lift_count", "exercise", "version")
+        },
         **{name: moment(row[name]) for name in times},
         "open": row["ended_at"] is None,
         "entrapments": [

@@ -115,9 +115,7 @@ async def list_out_of_service(
 ) -> Response:
     """Rules of lifts that a person took out of service, newest first."""
     database = request.app.state.database
-    rows = await database.fetch(
-        _sql["removal_ids"], principal.scope, lift_id, rule_id, ended, cursor(after), limit + 1
-    )
+    rows = await database.fetch(_sql["removal_ids"], principal.scope, lift_id, rule_id, ended, cursor(after), limit + 1)
     ids = [row["id"] for row in rows]
     documents = await database.fetch(_sql["removal_documents"], principal.scope, ids[:limit])
     return page(request, [shapes.removal(row) for row in documents], ids, limit)

@@ -125,7 +125,7 @@ def alarm_diagram() -> str:
     """The operator state of an alarm as a Mermaid state diagram. It ends acknowledged and cleared, in either order."""
     lines = ["stateDiagram-v2", f"    [*] --> {_O.UNACKNOWLEDGED}: raised"]
     for move in ALARM_MOVES:
-        for source in sorted(move.source, key=list(OperatorState).index):
-            lines.append(f"    {source} --> {move.target}: {move.name} ({move.mover})")
+        sources = sorted(move.source, key=list(OperatorState).index)
+        lines += [f"    {source} --> {move.target}: {move.name} ({move.mover})" for source in sources]
     lines.append(f"    {_O.ACKNOWLEDGED} --> [*]: cleared")
     return "\n".join(lines) + "\n"
