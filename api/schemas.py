@@ -223,6 +223,7 @@ class Lift(_Answer):
     user_unit_phone: str
     emergency_phone: str
     urban: bool
+    feeder: Annotated[str, Field(description="power feeder; empty: not known")]
     exercise: bool
     devices: list[Device]
 

@@ -170,7 +170,10 @@ def lift(row: Row) -> Document:
         "rated_speed_m_s": number(row["rated_speed_m_s"]),
         "rated_load_kg": number(row["rated_load_kg"]),
         "firm": firm,
-        **{name: row[name] for name in ("user_unit", "user_unit_phone", "emergency_phone", "urban", "exercise")},
+        **{
+            name: row[name]
+            for name in ("user_unit", "user_unit_phone", "emergency_phone", "urban", "feeder", "exercise")
+        },
         "devices": [],
     }
 

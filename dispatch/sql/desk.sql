@@ -23,7 +23,7 @@ select count(*) from back
 -- So long without a raise or a clear, and the alarm is an ordinary one again.
 with due as (
     select id from alarm
-    where chattering and greatest(raises[cardinality(raises)], cleared_at) <= $1 - make_interval(secs => $2)
+    where chattering and greatest(raises[cardinality(raises)], cleared_at) <= $1::timestamptz - make_interval(secs => $2)
     order by id limit 1000 for update skip locked
 ), calm as (
     update alarm a set chattering = false, version = version + 1 from due where a.id = due.id returning a.id
@@ -60,7 +60,7 @@ select pg_try_advisory_xact_lock(x'6465736b'::int, $1)
 -- What asked the desk in the $2 seconds before $1, real and exercise apart, with the flood that is on.
 select e.exercise, f.id as flood_id, (
     select count(*) from annunciation n
-    where n.exercise = e.exercise and n.at > $1 - make_interval(secs => $2) and n.at <= $1
+    where n.exercise = e.exercise and n.at > $1::timestamptz - make_interval(secs => $2) and n.at <= $1
 )::integer as alarms
 from (values (false), (true)) as e (exercise)
 left join alarm_flood f on f.exercise = e.exercise and f.ended_at is null
