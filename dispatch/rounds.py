@@ -5,7 +5,9 @@ Each step is one transaction and may be done by any number of processes; `now` i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -31,8 +33,20 @@ log: Final = structlog.get_logger("dispatch")
 
 DESK: Final = queries("dispatch", "sql/desk.sql")
 AREAS: Final = queries("dispatch", "sql/areas.sql")
+ROUND_S: Final = 1.0
 _FLOOD_LOCK, _AREA_LOCK = 1, 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def make_rounds(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
+    """A round a second until stopped; one that fails is said in the log and made again."""
+    while not stop.is_set():
+        try:
+            await desk_round(database, clock())
+        except Exception as error:  # noqa: BLE001  the next round must come whatever became of this one
+            log.warning("the desk's round failed", error=str(error)[:200] or type(error).__name__)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), ROUND_S)
 
 
 async def desk_round(database: Database, now: datetime) -> None:

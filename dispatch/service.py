@@ -1,6 +1,6 @@
 """The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next.
 
-Once a second it also makes the desk's round (`rounds`).
+Beside it, in a task of its own so that no timer waits for it, goes the desk's round (`rounds`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.policy import CaseView, Consequence, TimerKind, when_due
-from dispatch.rounds import desk_round
+from dispatch.rounds import make_rounds
 from hoistway.errors import WorldFault
 from hoistway.lifecycle import CaseState
 from hoistway.metrics import serve_registry
@@ -28,7 +28,6 @@ log: Final = structlog.get_logger("dispatch")
 
 SQL: Final = queries("dispatch", "sql/timers.sql")
 POLL_S: Final = 0.25
-ROUND_S: Final = 1.0
 
 REGISTRY: Final = CollectorRegistry()
 LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
@@ -46,17 +45,23 @@ def utc_now() -> datetime:
 
 
 async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
-    """Fire due timers until stopped. A database that is away is waited for; no timer is lost by it."""
+    """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost."""
+    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock))
+    try:
+        await fire_timers(database, stop, clock=clock)
+    finally:
+        rounds.cancel()
+        await asyncio.gather(rounds, return_exceptions=True)
+
+
+async def fire_timers(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
+    """Fire due timers until stopped."""
     for row in await database.fetch(SQL["overdue"], clock()):
         log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
-    round_at = 0.0
     while not stop.is_set():
         try:
             while await fire_next(database, clock()):
                 LOOP.set(time.time())
-            if time.monotonic() >= round_at:
-                round_at = time.monotonic() + ROUND_S
-                await desk_round(database, clock())
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WorldFault) as error:
             log.warning("the database is away; timers wait", error=str(error)[:200])
         LOOP.set(time.time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 import pytest_asyncio
 
 from dispatch.rounds import bring_back
+from dispatch.service import run
 from hoistway.store import Database
 from ingest.alarm_rows import Change, ChangeKind, write_changes
 from tests.support import rows
 from tests.support.rows import NOW
+from tests.support.web import PATIENCE_S, until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -134,12 +137,12 @@ async def test_a_shelved_alarm_comes_back_when_its_time_is_over(db: Database) ->
     """Not a moment earlier, once, unacknowledged, and the history says who had shelved it."""
     it = await lift(db)
     await it.raises(0)
-    until = NOW + timedelta(minutes=30)
-    await it.shelve(until)
-    await bring_back(db, until - timedelta(milliseconds=1))
+    end = NOW + timedelta(minutes=30)
+    await it.shelve(end)
+    await bring_back(db, end - timedelta(milliseconds=1))
     assert await it.alarms() == [("active", "shelved", 0, False)]
-    await bring_back(db, until)
-    await bring_back(db, until + timedelta(seconds=1))
+    await bring_back(db, end)
+    await bring_back(db, end + timedelta(seconds=1))
     assert await it.alarms() == [("active", "unacknowledged", 0, False)]
     assert await it.events() == ["raised", "unshelved"]
     detail = await db.fetchval(
@@ -280,3 +283,19 @@ async def test_two_rules_of_a_lift_do_not_chatter_together(db: Database) -> None
         await other.raises(minute)
         await other.clears(minute + 1)
     assert await one.alarms() == [("cleared", "unacknowledged", 1, False)] * 2
+
+
+async def test_the_dispatch_process_makes_the_rounds(db: Database) -> None:
+    """Beside the timers, and on the clock it is given, it brings back what was shelved, and stops when told."""
+    it = await lift(db)
+    await it.raises(0)
+    await it.shelve(NOW + timedelta(hours=1))
+    stop = asyncio.Event()
+    process = asyncio.create_task(run(db, stop, clock=lambda: NOW + timedelta(hours=2)))
+
+    async def back() -> bool:
+        return (await it.alarms())[0][1] == "unacknowledged"
+
+    await until(back, "the shelved alarm came back")
+    stop.set()
+    await asyncio.wait_for(process, PATIENCE_S)

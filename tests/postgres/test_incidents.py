@@ -169,8 +169,8 @@ async def test_incidents_and_floods_are_in_the_stream_for_staff_only(web: Api, a
     """A dispatcher gets them in snapshot and changes, closed ones once; a maintainer gets nothing, also of own lifts."""
     assert auditor
     for _ in range(5):
-        await fails(web, "Stream Court", firm_id=web.firm_id)
-    await watch_areas(web.db, NOW + timedelta(seconds=1))
+        await fails(web, "Stream Court", minute=1_440, firm_id=web.firm_id)
+    await watch_areas(web.db, NOW + timedelta(days=1))
     async with (
         served(web.url) as address,
         stream(address, web.keys[Role.DISPATCHER]) as staff,
@@ -181,11 +181,12 @@ async def test_incidents_and_floods_are_in_the_stream_for_staff_only(web: Api, a
         assert (own.data["incidents"], own.data["floods"]) == ([], [])
         assert len(own.data["alarms"]) == 5
         for _ in range(8):
-            await fails(web, "", minute=1, district="", firm_id=web.firm_id)
+            await fails(web, "", minute=1_441, district="", firm_id=web.firm_id)
         await web.db.execute(
-            "update area_incident set ended_at = $1, version = version + 1 where ended_at is null", NOW
+            "update area_incident set ended_at = $1, version = version + 1 where ended_at is null",
+            NOW + timedelta(days=1),
         )
-        await watch_flood(web.db, NOW + timedelta(minutes=2))
+        await watch_flood(web.db, NOW + timedelta(days=1, minutes=2))
         closed: list[Any] = []
         floods: list[Any] = []
         while not (closed and floods):
