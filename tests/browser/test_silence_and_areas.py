@@ -45,7 +45,7 @@ async def test_shelving_asks_why_and_until_when_and_time_brings_it_back(
     await expect(dialog.get_by_role("alert")).to_be_visible()
     assert await city.value("select operator_state from alarm where id = $1", alarm) == "unacknowledged"
     await dialog.get_by_label("原因").fill("门机正在检修")
-    await dialog.get_by_label("4 小时").check()
+    await dialog.get_by_role("radio", name="4 小时", exact=True).check()
     await shot(console, "shelve-dialog")
     await dialog.get_by_role("button", name="搁置").click()
     await expect(row(console, f"alarm-{alarm}")).to_have_count(0)

@@ -1,7 +1,7 @@
 /** Area incidents: one row for many lifts, its own page, and the band that says that the desk is flooded. */
 import { openDetail } from "./actions.js";
 import { html } from "./html.js";
-import { t, tOr } from "./i18n.js";
+import { t, titleOf, tOr } from "./i18n.js";
 import { Elapsed, Row } from "./row.js";
 import { alarms, floods } from "./store.js";
 import { Tags } from "./tags.js";
@@ -37,7 +37,7 @@ export function IncidentPage({ row, gone }) {
       <div class="head-text"><p class="head-kind"><${Kind} row=${row} /><span class="dim">${t("incident.number", { id: row.id })}</span></p>
         <h2>${row.name}</h2><p class="num">${t("incident.lifts", { n: row.lift_count, active: row.active_lifts })}</p></div></header>
     ${gone && html`<p class="gone">${t("detail.gone")}</p>`}
-    <ol class="steps four"><li class="done"><span>${t("detail.opened")}</span><time class="num">${moment(row.opened_at)}</time></li>
+    <ol class="steps three"><li class="done"><span>${t("detail.opened")}</span><time class="num">${moment(row.opened_at)}</time></li>
       <li class="done"><span>${t("incident.last_joined")}</span><time class="num">${moment(row.last_joined_at)}</time></li>
       <li class=${row.ended_at ? "done" : ""}><span>${t("incident.ended")}</span><time class="num">${row.ended_at ? moment(row.ended_at) : "—"}</time></li></ol>
     <section class="block"><h3>${t("incident.entrapments")}</h3>
@@ -51,9 +51,11 @@ export function IncidentPage({ row, gone }) {
 
 /** One lift of an incident: its alarms that are on the desk, to jump to. @param {{one: Incident["lifts"][0]}} props */
 function Member({ one }) {
-  const shown = one.alarm_ids.map((id) => alarms.value.get(id)).find((row) => row !== undefined);
+  const known = one.alarm_ids.map((id) => alarms.value.get(id));
+  const shown = known.find((row) => row !== undefined);
+  const titles = one.rules.map((rule) => titleOf(known.find((row) => row?.rule_id === rule)?.title ?? { zh: rule, en: rule }));
   const open = () => openDetail(shown ? { kind: "alarm", id: shown.id } : { kind: "lift", id: one.lift_id });
-  return html`<li><button class="link" onClick=${open}>${place(one.lift)} <span class="dim">${one.rules.join(", ")}</span>
+  return html`<li><button class="link" onClick=${open}>${place(one.lift)} <span class="dim">${titles.join(", ")}</span>
     <span class="chip">${t(one.active ? "condition.active" : "condition.cleared")}</span>
     ${shown && html`<span class="chip">${tOr(`operator.${shown.operator_state}`, shown.operator_state)}</span>`}
     <span class="num dim">${moment(one.joined_at)}</span></button></li>`;
