@@ -110,8 +110,8 @@ async def acknowledge_alarm(request: Request, principal: DeskPerson, alarm_id: I
         await connection.fetch(_sql["lock_alarms"], [alarm_id])
         document = await _alarm(connection, principal, alarm_id)
         check_version(version, document)
-        if document["operator_state"] == OperatorState.SHELVED:
-            lifecycle.next_operator_state(OperatorState.SHELVED, "acknowledge")  # raises: unshelve first
+        if document["operator_state"] != OperatorState.ACKNOWLEDGED:
+            lifecycle.next_operator_state(OperatorState(document["operator_state"]), "acknowledge")
         acting = _Acting(connection, principal, request.app.state.clock())
         await acting.acknowledge_alarm(alarm_id)
         if document["case_id"] is not None:

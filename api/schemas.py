@@ -99,6 +99,7 @@ class Alarm(_Answer):
     operator_state: OperatorState
     hold_start: Time
     raised_at: Time
+    last_raised_at: Annotated[Time, Field(description="of its latest repeat; else raised_at")]
     detected_at: Time
     cleared_at: Time | None
     repeats: int
@@ -108,7 +109,7 @@ class Alarm(_Answer):
     shelved_by: str | None
     shelve_reason: str | None
     chattering: Annotated[bool, Field(description="three raises or more within 10 min; this one row stands for them")]
-    stale: Annotated[bool, Field(description="active for more than 24 h, when this was written")]
+    stale: Annotated[bool, Field(description="active for more than 24 h since its latest raise, when this was written")]
     out_of_service: Annotated[bool, Field(description="a person took the rule of this lift out of service")]
     witnesses: Annotated[list[Literal["rule", "device"]], Field(description="who saw it")]
     correction: Annotated[

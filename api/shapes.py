@@ -48,6 +48,7 @@ def alarm(row: Row) -> Document:
         "operator_state": row["operator_state"],
         "hold_start": moment(row["hold_start"]),
         "raised_at": moment(row["raised_at"]),
+        "last_raised_at": moment(row["last_raised_at"]),
         "detected_at": moment(row["detected_at"]),
         "cleared_at": moment(row["cleared_at"]),
         "repeats": row["repeats"],

@@ -40,7 +40,8 @@ limit 10
 -- name: present
 -- What chatters, is stale, shelved or out of service at $2; stale: active since before $3.
 select count(*) filter (where a.chattering) as chattering,
-    count(*) filter (where a.condition = 'active' and a.raised_at < $3 and a.severity <> 'notice') as stale,
+    count(*) filter (where a.condition = 'active' and coalesce(a.raises[cardinality(a.raises)], a.raised_at) < $3
+        and a.severity <> 'notice') as stale,
     count(*) filter (where a.operator_state = 'shelved') as shelved,
     (select count(*) from out_of_service o join lift l on l.id = o.lift_id
         where o.ended_at is null and (o.until is null or o.until > $2) and l.exercise = $1) as out_of_service

@@ -21,7 +21,7 @@ const Tag = ({ name, text }) => html`<span class="chip tag" data-tag=${name}><sv
 
 /** Its age grows on the page, so the page tells it. @param {{row: import("./types.js").Alarm}} props */
 function Stale({ row }) {
-  const stale = row.condition === "active" && now.value - Date.parse(row.raised_at) > STALE_MS;
+  const stale = row.condition === "active" && now.value - Date.parse(row.last_raised_at ?? row.raised_at) > STALE_MS;
   return stale ? html`<${Tag} name="stale" text=${t("tag.stale")} />` : null;
 }
 
