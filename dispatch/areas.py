@@ -9,7 +9,7 @@ An entrapment in an incident stays a rescue case of its own; nothing here touche
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -120,31 +120,38 @@ def decide(
     alarms: Sequence[AreaAlarm], incidents: Sequence[OpenIncident], limits: Mapping[AreaKind, AreaLimit] = LIMITS
 ) -> Plan:
     """What follows from the active alarms. The same input again, with the plan carried out, gives an empty plan."""
-    members = {incident.incident_id: _members(alarms, incident, limits) for incident in incidents}
-    held = [_lifts(found) for found in members.values()]
-    by_area = _by_area(alarms)
+    by_id, by_area = {alarm.alarm_id: alarm for alarm in alarms}, _by_area(alarms)
+    members = {
+        incident.incident_id: _members(by_id, by_area.get(incident.area, ()), incident, limits)
+        for incident in incidents
+    }
     full = {area: first for area, found in by_area.items() if (first := _window(found, limits[area.kind])) is not None}
+    held = [_lifts(found) for found in members.values()]
+    lifts = {area: _lifts(first) for area, first in full.items()}
+    left = {area: of for area, of in lifts.items() if not any(_covers(other, of) for other in held)}
     opens: list[NewIncident] = []
-    while (area := _next_area(full, held)) is not None:
-        first = full[area]
-        opened_ms = min(alarm.at_ms for alarm in first)
+    while left:
+        area = _next_area(left)
+        opened_ms = full[area][0].at_ms
         inside = tuple(alarm for alarm in by_area[area] if alarm.at_ms >= opened_ms)
         opens.append(NewIncident(area=area, opened_ms=opened_ms, cause=_cause(inside), alarms=inside))
-        held.append(_lifts(inside))
+        holder = _lifts(inside)
+        left = {other: of for other, of in left.items() if not _covers(holder, of)}
     standing = tuple(_standing(incident, members[incident.incident_id], opens) for incident in incidents)
     return Plan(opens=tuple(opens), standing=standing)
 
 
 def _members(
-    alarms: Iterable[AreaAlarm], incident: OpenIncident, limits: Mapping[AreaKind, AreaLimit]
+    by_id: Mapping[int, AreaAlarm],
+    of_area: Iterable[AreaAlarm],
+    incident: OpenIncident,
+    limits: Mapping[AreaKind, AreaLimit],
 ) -> tuple[AreaAlarm, ...]:
     """The active alarms of an open incident: its own, and those of its area since it began (less the window)."""
     since = incident.opened_ms - limits[incident.area.kind].within_ms
-    return tuple(
-        alarm
-        for alarm in alarms
-        if alarm.alarm_id in incident.alarm_ids or (incident.area in alarm.areas and alarm.at_ms >= since)
-    )
+    own = [by_id[number] for number in sorted(incident.alarm_ids) if number in by_id]
+    new = [alarm for alarm in of_area if alarm.alarm_id not in incident.alarm_ids and alarm.at_ms >= since]
+    return (*own, *new)
 
 
 def _by_area(alarms: Iterable[AreaAlarm]) -> dict[Area, list[AreaAlarm]]:
@@ -176,15 +183,11 @@ def _lifts(alarms: Iterable[AreaAlarm]) -> frozenset[int]:
     return frozenset(alarm.lift_id for alarm in alarms)
 
 
-def _next_area(full: Mapping[Area, tuple[AreaAlarm, ...]], held: Collection[frozenset[int]]) -> Area | None:
-    """The area to open next: the smallest that covers the fullest one which no incident covers yet."""
-    lifts = {area: _lifts(first) for area, first in full.items()}
-    left = [area for area in full if not any(_covers(other, lifts[area]) for other in held)]
-    if not left:
-        return None
-    fullest = min(left, key=lambda area: (-len(lifts[area]), _SIZE[area.kind], area.name))
-    small = [area for area in left if _covers(lifts[area], lifts[fullest])]
-    return min(small, key=lambda area: (_SIZE[area.kind], -len(lifts[area]), area.name))
+def _next_area(left: Mapping[Area, frozenset[int]]) -> Area:
+    """The area to open next, of those which no incident covers yet: the smallest that covers the fullest one."""
+    fullest = min(left, key=lambda area: (-len(left[area]), _SIZE[area.kind], area.name))
+    small = [area for area in left if _covers(left[area], left[fullest])]
+    return min(small, key=lambda area: (_SIZE[area.kind], -len(left[area]), area.name))
 
 
 def _covers(holder: frozenset[int], lifts: frozenset[int]) -> bool:
