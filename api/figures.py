@@ -64,7 +64,7 @@ async def read_figures(
 
 
 async def _figures(connection: Any, first: datetime, last: datetime, exercise: bool, now: datetime) -> Document:
-    positions = await connection.fetchval(_sql["desk_positions"]) or 1
+    positions = await connection.fetchval(_sql["positions"])
     totals = await connection.fetchrow(_sql["totals"], first, last, exercise, _BUSY_ABOVE * positions)
     floods = await connection.fetchrow(_sql["floods"], first, last, exercise, now)
     top = await connection.fetch(_sql["top_ten"], first, last, exercise)

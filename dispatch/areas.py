@@ -128,7 +128,10 @@ def decide(
     full = {area: first for area, found in by_area.items() if (first := _window(found, limits[area.kind])) is not None}
     held = [_lifts(found) for found in members.values()]
     lifts = {area: _lifts(first) for area, first in full.items()}
-    left = {area: of for area, of in lifts.items() if not any(_covers(other, of) for other in held)}
+    taken = {incident.area for incident in incidents}
+    left = {
+        area: of for area, of in lifts.items() if area not in taken and not any(_covers(other, of) for other in held)
+    }
     opens: list[NewIncident] = []
     while left:
         area = _next_area(left)

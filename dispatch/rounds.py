@@ -38,11 +38,14 @@ _FLOOD_LOCK, _AREA_LOCK = 1, 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def make_rounds(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
-    """A round a second until stopped; one that fails is said in the log and made again."""
+async def make_rounds(
+    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime], made: Callable[[], None]
+) -> None:
+    """A round a second until stopped, `made` after each; one that fails is said in the log and made again."""
     while not stop.is_set():
         try:
             await desk_round(database, clock())
+            made()
         except Exception as error:  # noqa: BLE001  the next round must come whatever became of this one
             log.warning("the desk's round failed", error=str(error)[:200] or type(error).__name__)
         with contextlib.suppress(TimeoutError):
@@ -70,7 +73,7 @@ async def watch_flood(database: Database, now: datetime) -> None:
     async with database.acquire() as connection, connection.transaction():
         if not await connection.fetchval(DESK["lock_round"], _FLOOD_LOCK):
             return
-        positions = await connection.fetchval(DESK["positions"]) or 1
+        positions = await connection.fetchval(DESK["positions"])
         for row in await connection.fetch(DESK["alarms_lately"], now, FLOOD_WINDOW_S):
             step = flood_step(row["alarms"], positions=positions, flooded=row["flood_id"] is not None)
             if step is FloodStep.BEGIN:

@@ -31,6 +31,9 @@ POLL_S: Final = 0.25
 
 REGISTRY: Final = CollectorRegistry()
 LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
+ROUND: Final = Gauge(
+    "hoistway_dispatch_round_timestamp_seconds", "when the desk's round was last made", registry=REGISTRY
+)
 FIRED: Final = Counter("hoistway_dispatch_timers_fired", "timers fired, by kind", ["kind"], registry=REGISTRY)
 LATE: Final = Gauge("hoistway_dispatch_timer_lateness_seconds", "lateness of the last timer fired", registry=REGISTRY)
 
@@ -46,7 +49,7 @@ def utc_now() -> datetime:
 
 async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
     """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost."""
-    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock))
+    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=lambda: ROUND.set(time.time())))
     try:
         await fire_timers(database, stop, clock=clock)
     finally:

@@ -48,6 +48,5 @@ select count(*) filter (where a.chattering) as chattering,
 from alarm a
 where a.exercise = $1 and (a.open or a.chattering)
 
--- name: desk_positions
-select case jsonb_typeof(value) when 'number' then greatest(1, least(1000, (value #>> '{}')::numeric))::integer else 1 end
-from setting where name = 'desk_positions'
+-- name: positions
+select desk_positions()

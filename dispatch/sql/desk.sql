@@ -48,9 +48,7 @@ with due as (
 select count(*) from ended
 
 -- name: positions
--- How many operator positions share the alarms.
-select case jsonb_typeof(value) when 'number' then greatest(1, least(1000, (value #>> '{}')::numeric))::integer else 1 end
-from setting where name = 'desk_positions'
+select desk_positions()
 
 -- name: lock_round
 -- One process at a time looks at the whole city; another does its round a second later.

@@ -3,6 +3,7 @@
 -- name: raise
 -- At most one open alarm per lift and rule: a repeat counts up on the open one. The third raise within 10 min is chattering:
 -- it joins the newest row even when that was acknowledged and cleared; never for what may hold a person.
+-- What grew more severe asks the desk again, acknowledged or shelved: the trigger alarm_asks_again.
 with t as (
     select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
         $8::text[]) as t (lift_id, rule_id, rule_version, severity, opens, hold_start, raised_at, evidence)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram
+from hoistway.limits import CHATTERING_S, STALE_HOURS
 from hoistway.model import SIGNALS
 from hoistway.store import queries
 from ingest.pack import COLUMNS
@@ -88,6 +89,14 @@ def test_the_operator_states_diagram_and_table_are_the_code_s() -> None:
     assert alarm_diagram() in text
     for move in ALARM_MOVES:
         assert f"| {move.name} | {', '.join(sorted(move.source))} | {move.target} | {move.mover} |" in text
+
+
+def test_the_desk_s_limits_stand_in_the_queries_too() -> None:
+    """Where a query spells out a limit, it is the product's."""
+    chattering = queries("ingest", "sql/alarms.sql")["raise"]
+    assert set(re.findall(r"interval '(\d+) min'", chattering)) == {str(CHATTERING_S // 60)}
+    stale = queries("api", "sql/desk.sql")["alarm_documents"]
+    assert set(re.findall(r"interval '(\d+) hours'", stale)) == {str(STALE_HOURS)}
 
 
 def test_no_registry_addresses_and_no_machine_paths() -> None:

@@ -149,6 +149,13 @@ create trigger incident_change after insert or update on area_incident
 create trigger flood_change after insert or update on alarm_flood
     for each row execute function note_city_change('flood');
 
+create function desk_positions() returns integer language sql stable as $$
+    select coalesce((
+        select case jsonb_typeof(value) when 'number' then greatest(1, least(1000, (value #>> '{}')::numeric))::integer end
+        from setting where name = 'desk_positions'), 1)
+$$;
+comment on function desk_positions is 'how many operator positions share the alarms; 1 when the setting cannot be used';
+
 insert into setting (name, value) values
     ('desk_positions', '1'),
     ('area_building', '{"lifts": 5, "within_s": 120, "source": "hoistway"}'),

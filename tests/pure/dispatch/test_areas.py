@@ -154,6 +154,17 @@ def test_later_lifts_join_and_the_last_clear_ends_it() -> None:
     assert (over.ends, over.active_lifts, over.cause) == (True, 0, None)
 
 
+def test_an_area_has_one_incident_at_a_time() -> None:
+    """Lifts of it that have been silent since last week neither join what happens today nor open a second incident."""
+    old = [alarm(number, at_s=-600_000, rule="offline") for number in range(20, 25)]
+    today = [alarm(number) for number in range(1, 8)]
+    incidents = carried_out(decide([*old, *today], []), [])
+    assert [incident.alarm_ids for incident in incidents] == [frozenset(range(1, 8))]
+    plan = decide([*old, *today], incidents)
+    assert [(new.area.kind, len(new.alarms)) for new in plan.opens] == []
+    assert plan.standing[0].joining == ()
+
+
 def test_an_incident_grows_into_the_larger_area_and_never_back() -> None:
     """When the rest of the estate follows, the building's incident ends in the estate's; a part that remains opens nothing."""
     building = [alarm(number) for number in range(1, 6)]
