@@ -20,7 +20,7 @@ from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
 from alarms.machine import running_max
 from alarms.rules import RuleSet
-from alarms.signals import EVENT_DTYPE, Batch, Bools, Ints, Rows, Transitions, unknown_samples
+from alarms.signals import CLEAR, EVENT_DTYPE, RAISE, Batch, Bools, Ints, Rows, Transition, Transitions, unknown_samples
 from alarms.state import State
 from hoistway.limits import LATE_LOG_RECORDS, LATE_WINDOW_MS
 
@@ -96,7 +96,10 @@ class Window:
         self._all(self._base.state)
         self.base_at = base_at  # corrected time up to which the base has folded everything
         self._log: list[Records] = []
-        self._said: dict[int, list[Any]] = {}  # by lift, what was said since the base
+        self._said: dict[int, list[Transition]] = {}  # by lift, what was said since the base
+        self._raised: dict[
+            tuple[int, int], Transition
+        ] = {}  # by lift and rule, what raised an alarm that the base still has
         self.waiting: set[int] = set()  # lifts that a late record was heard of
         self._front = _Front(self.live.state.clock)
 
@@ -173,14 +176,15 @@ class Window:
             rows["slot"] = place[rows["slot"]]
         return batch
 
-    def _compare(self, lifts: Ints, said: Sequence[Any]) -> Corrections:
-        by_lift: Mapping[int, list[Any]] = {lift: [] for lift in lifts.tolist()}
+    def _compare(self, lifts: Ints, said: Sequence[Transition]) -> Corrections:
+        by_lift: Mapping[int, list[Transition]] = {lift: [] for lift in lifts.tolist()}
         for item in said:
             lift = int(lifts[item.slot])
             by_lift[lift].append(item._replace(slot=lift))
         found: list[Correction] = []
         for lift, after in by_lift.items():
-            found += compare(self._said.get(lift, []), after)
+            carried = [item for (slot, _), item in self._raised.items() if slot == lift]
+            found += compare([*carried, *self._said.get(lift, [])], [*carried, *after])
             self._said[lift] = after
         return tuple(found)
 
@@ -201,10 +205,23 @@ class Window:
             said = self._said.get(item.slot, [])
             if item in said:
                 said.remove(item)
+            self._carry(item)
         rest = log.some(~samples, ~events)
         self._log = [rest] if len(rest) else []
         self._said = {lift: said for lift, said in self._said.items() if said}
         self.base_at = until
+
+    def _carry(self, item: Transition) -> None:
+        """Remember what raised an alarm for as long as the base has it active."""
+        key = (item.slot, item.rule)
+        if item.kind == CLEAR:
+            self._raised.pop(key, None)
+        elif item.kind == RAISE:
+            self._raised[key] = item
+        elif key in self._raised:
+            self._raised[key] = self._raised[key]._replace(
+                demoted=item.demoted, level=item.level, witnesses=item.witnesses
+            )
 
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """As `Engine.replace_rules`; what was before the change is not folded again."""
