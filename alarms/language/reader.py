@@ -13,7 +13,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from alarms.language.canonical import KEYS, LEVEL_KEYS, canonical
-from alarms.language.checker import Term, condition
+from alarms.language.checker import Expression, Term, expression
+from alarms.language.liveness import refuse_dead
 from alarms.language.places import Block, blocks
 from alarms.language.syntax import Source
 from alarms.language.tables import TableReader
@@ -118,11 +119,14 @@ class _RuleReader(TableReader):
         rule = Rule(**values, version=hashlib.sha256(text.encode()).hexdigest()[:12], text=text)
         self._check_shape(rule)
         self._check_levels(rule, [reader for _, reader in levels])
+        parts = {key: self._condition(self, key, rule) for key in ("when", "until", "unless", "clear")}
+        steps = [part for _, reader in levels if (part := self._condition(reader, "when", rule))]
         terms = Terms(
-            **{key: self._condition(self, key, rule) for key in ("when", "until", "unless", "clear")},
-            levels=tuple(term for _, reader in levels if (term := self._condition(reader, "when", rule))),
+            **{key: part.term if part else None for key, part in parts.items()},
+            levels=tuple(part.term for part in steps),
         )
         self._check_button(rule, terms)
+        refuse_dead(rule, parts, list(zip(rule.levels, steps, strict=True)))
         return rule, terms
 
     def check_others(self, rule: Rule, terms: Terms, rules: dict[str, Rule]) -> None:
@@ -202,12 +206,12 @@ class _RuleReader(TableReader):
                 )
 
     @staticmethod
-    def _condition(reader: TableReader, key: str, rule: Rule) -> Term | None:
+    def _condition(reader: TableReader, key: str, rule: Rule) -> Expression | None:
         text = reader.table.get(key)
         if text is None:
             return None
         source = Source(text=text, rule=rule.id, places=reader.characters(key))
-        return condition(source, kind=rule.kind, silent=rule.silent)
+        return expression(source, kind=rule.kind, silent=rule.silent)
 
     def _id(self) -> str:
         value = self.string("id") or ""
