@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from alarms.language.canonical import KEYS, LEVEL_KEYS, canonical
 from alarms.language.checker import Expression, Term, expression
-from alarms.language.liveness import refuse_dead
+from alarms.language.static.liveness import refuse_dead
 from alarms.language.places import Block, blocks
 from alarms.language.syntax import Source
 from alarms.language.tables import TableReader

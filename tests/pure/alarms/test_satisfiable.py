@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.language import ways as ways_module
+from alarms.language.static import ways as ways_module
 from alarms.language.checker import Term, condition
-from alarms.language.satisfiable import outcomes, possible
+from alarms.language.static.satisfiable import outcomes, possible
 from alarms.language.syntax import Source
-from alarms.language.ways import TRUE, TooManyWays, ways
+from alarms.language.static.ways import TRUE, TooManyWays, ways
 from alarms.program import Program, View
 from alarms.signals import columns, unknown_samples
 from hoistway.model import SIGNAL, SIGNALS, Kind, SignalType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alarms.language.checker import Term
-from alarms.language.ways import ALL, TooManyWays, Truths, joint, ways
+from alarms.language.static.ways import ALL, TooManyWays, Truths, joint, ways
 
 
 def possible(*demands: tuple[Term, Truths]) -> bool:

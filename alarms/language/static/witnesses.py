@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alarms.language.numbers import Numbers, between, single
+from alarms.language.static.numbers import Numbers, between, single
 from alarms.signals import MOVING_M_S, Bools, Rows, columns, unknown_samples
 from hoistway.model import DoorStatus
 

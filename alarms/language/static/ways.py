@@ -17,7 +17,7 @@ from typing import Final, cast
 import numpy as np
 
 from alarms.language.checker import COUNT_STEPS, Term, Type, enum_words
-from alarms.language.numbers import (
+from alarms.language.static.numbers import (
     ANY,
     KNOWN,
     LARGEST,
@@ -29,7 +29,7 @@ from alarms.language.numbers import (
     single,
 )
 from alarms.language.times import UTC, Span, within
-from alarms.language.witnesses import agree
+from alarms.language.static.witnesses import agree
 from hoistway.model import SIGNAL, SignalType
 
 Truths = frozenset[bool | None]
