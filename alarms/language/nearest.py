@@ -10,4 +10,6 @@ def nearest(word: str, known: Iterable[str], what: str) -> str:
     """What to say after "expected": `what`, and the known word that looks most like it, or all of them."""
     words = list(known)
     close = get_close_matches(word, words, n=1)
-    return f"{what}, e.g. {close[0]}" if close else f"one of {', '.join(words)}"
+    if close:
+        return f"{what}, e.g. {close[0]}"
+    return f"one of {', '.join(words)}" if words else f"{what}, and there is none"

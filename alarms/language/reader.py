@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from alarms.language.canonical import KEYS, LEVEL_KEYS, canonical
 from alarms.language.checker import Expression, Term, expression
-from alarms.language.static.liveness import refuse_dead
+from alarms.language.nearest import nearest
 from alarms.language.places import Block, blocks
+from alarms.language.static.liveness import refuse_dead
 from alarms.language.syntax import Source
 from alarms.language.tables import TableReader
 from alarms.rules import ALARM_BUTTON, ALARM_BUTTON_BIT, LOUD, Level, Rule, RuleSet, Terms
@@ -136,11 +137,15 @@ class _RuleReader(TableReader):
             for name in part.value if part.op == "holding" and isinstance(part.value, tuple) else ():
                 if name not in holds:
                     raise self.error(
-                        f"holding({name!r}): no rule with a hold has this id; expected one of {sorted(holds)}", "when"
+                        f"holding({name!r}): no rule with a hold has this id; expected {nearest(name, sorted(holds), 'a rule')}",
+                        "when",
                     )
         for name in rule.shielded_by:
             if name == rule.id or name not in rules:
-                raise self.error(f"{name!r} is no other rule; expected an id of this set", "shielded_by")
+                others = sorted(set(rules) - {rule.id})
+                raise self.error(
+                    f"{name!r} is no other rule of this set; expected {nearest(name, others, 'an id')}", "shielded_by"
+                )
 
     def _levels(self, opens: Opens) -> list[tuple[Level, TableReader]]:
         tables = self.table.get("level", [])

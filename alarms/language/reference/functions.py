@@ -58,17 +58,19 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
         '`param("name", default)`: the lift\'s own number of that name (register column `parameters`), else the default.',
         ("when = 'temperature > param(\"hot\", 40)'", "0 temperature=45\n1 temperature=55", "1 raise"),
         own={"hot": 50.0},
+        truth=('x > param("limit", 2)',),
     ),
     entry(
         "rated_speed",
         ("额定速度", "Rated speed"),
         "The lift's rated speed in m/s from the register, possibly unknown. No parentheses.",
         ('when = "abs(speed) > 1.2 * rated_speed"', "0 speed=2\n1 speed=2.5\n2 speed=1", "1 raise\n2 clear"),
+        truth=("x > rated_speed",),
     ),
     entry(
         "during",
         ("时段", "Hours"),
-        '`during("mon-fri 07:30-17:00; 22:00-06:00")`: whether the record\'s time lies in these hours of the city\'s local time. From inclusive, to '
+        "`during(\"mon-fri 07:30-17:00; 22:00-06:00\")`: whether the record's time lies in these hours of the city's local time. From inclusive, to "
         "exclusive; over midnight belongs to the day on which it began; never unknown.",
         (
             "when = 'passenger and during(\"mon 22:00-06:00\")'",
@@ -81,12 +83,14 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
         ("变化", "Changed"),
         "`changed(x)`: whether x, a signal, differs from the sample before. Unknown where x is unknown in either, after a gap, and at an event.",
         ('when = "changed(power)"', "0 power=mains\n1 power=out\n2 power=out", "1 raise\n2 clear"),
+        truth=("changed(a)", "changed(x)"),
     ),
     entry(
         "age",
         ("持续秒数", "Age"),
         "`age(c)`: for how many seconds c has been true; 0 where it is false, unknown where it is unknown. A gap lets it start anew.",
         ('when = "age(passenger) > 20"', "0..30/10 passenger=true\n40 passenger=false", "30 raise\n40 clear"),
+        truth=("age(a) > 5",),
     ),
     entry(
         "count",
@@ -97,6 +101,7 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
             "0 speed=0\n1 speed=1\n2 speed=0\n3 speed=1\n30..570/60 speed=0\n600 speed=0",
             "3 raise\n600 clear",
         ),
+        truth=('count(a, "10m") >= 1',),
     ),
     entry(
         "rate",
@@ -104,9 +109,10 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
         '`rate(x, "1m")`: by how much x changes per second, against the first sample of the step of time before; unknown at an event. 1 s to 30 days.',
         (
             "when = 'rate(temperature, \"1m\") > 0.1'",
-            "0 temperature=20\n60 temperature=23\n90 temperature=32\n120 temperature=32.5",
+            "0 temperature=20\n60 temperature=23\n90 temperature=32\n120 temperature=25",
             "90 raise\n120 clear",
         ),
+        truth=('rate(x, "1m") > 0',),
     ),
     entry(
         "since_reported",
@@ -133,6 +139,10 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
         "link_lost",
         ("链路中断", "Link lost"),
         "Silent rules only: the link is known to be lost. No parentheses.",
-        ('silent_for = "60s"\nwhen = "link_lost"', "0 light=true\n10 link lost\n60 tick\n70 link up", "60 raise\n70 clear"),
+        (
+            'silent_for = "60s"\nwhen = "link_lost"',
+            "0 light=true\n10 link lost\n60 tick\n70 link up",
+            "60 raise\n70 clear",
+        ),
     ),
 )

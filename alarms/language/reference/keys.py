@@ -8,7 +8,9 @@ from alarms.language.reference.entries import Entry, entry
 
 _LIGHT: Final = 'when = "not light"'
 _DARK: Final = ("0 light=false\n5 light=true", "0 raise\n5 clear")
-_HOT: Final = 'severity = "minor"\nwhen = "temperature > 40"\n[[rule.level]]\nseverity = "major"\nwhen = "temperature > 60"'
+_HOT: Final = (
+    'severity = "minor"\nwhen = "temperature > 40"\n[[rule.level]]\nseverity = "major"\nwhen = "temperature > 60"'
+)
 
 KEYS: Final[tuple[Entry, ...]] = (
     entry(
@@ -136,13 +138,18 @@ KEYS: Final[tuple[Entry, ...]] = (
         "confirm_s",
         ("语音确认秒数", "Voice check"),
         "0 to 60: the case waits so many seconds for a voice check before it goes out by itself. The alarm does not wait.",
-        ('opens = "rescue"\nconfirm_s = 30\nwhen = "passenger and not moving"', "0 passenger=true car_status=stopped", "0 raise"),
+        (
+            'opens = "rescue"\nconfirm_s = 30\nwhen = "passenger and not moving"',
+            "0 passenger=true car_status=stopped",
+            "0 raise",
+        ),
     ),
     entry(
         "enabled",
         ("启用", "Switch"),
         "`false`: the rule is checked and listed, and not run.",
         (f"enabled = false\n{_LIGHT}", "0 light=false", ""),
+        others=(f'id = "dark"\n{_LIGHT}',),
     ),
     entry(
         "source",

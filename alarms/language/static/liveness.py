@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from alarms.language.checker import Expression, Term, Type
+from alarms.language.static.ranges import span
 from alarms.language.static.satisfiable import outcomes, possible
-from alarms.language.static.ways import FALSE, NOT_FALSE, NOT_TRUE, TRUE, Truths, span
+from alarms.language.static.ways import FALSE, NOT_FALSE, NOT_TRUE, TRUE, Truths
 from alarms.rules import Level, Rule
 
 _SOME: Final = "expected a condition that some record fulfils"

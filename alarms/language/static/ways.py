@@ -16,21 +16,12 @@ from typing import Final, cast
 
 import numpy as np
 
-from alarms.language.checker import COUNT_STEPS, Term, Type, enum_words
-from alarms.language.static.numbers import (
-    ANY,
-    KNOWN,
-    LARGEST,
-    NOTHING_KNOWN,
-    Numbers,
-    beside,
-    between,
-    calculated,
-    single,
-)
-from alarms.language.times import UTC, Span, within
+from alarms.language.checker import Term, Type, enum_words
+from alarms.language.static.numbers import KNOWN, NOTHING_KNOWN, Numbers, beside
+from alarms.language.static.ranges import CALCULATIONS, span
 from alarms.language.static.witnesses import agree
-from hoistway.model import SIGNAL, SignalType
+from alarms.language.times import UTC, Span, within
+from hoistway.model import SIGNAL
 
 Truths = frozenset[bool | None]
 """Some of true, false and unknown (None)."""
@@ -49,10 +40,6 @@ ALL: Final[Truths] = frozenset({True, False, None})
 WAYS: Final = 512
 """Beyond so many ways a condition counts as possible."""
 _TRIALS: Final = 32 * WAYS
-_COUNT_MOST: Final = 65_535 * COUNT_STEPS
-"""Not less than any counter of a step holds."""
-RATED_SPEED_M_S: Final = 20.0
-"""Faster lifts do not exist; the register refuses them."""
 _NEVER_UNKNOWN: Final = frozenset({"reported", "link_lost", "holding"})
 _WEEK: Final = Term("week", Type.NUMBER)
 _WEEK_MINUTES: Final = 7 * 24 * 60
@@ -260,35 +247,6 @@ def _orders(left: Term, right: Term) -> frozenset[str | None]:
     return frozenset(found)
 
 
-def span(term: Term) -> Numbers:
-    """Every value that a number may have, alone."""
-    if term.op in _CALCULATE:
-        return calculated(term.op, span(term.parts[0]), span(term.parts[1]))
-    if term.op == "negate":
-        return span(term.parts[0]).negated()
-    if term.op == "absolute":
-        return span(term.parts[0]).absolute()
-    if term.op == "number":
-        value = single(cast("float", term.value))
-        return Numbers(((value, value),), unknown=False)
-    if term.op == "signal":
-        signal = SIGNAL.get(str(term.value))
-        bounded = signal is not None and signal.type is SignalType.NUMBER
-        return between(signal.low or 0, signal.high or 0) if signal and bounded else ANY
-    return _RANGE[term.op]
-
-
-_CALCULATE: Final = frozenset({"add", "subtract", "multiply", "divide"})
-_RANGE: Final = {
-    "param": KNOWN,  # a lift's own number may be any, also one too large for single precision
-    "rated_speed": between(0, RATED_SPEED_M_S),
-    "age": between(0, LARGEST),
-    "count": between(0, _COUNT_MOST, unknown=False),
-    "since_reported": between(0, LARGEST, unknown=False),
-    "rate": ANY,
-}
-
-
 def numbers(term: Term, domain: Numbers) -> list[Way]:
     """How the number can be in `domain`."""
     domain &= span(term)
@@ -303,7 +261,7 @@ def numbers(term: Term, domain: Numbers) -> list[Way]:
     found: list[Way] = [{}] if term.op == "number" else [{term: domain}]
     if term.op == "age":
         return joint((found, ways(term.parts[0], _truths_of_age(domain))))
-    if term.op in _CALCULATE or term.op == "rate":
+    if term.op in CALCULATIONS or term.op == "rate":
         return found if domain.unknown else joint((found, *(numbers(part, KNOWN) for part in term.parts)))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.language.static import ways as ways_module
 from alarms.language.checker import Term, condition
+from alarms.language.static import ways as ways_module
 from alarms.language.static.satisfiable import outcomes, possible
-from alarms.language.syntax import Source
 from alarms.language.static.ways import TRUE, TooManyWays, ways
+from alarms.language.syntax import Source
 from alarms.program import Program, View
 from alarms.signals import columns, unknown_samples
-from hoistway.model import SIGNAL, SIGNALS, Kind, SignalType
+from hoistway.model import SIGNAL, SIGNALS, DoorStatus, Kind, SignalType
 
 T, F, U = True, False, None
 
@@ -100,6 +101,45 @@ def test_nothing_that_a_record_shows_is_called_impossible(expression: str, rows:
     (truth,) = program.run(view)
     seen = {T if true else F if false else U for true, false in zip(truth.true, truth.false, strict=True)}
     assert seen <= outcomes(term)
+
+
+_WITNESSES = (
+    "passenger", "moving", "car_status == running", "speed > 1", "abs(speed) <= 0.05", "door_closed", "door_status == open", "implausible",
+    "unknown(door_status)", "known(speed)", "door_status in (closed, locked)",
+)  # fmt: skip
+_logic = st.recursive(
+    st.sampled_from(_WITNESSES),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from((" and ", " or ")), inner).map(lambda parts: f"({''.join(parts)})")
+        | st.tuples(st.sampled_from(("not ", "surely", "possibly", "known")), inner).map(lambda p: f"{p[0]}({p[1]})")
+    ),
+    max_leaves=5,
+)
+
+
+def _every_sample() -> Any:
+    """Every combination of what a device may send, as far as `_WITNESSES` can tell it apart."""
+    doors = [-1, 0, *(int(word) for word in DoorStatus)]
+    combinations = list(product((-1, 0, 1), (-1, 0, 1), (np.nan, 0.0, 0.5, -0.5, 2.0), (-1, 0, 1), doors, (0, 1)))
+    rows = unknown_samples(len(combinations))
+    names = ("passenger", "car_status", "speed", "door_closed", "door_status", "field_faults")
+    for name, column in zip(names, zip(*combinations, strict=True), strict=True):
+        rows[name] = column
+    return rows
+
+
+@given(expression=_logic)
+def test_nothing_impossible_is_called_possible_where_all_can_be_tried(expression: str) -> None:
+    """For conditions about a car and its door the outcomes are exactly those that some sample has."""
+    term, rows = term_of(expression), _every_sample()
+    program = Program([term])
+    view = View(
+        size=len(rows), values=columns(rows, program.signals), reported=np.zeros(len(rows), np.int64),
+        rated_speed=np.zeros(len(rows), np.float32), parameters={},
+    )  # fmt: skip
+    (truth,) = program.run(view)
+    columns_of = {T: truth.true, F: truth.false, U: ~(truth.true | truth.false)}
+    assert outcomes(term) == {value for value, column in columns_of.items() if column.any()}
 
 
 @pytest.mark.parametrize(
