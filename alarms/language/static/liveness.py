@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from alarms.language.checker import Expression, Term, Type
+from alarms.language.static.numbers import LARGEST
 from alarms.language.static.ranges import span
 from alarms.language.static.satisfiable import outcomes, possible
 from alarms.language.static.ways import FALSE, NOT_FALSE, NOT_TRUE, TRUE, Truths
@@ -138,4 +139,6 @@ def _described(part: Term) -> str:
     found = span(part)
     low, high = (f"{value:.7g}" for value in (found.low, found.high))
     name = part.value if part.op == "signal" else "a number"
-    return low if low == high else f"{name} from {low} to {high}"
+    if low == high:
+        return low
+    return f"{name} from {low} up" if found.high >= LARGEST else f"{name} from {low} to {high}"

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
+from unittest import mock
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from alarms.language.reader import load
 from alarms.language.reference.entries import complete
 from hoistway.errors import RuleError
+from tests.pure.alarms import made_up_rules
+from tests.pure.alarms.streams import Stream, fast, streams
 
 PLAIN = 'when = "passenger"\n'
 
 
 def message(lines: str) -> str:
     """What is wrong with the rule; nothing if it goes live."""
+    return refusal(complete(lines))
+
+
+def refusal(text: str) -> str:
     try:
-        load(complete(lines), source="test")
+        load(text, source="test")
     except RuleError as error:
         assert re.search(r"\bexpected\b", error.message)
         return error.message
@@ -77,3 +86,27 @@ def test_a_rule_that_some_record_fulfils_goes_live(lines: str) -> None:
 def test_a_rule_that_does_nothing_is_refused(lines: str, words: str) -> None:
     """Silent rules, sequences and ladders; only a whole condition counts, not a part of an `or`."""
     assert message(lines) == "" if not words else words in message(lines)
+
+
+_DOOMED = (
+    "surely({0}) and not possibly({0})", "({0}) and unknown({0})", "({0}) and not ({0})", "age({0}) > 0 and not ({0})",
+    "known(age({0})) and unknown({0})", 'count({0}, "10s") < 0', 'count({0}, "30s") > 1 and count({0}, "30s") < 2',
+    "changed(speed) and unknown(speed)", 'known(rate(load, "10s")) and unknown(load)', "moving and car_status == stopped",
+    'during("22:14-22:15") and during("22:16-23:00")', "not implausible and car_status == running and speed == 0", "abs(speed) > 30",
+    "door_closed and door_status == open", "top_floor and unknown(car_position)", 'since_reported("41") < 0', "people < 0 or load / 0 > 1",
+)  # fmt: skip
+_doomed = st.builds(str.format, st.sampled_from(_DOOMED), made_up_rules._expression)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(doomed=_doomed, stream=streams(20), clears=st.booleans())
+def test_a_refused_rule_would_have_done_nothing(doomed: str, stream: Stream, clears: bool) -> None:
+    """Let through all the same, it is never raised, or never cleared, on any stream."""
+    keys = {"when": "possibly(passenger)", "clear": doomed} if clears else {"when": doomed}
+    text = made_up_rules.rule(id="doomed", opens="ticket", **keys)
+    assert f"{'clear' if clears else 'when'}: can never be true" in refusal(text)
+    with mock.patch("alarms.language.reader.refuse_dead"):
+        rules = load(text, source="made-up.toml")
+    answers = fast(rules, stream, cuts=set(range(len(stream.records))), ticks=set(), restarts=set())
+    said = {item.what for parts in answers.values() for part in parts for item in part}
+    assert ("CLEAR" if clears else "RAISE") not in said
