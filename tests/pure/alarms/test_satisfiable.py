@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import product
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alarms.language.checker import Term, condition
+from alarms.language.reader import load
 from alarms.language.static import ways as ways_module
 from alarms.language.static.satisfiable import outcomes, possible
 from alarms.language.static.ways import TRUE, TooManyWays, ways
@@ -18,6 +20,8 @@ from alarms.language.syntax import Source
 from alarms.program import Program, View
 from alarms.signals import columns, unknown_samples
 from hoistway.model import SIGNAL, SIGNALS, DoorStatus, Kind, SignalType
+from tests.pure.alarms import made_up_rules
+from tests.pure.alarms.streams import Stream, fast, streams
 
 T, F, U = True, False, None
 
@@ -101,6 +105,21 @@ def test_nothing_that_a_record_shows_is_called_impossible(expression: str, rows:
     (truth,) = program.run(view)
     seen = {T if true else F if false else U for true, false in zip(truth.true, truth.false, strict=True)}
     assert seen <= outcomes(term)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(expression=made_up_rules._expression, stream=streams(20))
+def test_nothing_that_the_engine_says_is_called_impossible(expression: str, stream: Stream) -> None:
+    """The same for what remembers records, for hours and for floors: rules for true, false and unknown speak only where that is possible."""
+    whens = {T: expression, F: f"not ({expression})", U: f"unknown({expression})"}
+    text = "\n".join(
+        made_up_rules.rule(id=f"is-{value}".lower(), when=when, opens="ticket") for value, when in whens.items()
+    )
+    with mock.patch("alarms.language.reader.refuse_dead"):
+        rules = load(text, source="made-up.toml")
+    answers = fast(rules, stream, cuts=set(range(len(stream.records))), ticks=set(), restarts=set())
+    said = {item.rule for parts in answers.values() for part in parts for item in part if item.what == "RAISE"}
+    assert said <= {f"is-{value}".lower() for value in outcomes(term_of(expression))}
 
 
 _WITNESSES = (
