@@ -37,6 +37,7 @@ def refusal(text: str) -> str:
     [
         'opens = "rescue"\nwhen = "passenger"\nunless = "1 < 2"',  # always a notice, never nothing
         'when = "known(light) or unknown(light)"\nuntil = "moving"\nfor = "1h"',
+        'when = "moving"\nuntil = "passenger"\nfor = "1m"\nunless = "moving"',
         'silent_for = "180s"',
         "silent_for = '60s'\nwhen = 'unknown(passenger)'",
         PLAIN + 'clear = "known(light) or unknown(light)"\nclear_for = "10m"',  # ends by itself
