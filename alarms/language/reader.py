@@ -51,8 +51,8 @@ def load_texts(texts: list[tuple[str, str]]) -> RuleSet:
             raise reader.error("a second rule with this id; expected an id of its own", "id")
         rules[rule.id] = rule
         terms.append(checked)
-    for reader, rule, checked in zip(readers, rules.values(), terms, strict=True):
-        reader.check_others(rule, checked, rules)
+    for reader, rule in zip(readers, rules.values(), strict=True):
+        reader.check_others(rule, rules)
     return RuleSet(rules=tuple(rules.values()), terms=tuple(terms))
 
 
@@ -87,6 +87,7 @@ class _RuleReader(TableReader):
 
     def __init__(self, table: dict[str, Any], block: Block) -> None:
         super().__init__(table, block, rule=str(table.get("id", "?")))
+        self._expressions: list[Expression] = []
 
     def rule(self) -> tuple[Rule, Terms]:
         self.check_keys(KEYS, _REQUIRED)
@@ -127,19 +128,19 @@ class _RuleReader(TableReader):
             levels=tuple(part.term for part in steps),
         )
         self._check_button(rule, terms)
+        self._expressions = [*filter(None, parts.values()), *steps]
         refuse_dead(rule, parts, list(zip(rule.levels, steps, strict=True)))
         return rule, terms
 
-    def check_others(self, rule: Rule, terms: Terms, rules: dict[str, Rule]) -> None:
+    def check_others(self, rule: Rule, rules: dict[str, Rule]) -> None:
         """What a rule says of other rules of its set."""
-        holds = {name for name, other in rules.items() if not other.silent}
-        for part in _walk(terms):
-            for name in part.value if part.op == "holding" and isinstance(part.value, tuple) else ():
-                if name not in holds:
-                    raise self.error(
-                        f"holding({name!r}): no rule with a hold has this id; expected {nearest(name, sorted(holds), 'a rule')}",
-                        "when",
-                    )
+        holds = sorted(name for name, other in rules.items() if not other.silent)
+        for part in self._expressions:
+            for term in part.term.walk():
+                for name in term.value if term.op == "holding" and isinstance(term.value, tuple) else ():
+                    if name not in holds:
+                        expected = nearest(name, holds, "a rule")
+                        raise part.error(f"no rule with a hold has the id {name!r}; expected {expected}", term)
         for name in rule.shielded_by:
             if name == rule.id or name not in rules:
                 others = sorted(set(rules) - {rule.id})

@@ -14,6 +14,7 @@ from alarms.language.reference.operators import OPERATORS
 from alarms.language.reference.refusals import REFUSALS, Refusal
 from alarms.language.reference.signals import DERIVED, SENT
 from alarms.language.reference.truth import table
+from alarms.language.static.ways import WAYS
 
 _INTRO = """# The rule language, construct by construct
 
@@ -23,7 +24,14 @@ What a rule means, and what the engine does with time, is in [rules.md](rules.md
 An example is a complete rule, what happens, and what the rule says. Times are seconds, or the time of a Monday. A line with signals is a sample: what it leaves
 out is unknown. `0..60/10` is a sample each 10 s from 0 to 60 s. `tick`: time passes and nothing arrives. The unit has a rated speed of 1.75 m/s (escalators
 0.5 m/s), floors 1 to 9, and no numbers of its own unless the example gives it some. Truth tables: T true, F false, U unknown; what stands in them was
-worked out by the engine.
+worked out by the engine. "Before" is a sample a minute earlier.
+"""
+_REFUSED = """Each when the rules are loaded. The file begins with `[[rule]]` in line 1 and what every rule must say in lines 2 to 7, as the examples above do.
+
+A rule that could never be raised, or never clear, is refused too. This is decided over the ranges of numbers, the words of enumerations, the hours of the week,
+what signals say of each other (`moving`, `door_closed`, `implausible`), and parts that contradict each other. Whatever is not decided goes live: two numbers
+that both vary are compared by their ranges and their order only, a condition with more than {ways} ways to come out is not looked through, and nothing is said
+of how long a condition can hold.
 """
 _SECTIONS: tuple[tuple[str, str, Sequence[Entry]], ...] = (
     ("规则的键 / Keys of a rule", "", KEYS),
@@ -47,7 +55,7 @@ def page() -> str:
         parts += [f"{line}\n"] if line else []
         parts += [_entry(item) for item in entries]
     parts.append(f"## {len(_SECTIONS) + 1}. 被拒绝的规则 / Rules that are refused\n")
-    parts.append("Each at load, with line and column of the file that begins as the examples above do.\n")
+    parts.append(_REFUSED.format(ways=WAYS))
     parts.append(_rows([["what", "rule", "line", "column", "error"], *map(_refusal, REFUSALS)]))
     return "\n".join(parts)
 

@@ -254,4 +254,11 @@ REFUSALS: Final[tuple[Refusal, ...]] = (
         column=9,
         message='until: a sequence waits for something; expected for = "1s" or more',
     ),
+    Refusal(
+        what="a hold of a rule that is not there",
+        lines='silent_for = "180s"\nwhen = \'passenger and holding("stuck")\'',
+        line=9,
+        column=23,
+        message="no rule with a hold has the id 'stuck'; expected a rule, and there is none",
+    ),
 )

@@ -36,7 +36,7 @@ def table(expression: str) -> list[list[str]]:
     if _REMEMBERS.search(expression):
         (letter,) = letters
         values = VARIABLES[letter][1]
-        head = [f"{letter} a minute before", f"{letter} now", f"`{expression}`"]
+        head = [f"{letter} before", f"{letter} now", f"`{expression}`"]
         pairs = product(values, values)
         return [head, *([one[0], two[0], _later(expression, letter, one[1], two[1])] for one, two in pairs)]
     rows = list(product(*(VARIABLES[letter][1] for letter in letters)))

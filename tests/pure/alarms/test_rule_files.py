@@ -102,7 +102,11 @@ def test_the_place_is_right_in_a_text_of_many_lines() -> None:
         ('silent_for = "9s"\nfor = "3s"', LINE + 1, "does not go with silent_for"),
         ('silent_for = "9s"\nclear = "passenger"', LINE + 1, "does not go with silent_for"),
         ('silent_for = "9ms"', LINE, "too short; expected 1s or more"),
-        ('silent_for = "9s"\nwhen = \'holding("nobody")\'', LINE + 1, "no rule with a hold has this id"),
+        (
+            'silent_for = "9s"\nwhen = \'holding("nobody")\'',
+            LINE + 1,
+            "no rule with a hold has the id 'nobody'; expected",
+        ),
         ('when = \'reported("90")\'\nunless = "passenger"', LINE + 1, "expected no unless"),
         ('when = \'passenger or surely(reported("90"))\'\nunless = "passenger"', LINE + 1, "expected no unless"),
         ('when = ""', LINE, "expected a text in quotes"),
