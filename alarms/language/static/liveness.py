@@ -117,8 +117,8 @@ def _culprit(term: Term, wanted: Truths) -> tuple[Term, str]:
         inner, reason = _culprit(term.parts[0], frozenset(value if value is None else not value for value in wanted))
         return (term, reason) if inner == term.parts[0] else (inner, reason)
     if term.op in {"surely", "possibly"}:
-        certain = (wanted == TRUE) == (term.op == "surely")
-        inner_wanted = (TRUE if wanted == TRUE else FALSE) if certain else (NOT_FALSE if wanted == TRUE else NOT_TRUE)
+        certain, positive = term.op == "surely", True in wanted
+        inner_wanted = (TRUE if certain else NOT_FALSE) if positive else (NOT_TRUE if certain else FALSE)
         return _culprit(term.parts[0], inner_wanted)
     if term.op in {"and", "or"}:
         for part in term.parts:

@@ -62,6 +62,24 @@ def test_a_rule_that_some_record_fulfils_goes_live(lines: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("when", "column"),
+    [
+        ("surely(passenger and speed > 30)", 22),
+        ("possibly(surely(speed > 30))", 17),
+        ("light and not possibly(passenger or speed < 30)", 37),
+        ("not surely(0 < 1 or speed > 30)", 12),
+        ("(speed > 30 or load < 0) and light", 2),
+        ("light and (door_zone and not light)", 12),
+    ],
+)
+def test_the_part_that_cannot_be_is_named(when: str, column: int) -> None:
+    """The column is that of the smallest part that can be named."""
+    with pytest.raises(RuleError) as caught:
+        load(complete(f'when = "{when}"'), source="test")
+    assert caught.value.column == len('when = "') + column
+
+
+@pytest.mark.parametrize(
     ("lines", "words"),
     [
         ('silent_for = "60s"\nwhen = "link_lost and not link_lost"', "when: can never be true"),
