@@ -11,7 +11,7 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
         "reported",
         ("已上报代码", "Reported"),
         '`reported("CODE")`: true while the last event of this code said active; false before the first; never unknown.',
-        ("when = 'reported(\"02\")'", "0 event 02\n5 event 02 over", "0 raise\n5 clear"),
+        ("when = 'reported(\"02\")'", "0 event 02\n5 event 02 over", "0 raise by device\n5 clear by device"),
     ),
     entry(
         "known",

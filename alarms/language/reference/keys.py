@@ -50,7 +50,7 @@ KEYS: Final[tuple[Entry, ...]] = (
         (
             'when = \'reported("41")\'\nuntil = "moving"\nfor = "60s"',
             "0 car_status=stopped\n5 event 41\n30 car_status=stopped\n65 tick\n80 car_status=running speed=1",
-            "65 raise\n80 clear",
+            "65 raise by device\n80 clear by device",
         ),
     ),
     entry(
@@ -95,7 +95,7 @@ KEYS: Final[tuple[Entry, ...]] = (
     entry(
         "witness",
         ("设备佐证", "Witness"),
-        "Event codes by which a device reports the same fault. One alarm says who saw it: the rule, the device or both.",
+        "Event codes by which a device reports the same fault. One alarm says who saw it: the rule, the device or both. A `when` that names `reported` and no signal is the device's word too.",
         (
             'when = "not moving and not door_zone"\nfor = "20s"\nwitness = ["04"]',
             "0 event 04\n1..21/10 car_status=stopped door_zone=false\n25 event 04 over\n30 car_status=stopped door_zone=true",

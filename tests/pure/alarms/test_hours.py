@@ -111,6 +111,6 @@ def test_hours_count_at_an_event_too() -> None:
     night = Example(
         rule='when = \'reported("41") and during("00:00-01:00")\'',
         story="0 light=true\n3000 event 41\n3599 light=true\n3600 light=true",
-        answer="3000 raise\n3600 clear",
+        answer="3000 raise by device\n3600 clear by device",
     )
     assert answer_of(night) == written(night.answer)
