@@ -216,7 +216,7 @@ SHARP = {
         rule(id="odd", when="implausible", opens="ticket"),
         rule(id="top", when="surely(top_floor)", opens="notice"),
         rule(id="bottom", when="bottom_floor", for_="2s", opens="notice"),
-        rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", opens="notice"),
+        rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", clear_for="1s", opens="notice"),
         rule(id="slope", when='known(rate(load, "10s"))', clear="known(changed(car_position))", opens="notice"),
         rule(id="braked", when="brake == applied or clock_error < 0", opens="notice"),
     ),
