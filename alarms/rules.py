@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -96,6 +96,11 @@ def default_rules() -> RuleSet:
     folder = files("alarms") / "rules"
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
     return _load([(name, (folder / name).read_text(encoding="utf-8")) for name in names])
+
+
+def load_texts(texts: Iterable[tuple[str, str]]) -> RuleSet:
+    """The rules of several TOML texts, each with the name that stands for it in errors, as one set."""
+    return _load(list(texts))
 
 
 def _load(texts: list[tuple[str, str]]) -> RuleSet:
