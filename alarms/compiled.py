@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from alarms.checker import Term
+from alarms.language.checker import Term
 from alarms.program import Program, Truth, View, parameters
 from alarms.rules import LOUD, RuleSet
 from alarms.signals import Bools, Ints

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from alarms.checker import Term, Type
+from alarms.language.checker import Term, Type
 from alarms.signals import Bools, Column, Ints, Values
 
 

@@ -10,7 +10,8 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from alarms.rules import Rule, RuleSet, load_texts
+from alarms.language.reader import load_texts
+from alarms.rules import Rule, RuleSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Difference:
 
 def of_texts(texts: Iterable[tuple[str, str]]) -> RuleSet:
     """The set of (rule id, canonical text). The order counts: transitions of one moment come in it."""
-    return load_texts(texts)
+    return load_texts(list(texts))
 
 
 def lay_over(base: RuleSet, files: Sequence[tuple[str, str]]) -> RuleSet:

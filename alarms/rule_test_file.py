@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alarms.checker import enum_words
+from alarms.language.checker import enum_words
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, SAMPLE_DTYPE, Rows, unknown_samples
 from hoistway.errors import BadInput
 from hoistway.model import EVENT_CODE, SIGNAL, Kind, Signal, SignalType

@@ -12,12 +12,12 @@ from typing import Any, Final
 from alarms.engine import Engine
 from alarms.rule_test_file import Expected, RuleTest, TestFile, duration_ms
 from alarms.rules import RuleSet
-from alarms.signals import CLEAR, PROMOTE, RAISE, Batch, Transitions
+from alarms.signals import BY_DEVICE, BY_RULE, CHANGE, CLEAR, PROMOTE, RAISE, Batch, Transitions
 from hoistway.errors import BadInput
 from hoistway.model import Kind
 
-_WORD: Final = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", 4: "change"}
-_WITNESS: Final = {"rule": 1, "device": 2}
+_WORD: Final = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", CHANGE: "change"}
+_WITNESS: Final = {"rule": BY_RULE, "device": BY_DEVICE}
 _SLOT: Final = 0
 
 
@@ -104,7 +104,7 @@ def _fold(test: RuleTest, rules: RuleSet) -> dict[str, list[_Said]]:
     found.append(engine.tick(test.end_ms))
     said: dict[str, list[_Said]] = {}
     for row in Transitions.join(found):
-        details = {"demoted": row.demoted, "level": getattr(row, "level", 0), "witness": getattr(row, "witnesses", 1)}
+        details = {"demoted": row.demoted, "level": row.level, "witness": row.witnesses}
         details["start"] = row.hold_start - test.start_ms
         item = _Said(at_ms=row.at - test.start_ms, word=_WORD[row.kind], details=details)
         said.setdefault(rules[row.rule].id, []).append(item)

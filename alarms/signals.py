@@ -24,9 +24,17 @@ Column = npt.NDArray[Any]
 _FIELD: Final = {SignalType.BOOL: "<i1", SignalType.ENUM: "<i1", SignalType.NUMBER: "<f4", SignalType.LABEL: "<i2"}
 
 SAMPLE_DTYPE: Final = np.dtype(
-    [("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), *((item.name, _FIELD[item.type]) for item in SIGNALS)]
+    [
+        ("slot", "<i4"),
+        ("at", "<i8"),
+        ("received", "<i8"),
+        *((item.name, _FIELD[item.type]) for item in SIGNALS),
+        ("field_faults", "<i1"),
+        ("clock_error", "<f4"),
+    ]
 )
-"""slot of the lift; corrected device time and server time in ms; then every signal in the order of `hoistway.model.SIGNALS`."""
+"""slot of the lift; corrected device time and server time in ms; then every signal in the order of `hoistway.model.SIGNALS`; then how many
+fields of the sample could not be used, and by how many seconds its device's clock was behind."""
 
 EVENT_DTYPE: Final = np.dtype([("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), ("code", "<i2"), ("active", "<i1")])
 """`code` is the position in `hoistway.model.EVENT_CODES`; `active` 1 raised, 0 over."""
@@ -38,12 +46,27 @@ WHOLE: Final = np.dtype((np.void, SAMPLE_DTYPE.itemsize))
 """A sample row as one lump of bytes: numpy copies fields one by one, but lumps at once."""
 
 TRANSITION_DTYPE: Final = np.dtype(
-    [("slot", "<i4"), ("rule", "<i2"), ("kind", "<i1"), ("at", "<i8"), ("hold_start", "<i8"), ("demoted", "<i1")]
+    [
+        ("slot", "<i4"),
+        ("rule", "<i2"),
+        ("kind", "<i1"),
+        ("at", "<i8"),
+        ("hold_start", "<i8"),
+        ("demoted", "<i1"),
+        ("level", "<i1"),
+        ("witnesses", "<i1"),
+    ]
 )
 
 RAISE: Final = 1
 CLEAR: Final = 2
 PROMOTE: Final = 3
+CHANGE: Final = 4
+"""Of an alarm that stays active: more severe, or seen by another witness."""
+
+BY_RULE: Final = 1
+BY_DEVICE: Final = 2
+"""Bits of `witnesses`."""
 
 MOVING_M_S: Final = np.float32(0.05)
 """Faster than this counts as moving."""
@@ -56,6 +79,7 @@ def unknown_samples(count: int) -> Rows:
     rows = np.zeros(count, SAMPLE_DTYPE)
     for item in SIGNALS:
         rows[item.name] = np.nan if item.type is SignalType.NUMBER else -1
+    rows["clock_error"] = np.nan
     return rows
 
 
@@ -95,10 +119,12 @@ class Transition(NamedTuple):
 
     slot: int
     rule: int  # index in the rule set
-    kind: int  # RAISE, CLEAR or PROMOTE
+    kind: int  # RAISE, CLEAR, PROMOTE or CHANGE
     at: int
     hold_start: int
     demoted: bool
+    level: int  # highest level since the RAISE; 0 is the rule's own severity
+    witnesses: int  # BY_RULE, BY_DEVICE or both, since the RAISE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +137,8 @@ class Transitions:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Transition]:
-        for slot, rule, kind, at, hold_start, demoted in self.rows.tolist():
-            yield Transition(slot, rule, kind, at, hold_start, bool(demoted))
+        for slot, rule, kind, at, hold_start, demoted, level, witnesses in self.rows.tolist():
+            yield Transition(slot, rule, kind, at, hold_start, bool(demoted), level, witnesses)
 
     @classmethod
     def join(cls, parts: Iterable[Transitions]) -> Transitions:
@@ -154,11 +180,29 @@ def _door_closed(rows: Rows) -> Column:
     return closed
 
 
+def _implausible(rows: Rows) -> Column:
+    """The sample contradicts itself, or had fields that could not be used; never unknown."""
+    status, speed = np.ascontiguousarray(rows["car_status"]), np.ascontiguousarray(rows["speed"])
+    contradicts = (status >= 0) & ~np.isnan(speed) & ((status == 1) != (np.abs(speed) > MOVING_M_S))
+    flag, by_status = np.ascontiguousarray(rows["door_closed"]), _CLOSED_BY_STATUS[rows["door_status"]]
+    contradicts |= (flag >= 0) & (by_status >= 0) & (flag != by_status)
+    return (contradicts | (rows["field_faults"] > 0)).view(np.int8)
+
+
+def _clock_lag(rows: Rows) -> Column:
+    return ((rows["received"] - rows["at"]) / 1_000).astype(np.float32)
+
+
 _UNKNOWN_WORDS: Final = {item.name: item.unknown_value for item in SIGNALS if item.unknown_value is not None}
 _CLOSED_BY_STATUS: Final = np.full(256, -1, np.int8)  # a negative status counts from the end: unknown
 for _status in DoorStatus:
     if _status is not DoorStatus.UNKNOWN:
         _CLOSED_BY_STATUS[_status] = _status in {DoorStatus.CLOSED, DoorStatus.LOCKED}
-_DERIVED: Final = {"moving": _moving, "door_closed": _door_closed}
-DERIVED_FROM: Final = {"moving": ("car_status", "speed"), "door_closed": ("door_closed", "door_status")}
+_DERIVED: Final = {"moving": _moving, "door_closed": _door_closed, "implausible": _implausible, "clock_lag": _clock_lag}
+DERIVED_FROM: Final = {
+    "moving": ("car_status", "speed"),
+    "door_closed": ("door_closed", "door_status"),
+    "implausible": ("car_status", "speed", "door_closed", "door_status", "field_faults"),
+    "clock_lag": (),
+}
 """Raw signals behind an effective one, for evidence."""

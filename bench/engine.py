@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from alarms.engine import Engine
-from alarms.rules import default_rules
+from alarms.language.reader import default_rules
 from alarms.signals import Batch, unknown_samples
 
 LIFTS = 200_000

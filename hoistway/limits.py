@@ -53,6 +53,9 @@ QUARANTINE_ROWS = 1_000_000
 # --- fleet and rules ---
 FLEET = 1_000_000
 RULES = 500
+RULE_LEVELS = 4
+RULE_LIST = 32
+"""Ids or codes in one list of a rule."""
 FLOOR_LABELS = 30_000
 EXPRESSION_CHARS = 2_000
 EXPRESSION_DEPTH = 40

@@ -59,6 +59,11 @@ class SafetyChain(IntEnum):
     OPEN = 1
 
 
+class Brake(IntEnum):
+    APPLIED = 0
+    LIFTED = 1
+
+
 class OperationStatus(IntEnum):
     STOPPED = 0
     RUNNING = 1
@@ -183,6 +188,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     _number("people", "persons", 0, 200, "people counted in the car"),
     _enum("power", Power, "source of power", None),
     _enum("safety_chain", SafetyChain, "safety chain", None),
+    _enum("brake", Brake, "machine brake applied or lifted"),
     _number("temperature", "°C", -60, 150, "machine-room temperature", None),
     _number("vibration", "m/s²", 0, 100, "vibration, root mean square", None),
     _bool("light", "car light is on"),

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from alarms.rules import default_rules
+from alarms.language.reader import default_rules
 from hoistway.clock import STEP_MS, ServerClock
 from hoistway.embedded.probe import speaks_mqtt5
 from hoistway.errors import Fenced

@@ -8,11 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
+from alarms.language.reader import default_rules
 from alarms.rule_sets import lay_over
 from alarms.rule_test_file import TestFile, parse
 from alarms.rule_tests import describe
 from alarms.rule_tests import run as run_tests
-from alarms.rules import RuleSet, default_rules
+from alarms.rules import RuleSet
 from hoistway.cli.common import err, fail, out
 from hoistway.errors import BadInput, HoistwayError, RuleError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from alarms.rules import default_rules, load
+from alarms.language.reader import default_rules, load
 from hoistway import limits
 from hoistway.clock import ServerClock
 from hoistway.errors import Fenced

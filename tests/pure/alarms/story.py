@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from alarms.engine import Engine
-from alarms.rules import RuleSet, default_rules
+from alarms.language.reader import default_rules
+from alarms.rules import RuleSet
 from alarms.signals import (
     CLEAR,
     CONTACT_DTYPE,

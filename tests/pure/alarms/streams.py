@@ -11,7 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from alarms.engine import Engine
-from alarms.rules import Rule, RuleSet, default_rules, load
+from alarms.language.reader import default_rules, load
+from alarms.rules import Rule, RuleSet
 from alarms.signals import (
     CLEAR,
     CONTACT_DTYPE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alarms.rules import default_rules
+from alarms.language.reader import default_rules
 from hoistway.model import Opens
 from tests.pure.alarms.story import Story
 

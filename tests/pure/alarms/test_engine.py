@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from alarms.engine import Engine
-from alarms.rules import default_rules, load
+from alarms.language.reader import default_rules, load
 from alarms.signals import (
     CONTACT_DTYPE,
     EVENT_DTYPE,

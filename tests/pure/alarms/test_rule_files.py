@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alarms.checker import condition
-from alarms.language import Source
+from alarms.language.checker import condition
+from alarms.language.reader import default_rules, load
+from alarms.language.syntax import Source
 from alarms.program import Program, View
-from alarms.rules import default_rules, load
 from alarms.signals import columns, unknown_samples
 from hoistway.errors import RuleError
 from hoistway.model import SIGNALS, Kind

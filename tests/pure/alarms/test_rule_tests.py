@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from alarms.language.reader import default_rules
 from alarms.rule_sets import difference, lay_over, text_diff
 from alarms.rule_test_file import parse
 from alarms.rule_tests import Outcome, describe, run
-from alarms.rules import default_rules
 from hoistway.cli import app
 from hoistway.errors import BadInput, RuleError
 

@@ -1,6 +1,6 @@
 """Where the values of a rule file stand, because tomllib does not say. Expects text that tomllib has accepted.
 
-Only what rule files need: `[[rule]]` headers and `key = value` lines. Every character of a string value gets its line and column, so
+Only what rule files need: `[[rule]]` and `[[rule.level]]` headers and `key = value` lines. Every character of a string value gets its line and column, so
 that an error inside an expression points at the file, not at the string.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
-_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]")
+_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*(?:\.[ \t]*(level)[ \t]*)?\]\]")
 _KEY: Final = re.compile(r"[ \t]*([A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')[ \t]*=[ \t]*")
 _ESCAPE_LENGTH: Final = {"u": 6, "U": 10, "x": 4}
 
@@ -29,21 +29,24 @@ class Value:
 class Block:
     header: Place
     values: dict[str, Value] = field(default_factory=dict)
+    levels: list[Block] = field(default_factory=list)
 
 
 def blocks(text: str) -> list[Block]:
     """One block for each `[[rule]]`, in order."""
     text = text.replace("\r\n", "\n")
     found: list[Block] = []
+    current: Block | None = None
     position, line = 0, 1
     while position < len(text):
         end = text.find("\n", position)
         end = len(text) if end < 0 else end
         if match := _HEADER.match(text, position, end):
-            found.append(Block(header=(line, match.end() - position - len(match.group().lstrip()) + 1)))
-        elif found and (match := _KEY.match(text, position, end)):
+            current = Block(header=(line, match.end() - position - len(match.group().lstrip()) + 1))
+            (found[-1].levels if match[1] and found else found).append(current)
+        elif current and (match := _KEY.match(text, position, end)):
             value, stop = _value(text, match, position, line)
-            found[-1].values.setdefault(match.group(1).strip("\"'"), value)
+            current.values.setdefault(match.group(1).strip("\"'"), value)
             line += text.count("\n", position, stop)
             end = text.find("\n", stop)
             end = len(text) if end < 0 else end

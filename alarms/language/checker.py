@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from alarms.language import Among, Binary, Call, Node, Number, Prefix, Source, Text, Word, parse
+from alarms.language.syntax import Among, Binary, Call, Node, Number, Prefix, Source, Text, Word, parse
+from alarms.language.times import DURATION_MAX_MS, duration_ms, spans
 from alarms.signals import EVENT_INDEX
 from hoistway.model import EVENT_CODE, SIGNAL, SIGNALS, Kind, Signal, SignalType
 
@@ -47,7 +48,22 @@ _TYPE: Final = {
     SignalType.NUMBER: Type.NUMBER,
     SignalType.LABEL: Type.LABEL,
 }
-FUNCTIONS: Final = ("reported", "known", "unknown", "surely", "possibly", "abs", "holding", "param")
+FUNCTIONS: Final = (
+    "reported", "known", "unknown", "surely", "possibly", "abs", "holding", "param", "during", "changed", "age", "count", "rate",
+    "since_reported",
+)  # fmt: skip
+REMEMBERING: Final = frozenset({"changed", "age", "count", "rate", "since_reported"})
+"""Operations whose value depends on records before this one."""
+DERIVED: Final[dict[str, tuple[Type, Kind | None]]] = {
+    "moving": (Type.BOOL, Kind.LIFT),
+    "implausible": (Type.BOOL, None),
+    "clock_error": (Type.NUMBER, None),
+    "clock_lag": (Type.NUMBER, None),
+}
+"""Signals that no device sends: worked out from the sample."""
+FLOORS: Final = ("top_floor", "bottom_floor")
+COUNT_STEPS: Final = 10
+"""`count` cuts its window into so many steps."""
 _WORDS: Final = frozenset(member.name.lower() for signal in SIGNALS if signal.values for member in signal.values)
 _COMPARE: Final = {"<": ("less", False), "<=": ("at_most", False), ">": ("less", True), ">=": ("at_most", True)}
 _ARITHMETIC: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
@@ -97,9 +113,13 @@ class _Checker:
 
     def _word(self, node: Word) -> Term:
         name = node.name
-        if name == "moving":
+        if name in DERIVED:
+            kind_of_value, kind = DERIVED[name]
+            self._for_kind(kind, name, node.offset)
+            return Term("signal", kind_of_value, value=name)
+        if name in FLOORS:
             self._for_kind(Kind.LIFT, name, node.offset)
-            return Term("signal", Type.BOOL, value=name)
+            return Term("floor", Type.BOOL, (Term("signal", Type.LABEL, value="car_position"),), name)
         if name == "link_lost":
             self._only_silent(name, node.offset)
             return Term("link_lost", Type.BOOL)
@@ -179,6 +199,12 @@ class _Checker:
             "abs": lambda call: Term("absolute", Type.NUMBER, (self._single(call, Type.NUMBER),)),
             "holding": self._holding,
             "param": self._param,
+            "during": self._during,
+            "changed": self._changed,
+            "age": lambda call: Term("age", Type.NUMBER, (self._remembered(call, 1, Type.BOOL),)),
+            "count": lambda call: self._windowed(call, Type.BOOL, COUNT_STEPS),
+            "rate": lambda call: self._windowed(call, Type.NUMBER, 1),
+            "since_reported": self._since,
         }
         if node.name not in makers:
             raise self._source.error(
@@ -206,13 +232,60 @@ class _Checker:
         return node.value
 
     def _reported(self, call: Call) -> Term:
+        return Term("reported", Type.BOOL, value=self._code(call))
+
+    def _since(self, call: Call) -> Term:
+        self._not_silent(call)
+        return Term("since_reported", Type.NUMBER, value=self._code(call))
+
+    def _code(self, call: Call) -> int:
         self._count(call, 1, 1, "one event code in quotes")
         code = self._text(call.arguments[0], "an event code")
         if code not in EVENT_INDEX:
             known = ", ".join(EVENT_INDEX)
             raise self._source.error(f"unknown event code {code!r}; expected one of {known}", call.arguments[0].offset)
         self._for_kind(EVENT_CODE[code].kind, f"event code {code}", call.arguments[0].offset)
-        return Term("reported", Type.BOOL, value=EVENT_INDEX[code])
+        return EVENT_INDEX[code]
+
+    def _during(self, call: Call) -> Term:
+        self._count(call, 1, 1, "hours in quotes")
+        found = spans(self._text(call.arguments[0], "hours"))
+        if found is None:
+            raise self._source.error(
+                'not hours; expected "22:00-06:00" or "mon-fri 07:30-17:00", several parted by ;',
+                call.arguments[0].offset,
+            )
+        return Term("during", Type.BOOL, value=found)
+
+    def _not_silent(self, call: Call) -> None:
+        if self._silent:
+            raise self._source.error(
+                f"{call.name}() remembers records, and silence has none; expected a rule without silent_for",
+                call.offset,
+            )
+
+    def _changed(self, call: Call) -> Term:
+        self._not_silent(call)
+        self._count(call, 1, 1, "one signal")
+        term = self._term(call.arguments[0])
+        if term.op != "signal":
+            raise self._source.error("changed() watches one signal; expected its name", _start(call.arguments[0]))
+        return Term("changed", Type.BOOL, (term,))
+
+    def _remembered(self, call: Call, arguments: int, wanted: Type) -> Term:
+        self._not_silent(call)
+        expected = {1: f"{wanted}", 2: f'{wanted} and a window in quotes, as "10m"'}[arguments]
+        self._count(call, arguments, arguments, expected)
+        return self.expect(call.arguments[0], wanted)
+
+    def _windowed(self, call: Call, wanted: Type, least_s: int) -> Term:
+        term = self._remembered(call, 2, wanted)
+        window = duration_ms(self._text(call.arguments[1], "a window"))
+        if window is None or window % 1_000 or not least_s * 1_000 <= window <= DURATION_MAX_MS:
+            raise self._source.error(
+                f'not a window; expected whole seconds from "{least_s}s" to "720h"', _start(call.arguments[1])
+            )
+        return Term(call.name, Type.NUMBER, (term,), window)
 
     def _holding(self, call: Call) -> Term:
         self._only_silent("holding()", call.offset)
@@ -247,5 +320,5 @@ def _start(node: Node) -> int:
 
 
 def _nearest(name: str) -> str:
-    names = [signal.name for signal in SIGNALS] + ["moving"]
+    names = [*(signal.name for signal in SIGNALS), *DERIVED, *FLOORS]
     return max(names, key=lambda item: len(set(item) & set(name)) - abs(len(item) - len(name)))
