@@ -36,14 +36,14 @@ def lay_over(base: RuleSet, files: Sequence[tuple[str, str]]) -> RuleSet:
 
     Raises RuleError with the place in the file. References to rules of `base`, as in `holding`, are good.
     """
-    fresh = [rule_id for _, text in files for rule_id in _ids(text)]
+    fresh = [rule_id for _, text in files for rule_id in ids(text)]
     others = [(rule.id, rule.text) for rule in base if rule.id not in fresh]
     by_id = {rule.id: rule for rule in load_texts([*files, *others])}
     order = dict.fromkeys([*(rule.id for rule in base), *fresh])
     return of_texts((rule_id, by_id[rule_id].text) for rule_id in order)
 
 
-def _ids(text: str) -> list[str]:
+def ids(text: str) -> list[str]:
     """The ids that a file names; none where it is no TOML, which the loading says better."""
     try:
         tables = tomllib.loads(text).get("rule", [])
