@@ -52,6 +52,12 @@ def ids(text: str) -> list[str]:
     return [str(table.get("id")) for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
 
 
+def disabled(rule: Rule) -> str:
+    """The rule's text with `enabled = false`: checked and listed, not run."""
+    lines = [line for line in rule.text.splitlines() if not line.startswith("enabled =")]
+    return "\n".join([lines[0], "enabled = false", *lines[1:]]) + "\n"
+
+
 def difference(before: RuleSet, after: RuleSet) -> Difference:
     """Which rules are new, other or gone."""
     old, new = ({rule.id: rule.version for rule in rules} for rules in (before, after))
