@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from hoistway.cli import access, device, lifts, parts, rule_sets, rules, simulate, state, up
+from hoistway.cli import access, alarms, device, lifts, parts, rule_sets, rules, simulate, state, up
 from hoistway.errors import HoistwayError
 
 app: Final = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(state.app, name="state", help="The state folder of `hoistway up`."
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
+app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)
 app.add_typer(rules.app, name="rules", help="The rules that make alarms of telemetry.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import cast
 
 from alarms.rule_sets import ids, lay_over, of_texts, text_diff
 from alarms.rules import RuleSet
 from hoistway.errors import BadInput
+from hoistway.rulebook.reach import closure
 
 PRODUCT = "hoistway"
 """The author of what came with the program."""
@@ -56,9 +56,7 @@ class Published:
         texts = self._texts(Mode.SHADOW)
         if not texts:
             return RuleSet(rules=(), terms=())
-        whole = lay_over(self.live, texts)
-        wanted = _with_named(whole, self.shadow_ids)
-        return of_texts((rule.id, rule.text) for rule in whole if rule.id in wanted)
+        return closure(lay_over(self.live, texts), self.shadow_ids)
 
     @property
     def shadow_ids(self) -> frozenset[str]:
@@ -66,24 +64,6 @@ class Published:
 
     def _texts(self, mode: Mode) -> list[tuple[str, str]]:
         return [(entry.rule_id, entry.text) for entry in self.entries if entry.mode is mode]
-
-
-def _with_named(rules: RuleSet, ids: frozenset[str]) -> set[str]:
-    """`ids` and all rules that they name in `holding` or `shielded_by`, directly or by another."""
-    wanted: set[str] = set()
-    waiting = list(ids)
-    while waiting:
-        rule_id = waiting.pop()
-        if rule_id in wanted:
-            continue
-        wanted.add(rule_id)
-        index = rules.index(rule_id)
-        waiting += rules[index].shielded_by
-        for term in rules.terms[index].all():
-            for part in term.walk():
-                if part.op == "holding":
-                    waiting += cast("tuple[str, ...]", part.value)
-    return wanted
 
 
 def of_product(product: RuleSet) -> tuple[Entry, ...]:
