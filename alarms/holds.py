@@ -1,0 +1,192 @@
+"""The running holds of every lift: for each its start and when its condition was last true. Knows no rule.
+
+A lift with up to four holds has a small row of cells; one with more has a wide row, a cell for each column. A lift without holds has
+neither, so that a quiet fleet costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from alarms.signals import Bools, Ints
+from alarms.words import Words
+
+CELLS: Final = 4
+
+
+@dataclass(slots=True)
+class Cells:
+    """Holds of some lifts, as (lifts, cells); a cell of column -1 is empty."""
+
+    column: Ints
+    start: Ints
+    true_at: Ints
+    bit: Words  # of each cell's column, (lifts, cells, words); 0 of an empty cell
+
+    def united(self, those: Bools) -> Words:
+        """The set of the columns of some cells, by lift."""
+        some = np.where(those[:, :, None], self.bit, np.uint64(0))
+        found: Words = some[:, 0].copy()
+        for cell in range(1, some.shape[1]):
+            found |= some[:, cell]
+        return found
+
+    def member(self, words: Words) -> Bools:
+        """Which cells' columns are in the set of their lift."""
+        common = self.bit & words[:, None]
+        return common[:, :, 0] != 0 if common.shape[2] == 1 else np.asarray(common.any(axis=2))
+
+
+class _Rows:
+    """Rows of one width, handed out and taken back; row 0 is nobody's."""
+
+    def __init__(self, width: int) -> None:
+        self.column = np.full((1, width), -1, np.int16)
+        self.times = np.zeros((1, 2, width), np.int64)
+        self._free: list[int] = []
+
+    def take(self, count: int) -> npt.NDArray[np.int64]:
+        short = count - len(self._free)
+        if short > 0:
+            old = len(self.column)
+            more = max(short, old // 4, 16)
+            width = self.column.shape[1]
+            self.column = np.concatenate([self.column, np.full((more, width), -1, np.int16)])
+            self.times = np.concatenate([self.times, np.zeros((more, 2, width), np.int64)])
+            self._free.extend(range(old + more - 1, old - 1, -1))
+        taken = self._free[-count:]
+        del self._free[-count:]
+        return np.array(taken, np.int64)
+
+    def give(self, rows: Ints) -> None:
+        self.column[rows] = -1
+        self._free.extend(rows.tolist())
+
+    @property
+    def nbytes(self) -> int:
+        return self.column.nbytes + self.times.nbytes
+
+
+class Holds:
+    """Rows of cells by slot."""
+
+    def __init__(self, bit: Words) -> None:
+        """`bit`: the set of each single column, the last one empty."""
+        self._bit = bit
+        self.row = np.zeros(0, np.int32)  # 0 none, positive a small row, negative a wide one
+        self._small, self._wide = _Rows(CELLS), _Rows(max(1, len(bit) - 1))
+
+    def grow(self, more: int) -> None:
+        self.row = np.concatenate([self.row, np.zeros(more, np.int32)])
+
+    @property
+    def nbytes(self) -> int:
+        return self.row.nbytes + self._small.nbytes + self._wide.nbytes
+
+    def wide(self, slots: Ints) -> Bools:
+        """Which of the slots have more holds than a small row takes; not to be mixed with others in one call."""
+        return self.row[slots] < 0
+
+    def cells(self, slots: Ints) -> Cells:
+        """The holds of slots that are all wide or all not."""
+        rows = self.row[slots]
+        kind = self._wide if len(rows) and rows[0] < 0 else self._small
+        place = np.abs(rows)
+        times, column = kind.times[place], kind.column[place]
+        return Cells(column=column.astype(np.int64), start=times[:, 0], true_at=times[:, 1], bit=self._bit[column])
+
+    def touch(self, slots: Ints, cells: Cells) -> None:
+        """Write back cells of which only times have changed."""
+        rows = self.row[slots]
+        kind = self._wide if len(rows) and rows[0] < 0 else self._small
+        some = np.flatnonzero(rows)
+        kind.times[np.abs(rows[some]), 1] = cells.true_at[some]
+
+    def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints]) -> None:
+        """Keep some cells and add holds (row of `slots`, column, start)."""
+        self.touch(slots, cells)
+        moved = (kept != (cells.column >= 0)).any(axis=1)
+        moved[fresh[0]] = True
+        changed = np.flatnonzero(moved)
+        if not changed.size:
+            return
+        row, column, start = fresh
+        slots, kept = slots[changed], kept[changed]
+        row = np.searchsorted(changed, row)
+        count = kept.sum(axis=1) + np.bincount(row, minlength=len(slots))
+        if kept.shape[1] == CELLS and count.max() <= CELLS:
+            self._put_small(slots, cells.column[changed], kept, (row, column, start), count)
+            return
+        old, cell = np.nonzero(kept)
+        self.lay(
+            slots,
+            np.concatenate([old, row]),
+            np.concatenate([cells.column[changed][old, cell], column]),
+            np.concatenate([cells.start[changed][old, cell], start]),
+            np.concatenate([cells.true_at[changed][old, cell], start]),
+        )
+
+    def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: tuple[Ints, Ints, Ints], count: Ints) -> None:
+        """Lifts that had a small row or none, and will have one or none."""
+        rows = self.row[slots].astype(np.int64)
+        idle = np.flatnonzero((rows > 0) & (count == 0))
+        if idle.size:
+            self._small.give(rows[idle])
+            rows[idle] = 0
+        new = np.flatnonzero((rows == 0) & (count > 0))
+        if new.size:
+            rows[new] = self._small.take(len(new))
+        self.row[slots] = rows
+        held = np.flatnonzero(rows)
+        self._small.column[rows[held]] = np.where(kept[held], column[held], -1)
+        row, column, start = fresh
+        if len(row):
+            empty = np.argsort(kept[row], axis=1, kind="stable")
+            cell = empty[np.arange(len(row)), _ordinal(row)]
+            self._small.column[rows[row], cell] = column
+            self._small.times[rows[row], 0, cell] = self._small.times[rows[row], 1, cell] = start
+
+    def lay(self, slots: Ints, row: Ints, column: Ints, start: Ints, true_at: Ints) -> None:
+        """All holds of some slots, as parallel arrays: row of `slots`, column, start, last true."""
+        order = np.argsort(row, kind="stable")
+        row, column, start, true_at = row[order], column[order], start[order], true_at[order]
+        old = self.row[slots].astype(np.int64)
+        self._small.give(old[old > 0])
+        self._wide.give(-old[old < 0])
+        count = np.bincount(row, minlength=len(slots))
+        self.row[slots] = 0
+        for kind, who, sign in (
+            (self._small, (count > 0) & (count <= CELLS), 1),
+            (self._wide, count > CELLS, -1),
+        ):
+            mine = np.flatnonzero(who)
+            if not mine.size:
+                continue
+            self.row[slots[mine]] = sign * kind.take(len(mine))
+            inside = np.flatnonzero(who[row])
+            place = np.abs(self.row[slots[row[inside]]])
+            cell = _ordinal(row[inside]) if sign > 0 else column[inside]
+            kind.column[place, cell] = column[inside]
+            kind.times[place, 0, cell], kind.times[place, 1, cell] = start[inside], true_at[inside]
+
+    def listed(self, slots: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """All holds of some slots: row of `slots`, column, start, last true; by row, then column."""
+        parts = []
+        for who in (~self.wide(slots), self.wide(slots)):
+            mine = np.flatnonzero(who)
+            cells = self.cells(slots[mine])
+            row, cell = np.nonzero(cells.column >= 0)
+            parts.append((mine[row], cells.column[row, cell], cells.start[row, cell], cells.true_at[row, cell]))
+        row, column, start, true_at = (np.concatenate(item) for item in zip(*parts, strict=True))
+        order = np.lexsort((column, row))
+        return row[order], column[order], start[order], true_at[order]
+
+
+def _ordinal(row: Ints) -> Ints:
+    """Which occurrence of its value each one is; equal values stand together."""
+    opening = np.flatnonzero(np.diff(row, prepend=-1) != 0)
+    return np.arange(len(row)) - np.repeat(opening, np.diff(np.append(opening, len(row))))
