@@ -84,9 +84,14 @@ def rule_diff(before: Rule | None, after: Rule | None, *, names: tuple[str, str]
     rule = after or before
     if rule is None:
         return ""
-    old, new = (item.text.splitlines(keepends=True) if item else [] for item in (before, after))
     from_name, to_name = (
         f"{name}/{rule.id}@{item.version}" if item else "/dev/null"
         for name, item in zip(names, (before, after), strict=True)
     )
-    return "".join(difflib.unified_diff(old, new, from_name, to_name, n=20))
+    return diff_of_texts(*(item.text if item else "" for item in (before, after)), names=(from_name, to_name))
+
+
+def diff_of_texts(before: str, after: str, *, names: tuple[str, str]) -> str:
+    """A unified diff of two canonical texts."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, *names, n=20))

@@ -92,7 +92,12 @@ def _fold(test: RuleTest, rules: RuleSet) -> dict[str, list[_Said]]:
     engine = Engine(rules, capacity=1)
     engine.listening(test.start_ms)
     engine.set_fleet(
-        [_SLOT], [test.kind is Kind.ESCALATOR], [test.rated_speed], {_SLOT: test.parameters}, enrolled=test.start_ms
+        [_SLOT],
+        [test.kind is Kind.ESCALATOR],
+        [test.rated_speed],
+        {_SLOT: test.parameters},
+        enrolled=test.start_ms,
+        floors=[(0, len(test.floors) - 1)],
     )
     found: list[Transitions] = []
     before = -1

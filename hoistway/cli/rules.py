@@ -14,7 +14,7 @@ from alarms.rule_test_file import TestFile, parse
 from alarms.rule_tests import describe
 from alarms.rule_tests import run as run_tests
 from alarms.rules import RuleSet
-from hoistway.cli.common import err, fail, out
+from hoistway.cli.common import err, fail
 from hoistway.errors import BadInput, HoistwayError, RuleError
 
 app = typer.Typer(help="The rules that make alarms of telemetry.", no_args_is_help=True)
@@ -41,11 +41,11 @@ def check_files(rule_files: RuleFiles) -> None:
             base = lay_over(base, [(path.name, read_text(path))])
         except RuleError as error:
             wrong += 1
-            out.print(f"{path}:{error.line}:{error.column}: rule {error.rule!r}: {error.message}", markup=False)
+            typer.echo(f"{path}:{error.line}:{error.column}: rule {error.rule!r}: {error.message}")
         except HoistwayError as error:
             fail(error)
         else:
-            out.print(f"{path}: well", markup=False, highlight=False)
+            typer.echo(f"{path}: well")
     raise typer.Exit(1 if wrong else 0)
 
 
