@@ -171,7 +171,7 @@ class Fold:
         slots, received = slots[fresh], received[fresh]
         order = np.argsort(received, kind="stable")
         first, place = np.unique(slots[order], return_index=True)
-        times = received[order][place]
+        times = received[order][place] // TICK_MS * TICK_MS
         self._met[first] = True
         for time in np.unique(times).tolist():
             lifts = [self._lifts[slot] for slot in first[times == time].tolist()]
