@@ -4,9 +4,10 @@ import { mayAct } from "./boot.js";
 import { html } from "./html.js";
 import { t, tOr } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
-import { Limit, Tags } from "./list.js";
+import { Limit } from "./list.js";
 import { isUnhandled, mayBeTrapped } from "./order.js";
 import { pending } from "./store.js";
+import { Tags } from "./tags.js";
 import { duration, moment, now } from "./time.js";
 import { place } from "./words.js";
 
@@ -59,6 +60,7 @@ export function CaseHead({ row, gone }) {
     </header>
     ${gone && html`<p class="gone">${t("detail.gone")}</p>`}
     ${trapped && html`<${Limit} row=${row} />`}
+    ${row.reported_by_device && trapped && html`<p class="note abnormal">${t("list.device_reported")}</p>`}
     ${row.device_says_clear_at && trapped && html`<p class="note">${t("list.device_clear")} · ${moment(row.device_says_clear_at)}</p>`}
     ${row.contact_lost_at && html`<p class="note abnormal">${t("list.contact_lost")} · ${moment(row.contact_lost_at)}</p>`}
     <${Steps} row=${row} />
