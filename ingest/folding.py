@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alarms.engine import Engine
+from alarms.language.times import UTC, Zone
 from alarms.rules import RuleSet
 from alarms.signals import CHANGE, CLEAR, PROMOTE, RAISE, Batch, Transitions
 from hoistway.rulebook import Published
@@ -35,8 +36,9 @@ class ShadowLine:
 class Folding:
     """Live engine and shadow engine as one."""
 
-    def __init__(self, rules: RuleSet, *, capacity: int) -> None:
-        self.live = Engine(rules, capacity=capacity)
+    def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC) -> None:
+        self._zone = zone
+        self.live = Engine(rules, capacity=capacity, zone=zone)
         self.rule_set: int | None = None  # the number of the set; None: rules of no set
         self._shadow: Engine | None = None
         self._shadow_ids: frozenset[str] = frozenset()
@@ -50,9 +52,9 @@ class Folding:
 
     def begin_with(self, published: Published) -> None:
         """The rules of a fresh engine, before anything was folded or restored."""
-        self.live = Engine(published.live, capacity=1_024)
+        self.live = Engine(published.live, capacity=1_024, zone=self._zone)
         self.rule_set, self._shadow_ids = published.number, published.shadow_ids
-        self._shadow = Engine(published.shadow, capacity=1_024) if self._shadow_ids else None
+        self._shadow = Engine(published.shadow, capacity=1_024, zone=self._zone) if self._shadow_ids else None
 
     def replace_rules(self, published: Published) -> Transitions:
         """Go on with another set: answers the CLEARs of alarms whose rule is gone or another, with indexes of the old set."""
@@ -62,7 +64,7 @@ class Folding:
             rules = self._shadow.rules
             self._note(self._shadow.replace_rules(shadow), rules)
         elif published.shadow_ids:
-            self._shadow = Engine(shadow, capacity=1)
+            self._shadow = Engine(shadow, capacity=1, zone=self._zone)
             self._shadow.restore(self.live.snapshot(), shadow)
         self.rule_set, self._shadow_ids = published.number, published.shadow_ids
         if not self._shadow_ids:

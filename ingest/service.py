@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from alarms.language.times import UTC as UTC_ZONE
+from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from alarms.signals import Transitions
 from hoistway import limits, rulebook
@@ -63,9 +65,11 @@ class Ingest:
         source: Source,
         rules: RuleSet,
         clock: ServerClock,
+        zone: Zone = UTC_ZONE,
     ) -> None:
         self._database, self._writer, self._source, self._rules, self._clock = database, writer, source, rules, clock
         self.partition: Final = writer.partition
+        self._zone = zone  # of the city: the hours that rules name
         self._directory = Directory()
         self._reset()
         self._deaf = True
@@ -80,7 +84,7 @@ class Ingest:
 
     def _reset(self) -> None:
         self._memory = Memory()
-        self._engine = Folding(self._rules, capacity=1_024)
+        self._engine = Folding(self._rules, capacity=1_024, zone=self._zone)
         self._assembler = Assembler(self._directory, self._memory)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
@@ -190,6 +194,7 @@ class Ingest:
             [lift.escalator for lift in lifts],
             [lift.rated_speed_m_s or float("nan") for lift in lifts],
             {lift.id: lift.parameters for lift in lifts if lift.parameters},
+            floors=[self._directory.ends(lift) for lift in lifts],
         )
 
     # --- the loop ---

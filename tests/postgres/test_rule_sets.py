@@ -17,6 +17,7 @@ from hoistway.clock import ServerClock
 from hoistway.errors import BadInput, Conflict, RuleError
 from hoistway.rulebook import Mode, shelf
 from hoistway.store import Database
+from hoistway.zone import zone_table
 from ingest.service import Ingest
 from ingest.writer import Writer
 from tests.support.feed import TRAPPED, HandSource, message, sample
@@ -324,3 +325,21 @@ async def test_the_command_shows_publishes_and_rolls_back(city: City, tmp_path: 
     assert (await rules("diff", "1", "4"))[0] == 0
     code, text = await rules("show")
     assert (code, "back to set 1" in text) == (0, True)
+
+
+async def test_the_floor_table_and_the_city_s_hours_reach_the_rules(city: City) -> None:
+    """`top_floor` is the register's last floor, and `during` is the time of the city that ingest was given."""
+    await city.database.execute(
+        "update lift set floors = array['B1', '1', '9'], updated_at = clock_timestamp() where id = $1", city.lift_id
+    )
+    top = WARM.replace("temperature > 40", "top_floor")
+    morning = WARM.replace('"warm"', '"morning"').replace("temperature > 40", "during('16:00-17:00')")
+    await city.publish(top + morning)
+    city.ingest._zone = zone_table("Asia/Shanghai")
+    city.ingest._reset()
+    await city.ingest._recover()
+    await city.look()
+    await city.say(car_position="1")
+    assert [rule for rule, _, _ in await city.alarms()] == ["morning"], "2027-01-15 08:00 UTC"
+    await city.say(1, car_position="9")
+    assert [rule for rule, _, _ in await city.alarms()] == ["morning", "warm"]
