@@ -82,6 +82,8 @@ CHANGE_HOURS = 24
 READY_DATA_AGE_S = 120
 """With devices enrolled, older data makes the api not ready."""
 COMMENT_CHARS = 2_000
+BACKTESTS_WAITING = 20
+"""Backtests that wait or run; a further one is refused with 429."""
 HISTORY_POINTS = 20_000
 SESSION_HOURS = 12
 LOGIN_LINK_MINUTES = 30
