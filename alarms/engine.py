@@ -17,7 +17,7 @@ from alarms.fold import fold
 from alarms.language.times import UTC, Zone
 from alarms.machine import Sink
 from alarms.rules import RuleSet
-from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Transitions, columns
+from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Ints, Transitions, columns
 from alarms.state import ACTIVE, JUDGED, State
 from alarms.words import chosen, listed
 from hoistway.errors import OurFault
@@ -140,6 +140,24 @@ class Engine:
         slots = np.flatnonzero(self.state.alive | self.state.busy)
         machine.schedule(self.state, self.compiled, slots)
         return lapsed
+
+    def lift_states(self, slots: Ints) -> bytes:
+        """What some lifts are, for `take_lift_states` of an engine with the same rules; silence apart."""
+        part, places = State(self.compiled, size=len(slots)), np.arange(len(slots))
+        part.know(self.state, slots, places)
+        part.take(self.state, slots, places)
+        part.alive[:] = True  # so that all are written
+        head = np.concatenate([[len(slots)], slots]).astype("<i4").tobytes()
+        return head + snapshot.write(part, self._now)
+
+    def take_lift_states(self, blob: bytes) -> Ints:
+        """Take over what `lift_states` gave; answers the slots."""
+        count = int(np.frombuffer(blob, "<i4", 1)[0])
+        slots = np.frombuffer(blob, "<i4", count, 4).astype(np.int64)
+        part, _, _ = snapshot.read(blob[4 * (count + 1) :], self.compiled)
+        self.state.take(part, np.arange(count), slots)
+        machine.schedule(self.state, self.compiled, slots)
+        return slots
 
     def evidence(self, slot: int, rule_index: int) -> dict[str, Any]:
         """The last known values of the signals that a rule names, raw and derived, with their times; plain JSON values."""

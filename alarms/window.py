@@ -101,6 +101,7 @@ class Window:
             tuple[int, int], Transition
         ] = {}  # by lift and rule, what raised an alarm that the base still has
         self.waiting: set[int] = set()  # lifts that a late record was heard of
+        self._floor: dict[int, int] = {}  # lifts whose base is newer than the others'
         self._front = _Front(self.live.state.clock)
 
     def _all(self, state: State) -> None:
@@ -140,18 +141,45 @@ class Window:
         """Which samples and which events are older than something that their lift has told, taken in their order."""
         return self._front.behind(records)
 
-    def late(self, records: Records) -> Records:
-        """Take in late records; answers those that lie before the base and cannot be folded again here."""
-        samples, events = records.samples["at"] > self.base_at, records.events["at"] > self.base_at
+    def late(self, records: Records) -> tuple[Bools, Bools]:
+        """Take in late records; answers which samples and events lie before the base and cannot be folded again here."""
+        samples, events = (part["at"] > self._base_of(part["slot"]) for part in (records.samples, records.events))
         inside = records.some(samples, events)
         self._keep(inside)
         self.waiting.update(inside.slots().tolist())
-        return records.some(~samples, ~events)
+        return ~samples, ~events
 
-    def refold(self, now: int) -> Refolded:
-        """Fold again the lifts that wait, up to the tick `now`; no record that is older may come in order later."""
-        lifts = np.array(sorted(self.waiting), np.int64)
-        self.waiting.clear()
+    def _base_of(self, slots: Ints) -> Ints:
+        """Up to when the base has folded everything, by lift."""
+        if not self._floor:
+            return np.full(len(slots), self.base_at)
+        return np.array([max(self.base_at, self._floor.get(slot, self.base_at)) for slot in slots.tolist()], np.int64)
+
+    def take_over(self, blob: bytes) -> None:
+        """What a refold before a restart had made of some lifts. What came before it is not folded again."""
+        lifts = self.live.take_lift_states(blob)
+        self._base.state.know(self.live.state, lifts, lifts)
+        self._base.state.take(self.live.state, lifts, lifts)
+        gone = set(lifts.tolist())
+        self._floor.update(zip(lifts.tolist(), self.live.state.clock[lifts].tolist(), strict=True))
+        self._log = [
+            part.some(~np.isin(part.samples["slot"], lifts), ~np.isin(part.events["slot"], lifts)) for part in self._log
+        ]
+        self._said = {lift: said for lift, said in self._said.items() if lift not in gone}
+        self._raised = {key: item for key, item in self._raised.items() if key[0] not in gone}
+        self.waiting -= gone
+
+    def take_lift(self, present: Engine, lift: int) -> bytes:
+        """Make a lift what slot 0 of another engine is, and begin anew with it; answers what `take_over` takes after a restart."""
+        self.live.state.take(present.state, np.array([0]), np.array([lift]))
+        blob = self.live.lift_states(np.array([lift], np.int64))
+        self.take_over(blob)
+        return blob
+
+    def refold(self, now: int, *, most: int = 2**31) -> Refolded:
+        """Fold again the lifts that wait, at most so many, up to the tick `now`; no older record may come in order later."""
+        lifts = np.array(sorted(self.waiting)[:most], np.int64)
+        self.waiting.difference_update(lifts.tolist())
         if not lifts.size:
             return Refolded(corrections=(), lifts=lifts)
         mine = np.arange(len(lifts))
@@ -210,6 +238,7 @@ class Window:
         self._log = [rest] if len(rest) else []
         self._said = {lift: said for lift, said in self._said.items() if said}
         self.base_at = until
+        self._floor = {lift: at for lift, at in self._floor.items() if at > until}
 
     def _carry(self, item: Transition) -> None:
         """Remember what raised an alarm for as long as the base has it active."""

@@ -55,6 +55,11 @@ def case_for(opens: str, *, urban: bool) -> CasePlan | None:
     return None
 
 
+def past_case() -> CasePlan:
+    """The case of an entrapment that was over when late data showed it: somebody asks by voice, nobody is sent."""
+    return CasePlan(kind=CaseKind.ENTRAPMENT, timers=(TimerPlan(kind=TimerKind.ACKNOWLEDGE, after_s=ACKNOWLEDGE_S),))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaseView:
     """What a timer needs to know of its case."""

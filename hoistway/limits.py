@@ -52,6 +52,15 @@ QUARANTINE_ROWS = 1_000_000
 
 LATE_WINDOW_MS = 15 * 60 * 1_000
 """A record this much older than the newest of its lift is still folded in its place; older ones by the job from the store."""
+REFOLD_LIFTS = 2_000
+"""Lifts folded again in one tick; the others wait for the next one."""
+BACKFILL_LIFTS = 50
+BACKFILL_QUIET_S = 10
+"""The job that reads the store waits until nothing old has come from a lift for so long."""
+BACKFILL_MARGIN_MS = 30 * 60 * 1_000
+"""It folds this much before and after what came late."""
+BACKFILL_MOST_MS = 24 * 3_600_000
+"""And at most this much of one lift at once; the rest waits for its next turn."""
 LATE_LOG_RECORDS = 4_000_000
 """Records kept in memory to fold again (about 130 bytes each); beyond it the window grows shorter, and a gauge says so."""
 

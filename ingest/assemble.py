@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
+from alarms.window import KEY_DTYPE, Records
 from hoistway.errors import RefusedMessage
 from hoistway.model import EVENT_CODES
 from hoistway.wire import Link, Topic, parse_topic
@@ -33,6 +34,9 @@ from ingest.memory import Clock, Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.source import Message
 
+UNPLACED, IN_ORDER, LATE, TOO_OLD = 0, 1, 2, 3
+"""What became of a record: kept for history because its time is not known; folded in order; folded again in its place; folded by the job
+that reads the store."""
 _CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
 
 
@@ -46,7 +50,7 @@ class EventRow:
     ts: int
     at: int
     received: int
-    folded: bool
+    folded: int  # IN_ORDER, LATE or UNPLACED
     code: str
     active: bool
     data: str
@@ -117,23 +121,39 @@ class Assembled:
 
     def for_engine(self) -> Batch:
         """The part that the engine folds: samples in order, events, link messages."""
-        folded = [row for row in self.events if row.folded]
-        events = np.empty(len(folded), EVENT_DTYPE)
-        for index, row in enumerate(folded):
-            events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
+        records = self.records(IN_ORDER)
         contacts = [(lift, row.received, row.link.online) for row in self.links for lift in row.lift_ids]
-        return Batch(
-            samples=self.samples[self.keys["folded"] == 1],
-            events=events,
-            contacts=np.array(contacts, CONTACT_DTYPE),
+        return Batch(samples=records.samples, events=records.events, contacts=np.array(contacts, CONTACT_DTYPE))
+
+    def records(self, folded: int) -> Records:
+        """The samples and events that are in order, or late, with their keys."""
+        samples = self.keys["folded"] == folded
+        return records_of(
+            self.samples[samples], self.keys[samples], [row for row in self.events if row.folded == folded]
         )
+
+
+Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+"""Which samples and which events are older than what their lift has told."""
+
+
+def records_of(samples: NDArray[np.void], keys: NDArray[np.void], rows: Sequence[EventRow]) -> Records:
+    """Samples and events as the window takes them."""
+    events, event_keys = np.empty(len(rows), EVENT_DTYPE), np.empty(len(rows), KEY_DTYPE)
+    for index, row in enumerate(rows):
+        events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
+        event_keys[index] = (row.device_id, row.boot, row.seq)
+    sample_keys = np.empty(len(samples), KEY_DTYPE)
+    for name, source in (("device", "device_id"), ("boot", "boot"), ("seq", "seq")):
+        sample_keys[name] = keys[source]
+    return Records(samples=samples, sample_keys=sample_keys, events=events, event_keys=event_keys)
 
 
 class Assembler:
     """Builds batches from messages; keeps the topic cache."""
 
-    def __init__(self, directory: Directory, memory: Memory) -> None:
-        self.directory, self.memory = directory, memory
+    def __init__(self, directory: Directory, memory: Memory, behind: Behind) -> None:
+        self.directory, self.memory, self.behind = directory, memory, behind
         self._topics: dict[str, Topic | None] = {}
 
     def assemble(self, messages: Sequence[Message]) -> Assembled:
@@ -163,7 +183,7 @@ class _Accepted:
     incarnation: int
     clock: Clock
     received: int
-    in_order: bool
+    placed: bool  # its time is known well enough to put it in its place
     unusable: int  # fields that became unknown
 
 
@@ -217,17 +237,17 @@ class _Work:
             memory = self._memory.reincarnate(device.id, record.boot)
         stream = memory.stream(leaf)
         live = self._memory.is_live(device.id, record.boot, record.ts)
+        memory.was_live |= live
         received = message.received_ms
         clock = self._memory.note_clock(memory, stream, seq=record.seq, ts=record.ts, received=received)
-        if leaf == "state":
-            in_order = live and record.seq > stream.top
-        else:
-            in_order = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
+        placed = memory.was_live
+        if leaf == "event":
+            placed |= self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
         if hole := stream.accept(record.seq, record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.stored[device.id] += 1
-        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, in_order, unusable)
+        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, placed, unusable)
         (self._samples if leaf == "state" else self._events).append(accepted)
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
@@ -271,6 +291,22 @@ class _Work:
 
     def finish(self) -> Assembled:
         self._finish_samples()
+        self._finish_events()
+        self._put_in_place()
+        return self.out
+
+    def _put_in_place(self) -> None:
+        """What is older than something that its lift has told came late."""
+        out = self.out
+        placed = out.keys["folded"] == IN_ORDER
+        rows = [row for row in out.events if row.folded == IN_ORDER]
+        samples, events = self._assembler.behind(records_of(out.samples[placed], out.keys[placed], rows))
+        out.keys["folded"][np.flatnonzero(placed)[samples]] = LATE
+        late = {id(row) for row, behind in zip(rows, events.tolist(), strict=True) if behind}
+        out.events = [replace(row, folded=LATE) if id(row) in late else row for row in out.events]
+        out.late = int((out.keys["folded"] != IN_ORDER).sum()) + sum(row.folded != IN_ORDER for row in out.events)
+
+    def _finish_events(self) -> None:
         for item in self._events:
             at = item.clock.corrected(item.record.ts, item.received)
             self.out.events.append(
@@ -283,13 +319,12 @@ class _Work:
                     item.record.ts,
                     at,
                     item.received,
-                    item.in_order,
+                    IN_ORDER if item.placed else UNPLACED,
                     item.record.code,
                     item.record.active,
                     storable_data(item.record.data),
                 )
             )
-        return self.out
 
     def _finish_samples(self) -> None:
         if not self._samples:
@@ -303,11 +338,7 @@ class _Work:
         for index, item in enumerate(self._samples):
             record = item.record
             at = item.clock.corrected(record.ts, item.received)
-            folded = item.in_order and self._memory.folds(item.device.id, item.lift_id, at)
-            if folded:
-                self._memory.note_lift(item.lift_id, item.device.id, at)
-            else:
-                self.out.late += 1
+            folded = IN_ORDER if item.placed else UNPLACED
             keys[index] = (item.device.id, record.boot, item.incarnation, record.seq, record.ts, folded)
             rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
         rows["clock_error"] = clock_error(rows["at"], keys["ts"])

@@ -1,6 +1,7 @@
 """The engines of one partition: the live rules and, beside them, the rules in shadow, fed the same records and ticks.
 
-Looks like one engine from outside. What the shadow says is kept until `take_shadow`: it is written, and nothing follows from it.
+Looks like one engine from outside. What the shadow says is kept until `take_shadow`: it is written, and nothing follows from it. Late
+records are folded again by the live rules only.
 Knows rule sets as values; no database, no clock.
 """
 
@@ -12,7 +13,8 @@ from typing import Any, Final
 from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
 from alarms.rules import RuleSet
-from alarms.signals import CHANGE, CLEAR, PROMOTE, RAISE, Batch, Transitions
+from alarms.signals import CHANGE, CLEAR, PROMOTE, RAISE, Batch, Bools, Transitions
+from alarms.window import Records, Window
 from hoistway.rulebook import Published
 
 _WORD: Final = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", CHANGE: "change"}
@@ -37,12 +39,16 @@ class Folding:
     """Live engine and shadow engine as one."""
 
     def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC) -> None:
-        self._zone = zone
-        self.live = Engine(rules, capacity=capacity, zone=zone)
+        self.zone = zone
+        self.window = Window(rules, capacity=capacity, zone=zone)
         self.rule_set: int | None = None  # the number of the set; None: rules of no set
         self._shadow: Engine | None = None
         self._shadow_ids: frozenset[str] = frozenset()
         self._said: list[ShadowLine] = []
+
+    @property
+    def live(self) -> Engine:
+        return self.window.live
 
     @property
     def rules(self) -> RuleSet:
@@ -52,19 +58,19 @@ class Folding:
 
     def begin_with(self, published: Published) -> None:
         """The rules of a fresh engine, before anything was folded or restored."""
-        self.live = Engine(published.live, capacity=1_024, zone=self._zone)
+        self.window = Window(published.live, capacity=1_024, zone=self.zone)
         self.rule_set, self._shadow_ids = published.number, published.shadow_ids
-        self._shadow = Engine(published.shadow, capacity=1_024, zone=self._zone) if self._shadow_ids else None
+        self._shadow = Engine(published.shadow, capacity=1_024, zone=self.zone) if self._shadow_ids else None
 
     def replace_rules(self, published: Published) -> Transitions:
         """Go on with another set: answers the CLEARs of alarms whose rule is gone or another, with indexes of the old set."""
         shadow = published.shadow  # parsed first: nothing is changed when it cannot run
-        ended = self.live.replace_rules(published.live)
+        ended = self.window.replace_rules(published.live)
         if self._shadow is not None:
             rules = self._shadow.rules
             self._note(self._shadow.replace_rules(shadow), rules)
         elif published.shadow_ids:
-            self._shadow = Engine(shadow, capacity=1, zone=self._zone)
+            self._shadow = Engine(shadow, capacity=1, zone=self.zone)
             self._shadow.restore(self.live.snapshot(), shadow)
         self.rule_set, self._shadow_ids = published.number, published.shadow_ids
         if not self._shadow_ids:
@@ -75,24 +81,30 @@ class Folding:
 
     def set_fleet(self, *values: Any, **options: Any) -> None:
         """As the engine's."""
-        for engine in self._both():
-            engine.set_fleet(*values, **options)
+        self.window.set_fleet(*values, **options)
+        if self._shadow is not None:
+            self._shadow.set_fleet(*values, **options)
 
     def listening(self, since: int) -> None:
         """As the engine's."""
-        for engine in self._both():
-            engine.listening(since)
+        self.live.listening(since)
+        if self._shadow is not None:
+            self._shadow.listening(since)
 
-    def step(self, batch: Batch, now: int) -> Transitions:
-        """As the engine's."""
-        found = self.live.step(batch, now)
+    def is_late(self, records: Records) -> tuple[Bools, Bools]:
+        """As the window's."""
+        return self.window.is_late(records)
+
+    def step(self, batch: Batch, now: int, records: Records) -> Transitions:
+        """As the window's: `records` are the samples and events of `batch` with their keys."""
+        found = self.window.step(batch, now, records)
         if self._shadow is not None:
             self._note(self._shadow.step(batch, now), self._shadow.rules)
         return found
 
     def tick(self, now: int) -> Transitions:
         """As the engine's."""
-        found = self.live.tick(now)
+        found = self.window.tick(now)
         if self._shadow is not None:
             self._note(self._shadow.tick(now), self._shadow.rules)
         return found
@@ -126,9 +138,6 @@ class Folding:
                     )
                 )
 
-    def _both(self) -> tuple[Engine, ...]:
-        return (self.live,) if self._shadow is None else (self.live, self._shadow)
-
     # --- checkpoints ---
 
     def snapshot(self) -> tuple[bytes, bytes | None]:
@@ -137,7 +146,7 @@ class Folding:
 
     def restore(self, live: bytes, shadow: bytes | None) -> tuple[tuple[int, str], ...]:
         """Take over both states; answers (lift, rule id) of active alarms that no live rule keeps any more."""
-        lapsed = self.live.restore(live)
+        lapsed = self.window.restore(live)
         if self._shadow is not None:
             self._shadow.restore(shadow or live)
         return lapsed

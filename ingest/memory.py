@@ -15,12 +15,9 @@ import msgspec
 from hoistway.limits import ACK_MISSING_RANGES, BOOTS_REMEMBERED, CLOCK_STEP_MS, EVENT_HOLES
 from hoistway.wire import Ranges
 
-FORMAT: Final = 2
-LATE_MS: Final = 2_000
-"""A sample this much older than what another device of its lift has said came late: it is stored, and not folded as if it were now."""
+FORMAT: Final = 3
 ESTABLISHED: Final = 3
 """So many records that agree make a device's clock offset one that a single record does not overthrow."""
-_NEVER: Final = -(2**62)
 
 
 class Verdict(IntEnum):
@@ -110,6 +107,7 @@ class Boot(msgspec.Struct, array_like=True):
     state: Stream = msgspec.field(default_factory=Stream)
     event: Stream = msgspec.field(default_factory=Stream)
     codes: dict[str, int] = msgspec.field(default_factory=dict)  # highest event number seen, by code
+    was_live: bool = False  # heard as the device's present boot: its clock is known
 
     @property
     def latest_ts(self) -> int:
@@ -122,7 +120,6 @@ class Boot(msgspec.Struct, array_like=True):
 class _Saved(msgspec.Struct, array_like=True):
     format: int
     devices: dict[int, dict[int, Boot]]
-    lifts: dict[int, tuple[int, int]]
     links: dict[int, tuple[int, int, bool]]
     alive: set[int]
 
@@ -132,7 +129,6 @@ class Memory:
 
     def __init__(self) -> None:
         self._devices: dict[int, dict[int, Boot]] = {}
-        self._lifts: dict[int, tuple[int, int]] = {}  # corrected time and device of the last sample folded
         self._links: dict[int, tuple[int, int, bool]] = {}
         self.alive: set[int] = set()  # lifts that ever gave a sign of life
         self.incarnations = 0
@@ -223,14 +219,6 @@ class Memory:
             )
         return clock
 
-    def folds(self, device_id: int, lift_id: int, at: int) -> bool:
-        """Whether a sample that is in order for its device is so for its lift; a lift may have several devices."""
-        last_at, last_device = self._lifts.get(lift_id, (_NEVER, device_id))
-        return last_device == device_id or at >= last_at - LATE_MS
-
-    def note_lift(self, lift_id: int, device_id: int, at: int) -> None:
-        self._lifts[lift_id] = (max(at, self._lifts.get(lift_id, (_NEVER, 0))[0]), device_id)
-
     # --- events and links ---
 
     def event_is_newest(self, device_id: int, memory: Boot, *, live: bool, code: str, seq: int) -> bool:
@@ -251,19 +239,20 @@ class Memory:
     # --- the store ---
 
     def replayed(
-        self, *, device_id: int, boot: int, incarnation: int, leaf: str, seq: int, ts: int, received: int
+        self, *, device_id: int, boot: int, incarnation: int, leaf: str, seq: int, ts: int, received: int, live: bool
     ) -> Boot:
         """Take in a stored record after a restart."""
         memory = self.boot(device_id, boot)
         if incarnation > memory.incarnation:
             memory = self.reincarnate(device_id, boot, incarnation)
+        memory.was_live |= live
         stream = memory.stream(leaf)
         self.note_clock(memory, stream, seq=seq, ts=ts, received=received)
         stream.accept(seq, ts)
         return memory
 
     def snapshot(self) -> bytes:
-        saved = _Saved(FORMAT, self._devices, self._lifts, self._links, self.alive)
+        saved = _Saved(FORMAT, self._devices, self._links, self.alive)
         return msgspec.msgpack.encode(saved)
 
     def restore(self, blob: bytes) -> None:
@@ -271,4 +260,4 @@ class Memory:
         saved = msgspec.msgpack.decode(blob, type=_Saved)
         if saved.format != FORMAT:
             raise ValueError(f"device memory of format {saved.format}, expected {FORMAT}")
-        self._devices, self._lifts, self._links, self.alive = saved.devices, saved.lifts, saved.links, saved.alive
+        self._devices, self._links, self.alive = saved.devices, saved.links, saved.alive

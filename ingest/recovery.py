@@ -10,17 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from alarms.rules import RuleSet
-from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, Batch, Transitions
+from alarms.signals import CONTACT_DTYPE, Batch, Transitions
+from alarms.window import Records
 from hoistway import rulebook
-from hoistway.model import EVENT_CODES
-from hoistway.store import queries
+from hoistway.model import EVENT_CODE
+from hoistway.store import Database, queries
+from ingest.assemble import IN_ORDER, LATE, EventRow, records_of
+from ingest.changes import when
 from ingest.folding import Folding
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
 
 SQL: Final = queries("ingest", "sql/recovery.sql")
+WRITE: Final = queries("ingest", "sql/write.sql")
 CHUNK_BATCHES: Final = 2_000
-_CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
 
 
 Meet = Callable[[set[int]], None]
@@ -65,6 +68,24 @@ async def load_checkpoint(connection: Any, engine: Folding, memory: Memory, *, p
     return Checkpoint(batch_no=row["batch_no"], clock_ms=_ms(row["clock"]), lapsed=lapsed)
 
 
+async def save_checkpoint(
+    database: Database, engine: Folding, memory: Memory, *, partition: int, batch_no: int, clock_ms: int
+) -> None:
+    """Write where the next replay starts."""
+    live, shadow = engine.snapshot()
+    await database.execute(
+        WRITE["checkpoint"],
+        partition,
+        batch_no,
+        when(clock_ms),
+        " ".join(f"{rule.id}@{rule.version}" for rule in engine.rules),
+        live,
+        memory.snapshot(),
+        engine.rule_set,
+        shadow,
+    )
+
+
 async def replay(
     connection: Any, engine: Folding, memory: Memory, meet: Meet, *, partition: int, after: Checkpoint
 ) -> Recovered:
@@ -90,13 +111,18 @@ async def replay(
                 found.append((engine.rules, engine.tick(clock_ms)))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
+            elif item["kind"] == "refold":
+                engine.window.take_over(item["state"])
+            elif item["kind"] == "backfill":
+                continue
             elif item["kind"] == "rules":
                 engine.replace_rules(await rulebook.load(connection, item["rule_set"]))
             else:
-                batch, lifts = chunk.batch(item["batch_no"], memory)
+                batch, records, late, lifts = chunk.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:
                     meet(new)
-                found.append((engine.rules, engine.step(batch, clock_ms)))
+                found.append((engine.rules, engine.step(batch, clock_ms, records)))
+                engine.window.late(late)
         engine.take_shadow()  # it was written when it was said
         batches, samples, last = batches + len(rows), samples + chunk.size, upto
 
@@ -129,8 +155,8 @@ class _Chunk:
     def size(self) -> int:
         return len(self._samples)
 
-    def batch(self, number: int, memory: Memory) -> tuple[Batch, set[int]]:
-        """What the engine folded in that batch, and the lifts that it was a sign of life of."""
+    def batch(self, number: int, memory: Memory) -> tuple[Batch, Records, Records, set[int]]:
+        """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of."""
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
         for sample, key in zip(samples, keys, strict=True):
@@ -142,10 +168,9 @@ class _Chunk:
                 seq=int(key["seq"]),
                 ts=int(key["ts"]),
                 received=int(sample["received"]),
+                live=bool(key["folded"] == IN_ORDER),
             )
-            if key["folded"]:
-                memory.note_lift(int(sample["slot"]), int(key["device_id"]), int(sample["at"]))
-        events = self._event_rows(number, memory)
+        rows = self._event_rows(number, memory)
         contacts = []
         for row in self._contacts.get(number, []):
             memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
@@ -153,14 +178,20 @@ class _Chunk:
         for row in self._gaps.get(number, []):
             memory.boot(row["device_id"], row["boot"]).stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
         heard = {row["lift_id"] for row in self._events.get(number, [])} | {lift for lift, _, _ in contacts}
-        batch = Batch(samples=samples[keys["folded"] == 1], events=events, contacts=np.array(contacts, CONTACT_DTYPE))
-        return batch, heard | set(samples["slot"].tolist())
+        folded, late = (
+            records_of(
+                samples[keys["folded"] == what],
+                keys[keys["folded"] == what],
+                [row for row in rows if row.folded == what],
+            )
+            for what in (IN_ORDER, LATE)
+        )
+        batch = Batch(samples=folded.samples, events=folded.events, contacts=np.array(contacts, CONTACT_DTYPE))
+        return batch, folded, late, heard | set(samples["slot"].tolist())
 
-    def _event_rows(self, number: int, memory: Memory) -> Any:
-        found = self._events.get(number, [])
-        rows = np.empty(len(found), EVENT_DTYPE)
-        folded = np.array([row["folded"] and row["code"] in _CODE_INDEX for row in found], np.bool_)
-        for index, row in enumerate(found):
+    def _event_rows(self, number: int, memory: Memory) -> list[EventRow]:
+        rows = []
+        for row in self._events.get(number, []):
             received = _ms(row["received"])
             boot = memory.replayed(
                 device_id=row["device_id"],
@@ -170,10 +201,22 @@ class _Chunk:
                 seq=row["seq"],
                 ts=row["ts"],
                 received=received,
+                live=row["folded"] == IN_ORDER,
             )
             boot.codes[row["code"]] = max(row["seq"], boot.codes.get(row["code"], 0))
-            rows[index] = (row["lift_id"], _ms(row["at"]), received, _CODE_INDEX.get(row["code"], -1), row["active"])
-        return rows[folded]
+            if (event := event_row(row)) is not None:
+                rows.append(event)
+        return rows
+
+
+def event_row(row: Any) -> EventRow | None:
+    """A stored event; None where this program does not know its code."""
+    if row["code"] not in EVENT_CODE:
+        return None
+    return EventRow(
+        row["device_id"], row["lift_id"], row["boot"], row["incarnation"], row["seq"], row["ts"], _ms(row["at"]), _ms(row["received"]),
+        row["folded"], row["code"], row["active"], "{}",
+    )  # fmt: skip
 
 
 def _by_batch(rows: list[Any]) -> dict[int, list[Any]]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -16,19 +16,26 @@ from alarms.language.times import UTC as UTC_ZONE
 from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from alarms.signals import Transitions
-from hoistway import limits, rulebook
+from hoistway import limits
 from hoistway.clock import ServerClock
-from hoistway.errors import HoistwayError, RuleError
+from hoistway.errors import HoistwayError
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
-from ingest.alarm_rows import Change, ChangeKind
-from ingest.assemble import Assembled, Assembler, Refusal
+from ingest.assemble import IN_ORDER, Assembled, Assembler
+from ingest.backfill import look, stretch_of
+from ingest.changes import Change, ChangeKind, when
+from ingest.correction_rows import SQL as CORRECTIONS
+from ingest.correction_rows import corrected
+from ingest.counting import count_batch
 from ingest.directory import Directory
 from ingest.folding import Folding, ShadowLine
+from ingest.late import Span, refold, sort_late
 from ingest.memory import Memory
+from ingest.quarantine import refused_by_store
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import Checkpoint, load_checkpoint, replay
+from ingest.recovery import Checkpoint, load_checkpoint, replay, save_checkpoint
+from ingest.rule_watch import follow, shelve_product
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
@@ -52,6 +59,7 @@ class _Step:
     changes: Sequence[Change]
     acks: Sequence[tuple[str, bytes]]  # planned now, so that they name nothing of a later batch
     shadow: Sequence[ShadowLine] = ()
+    too_old: Sequence[Span] = ()
 
 
 class Ingest:
@@ -85,7 +93,7 @@ class Ingest:
     def _reset(self) -> None:
         self._memory = Memory()
         self._engine = Folding(self._rules, capacity=1_024, zone=self._zone)
-        self._assembler = Assembler(self._directory, self._memory)
+        self._assembler = Assembler(self._directory, self._memory, self._engine.is_late)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
 
@@ -98,7 +106,7 @@ class Ingest:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
         await make_partitions(self._database, self._today())
-        await self._shelve_product()
+        await shelve_product(self._database, self._rules)
         await self._recover()
         await self._follow_rules()
 
@@ -148,39 +156,20 @@ class Ingest:
         ended = [rule_gone(*key, now) for key in lapsed if key in active and key not in last]
         if raised or ended:
             log.warning("other rules than before the restart", raised=len(raised), cleared=len(ended))
-            await self._commit("listening", now, Assembled(), [*ended, *raised])
+            await self._commit("listening", now, changes=[*ended, *raised])
 
     async def _refresh(self) -> None:
         if await self._directory.refresh(self._database):
             self._meet(self._memory.alive)
         await self._follow_rules()
 
-    # --- rules ---
-
-    async def _shelve_product(self) -> None:
-        """The program's own rules are a set like any other; what a person published stays over them."""
-        async with self._database.acquire() as connection:
-            try:
-                await rulebook.ensure(connection, self._rules)
-            except RuleError as error:
-                log.error("the product's rules do not go with what was published; the last set stays", error=str(error))
-
     async def _follow_rules(self) -> None:
         """Go on with the newest rule set, if it is another. Nothing is on its way: the caller has settled."""
-        async with self._database.acquire() as connection:
-            number = await rulebook.waiting(connection, self._engine.rule_set)
-            if number is None:
-                return
-            before = self._engine.rules
-            try:
-                ended = self._engine.replace_rules(await rulebook.load(connection, number))
-            except RuleError as error:
-                log.error("a rule set cannot run here; the one before it stays", rule_set=number, error=str(error))
-                await rulebook.refuse(connection, number, str(error))
-                return
-        changes = changes_of(ended, self._engine.live, before, self._directory)
-        await self._commit("rules", self._clock.now_ms(), Assembled(), changes, shadow=self._engine.take_shadow())
-        log.info("other rules are live", rule_set=number, rules=len(self._engine.rules), cleared=len(changes))
+        replaced = await follow(self._database, self._engine)
+        if replaced is not None:
+            changes = changes_of(replaced.ended, self._engine.live, replaced.before, self._directory)
+            await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
+            log.info("other rules are live", rule_set=replaced.number, cleared=len(changes))
 
     def _changes(self, transitions: Transitions) -> list[Change]:
         return changes_of(transitions, self._engine.live, self._engine.rules, self._directory)
@@ -243,18 +232,32 @@ class Ingest:
             self._meet(new)
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
-        transitions = self._engine.step(batch.for_engine(), now)
-        changes = self._changes(transitions)
-        shadow = self._engine.take_shadow()
-        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes, acks=acks, shadow=shadow)
+        transitions = self._engine.step(batch.for_engine(), now, batch.records(IN_ORDER))
+        return _Step(
+            messages=messages,
+            batch=batch,
+            clock_ms=now,
+            changes=self._changes(transitions),
+            acks=acks,
+            shadow=self._engine.take_shadow(),
+            too_old=sort_late(self._engine, batch),
+        )
 
     async def _finish(self, step: _Step, replays: Sequence[tuple[int, str]] = ()) -> None:
         """Commit; then, and only then, acknowledge to the broker and to the devices."""
-        await self._commit("batch", step.clock_ms, step.batch, step.changes, replays, step.shadow)
+        await self._commit(
+            "batch",
+            step.clock_ms,
+            assembled=step.batch,
+            changes=step.changes,
+            replays=replays,
+            shadow=step.shadow,
+            too_old=step.too_old,
+        )
         self._source.acknowledge(step.messages)
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
-        _count(step.batch, step.messages, self._clock.now_ms())
+        count_batch(step.batch, step.messages, self._clock.now_ms())
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
@@ -293,52 +296,33 @@ class Ingest:
     async def _quarantine(self, message: Message, detail: str) -> None:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
-        refusal = Refusal(
-            topic=message.topic,
-            device=topic.device if topic else None,
-            device_id=device.id if device else None,
-            lift_id=device.lift_id if device else None,
-            shard=device.shard if device else None,
-            reason="refused-by-store",
-            detail=detail[:500],
-            payload=message.payload,
-            received=message.received_ms,
-            leaf=topic.leaf if topic else None,
-        )
+        refusal = refused_by_store(message, topic, device, detail)
         batch = Assembled(refusals=[refusal], messages=1)
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         await self._finish(_Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
 
-    async def _commit(
-        self,
-        kind: str,
-        clock_ms: int,
-        batch: Assembled,
-        changes: Sequence[Change],
-        replays: Sequence[tuple[int, str]] = (),
-        shadow: Sequence[ShadowLine] = (),
-    ) -> None:
+    async def _commit(self, kind: str, clock_ms: int, **parts: Any) -> None:
+        """Commit one entry of the stream; `parts` are those of `Work`."""
         labels = self._directory.fresh_labels()
         work = Work(
             batch_no=self._batch_no + 1,
             kind=kind,
             clock_ms=clock_ms,
-            assembled=batch,
-            changes=changes,
             labels=labels,
-            replays=replays,
             rule_set=self._engine.rule_set,
-            shadow=shadow,
+            **parts,
         )
         before = self._writer.retries
         await self._writer.commit(work)
         metrics.RETRIES.inc(self._writer.retries - before)
         self._batch_no += 1
         self._directory.labels_stored(labels)
-        for change in changes:
+        for change in work.changes:
             metrics.TRANSITIONS.labels(ChangeKind(change.kind).name.lower()).inc()
-        if (changes or batch.refusals) and (self._hint is None or self._hint.done()):
+        for item in work.corrections:
+            metrics.CORRECTIONS.labels(item.kind.value).inc()
+        if (work.changes or work.corrections or work.assembled.refusals) and (self._hint is None or self._hint.done()):
             self._hint = asyncio.create_task(
                 self._wake_consoles()
             )  # nobody waits for it, least of all an acknowledgement
@@ -363,7 +347,7 @@ class Ingest:
         if self._deaf:
             await self._settle()
             self._engine.listening(now)
-            await self._commit("listening", now, Assembled(), [])
+            await self._commit("listening", now)
             self._deaf = False
             self._next_tick_ms = 0
         await self._tick(now, oldest)
@@ -379,7 +363,10 @@ class Ingest:
         transitions = self._engine.tick(tick)
         shadow = self._engine.take_shadow()
         if len(transitions) or shadow:
-            await self._commit("tick", tick, Assembled(), self._changes(transitions), shadow=shadow)
+            await self._commit("tick", tick, changes=self._changes(transitions), shadow=shadow)
+        again = refold(self._engine, self._directory, tick)
+        if again is not None:
+            await self._commit("refold", tick, corrections=again.corrections, state=again.state)
 
     # --- what else has to be done ---
 
@@ -396,6 +383,7 @@ class Ingest:
             metrics.INCARNATIONS.set(self._memory.incarnations)
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
+            await self._backfill()
         if now >= self._next_trim_s:
             self._next_trim_s = now + TRIM_S
             metrics.QUARANTINE_TRIMMED.inc(
@@ -403,22 +391,40 @@ class Ingest:
             )
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
+            self._engine.window.settle(self._clock.now_ms())
+            metrics.LATE_WINDOW.set(
+                min(self._clock.now_ms() - self._engine.window.base_at, limits.LATE_WINDOW_MS) / 1_000
+            )
             await self._checkpoint()
+
+    async def _backfill(self) -> None:
+        """Records older than the window can fold again: their lifts, some at a time, once nothing old comes from them any more."""
+        now = self._clock.now_ms()
+        quiet = when(now - limits.BACKFILL_QUIET_S * 1_000)
+        for row in await self._database.fetch(CORRECTIONS["due_backfills"], quiet, limits.BACKFILL_LIFTS):
+            stretch = stretch_of(row)
+            async with self._database.acquire() as connection:
+                found = await look(connection, self._engine, stretch, now=now)
+            state = self._engine.window.take_lift(found.present, stretch.lift_id) if found.present is not None else None
+            corrections = corrected(found.corrections, self._engine.rules, self._directory)
+            await self._commit(
+                "backfill" if state is None else "refold",
+                now,
+                corrections=corrections,
+                state=state,
+                looked_at=[(stretch.lift_id, stretch.noted)],
+            )
 
     async def _checkpoint(self) -> None:
         if self._batch_no == self._checkpointed:
             return
-        engine, shadow = self._engine.snapshot()
-        await self._database.execute(
-            SQL["checkpoint"],
-            self.partition,
-            self._batch_no,
-            datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC),
-            " ".join(f"{rule.id}@{rule.version}" for rule in self._engine.rules),
-            engine,
-            self._memory.snapshot(),
-            self._engine.rule_set,
-            shadow,
+        await save_checkpoint(
+            self._database,
+            self._engine,
+            self._memory,
+            partition=self.partition,
+            batch_no=self._batch_no,
+            clock_ms=self._clock.now_ms(),
         )
         self._checkpointed = self._batch_no
 
@@ -426,26 +432,13 @@ class Ingest:
         for row in await self._database.fetch(SQL["replay_requests"]):
             message = Message(row["topic"], row["payload"], self._clock.now_ms())
             await self._refresh()
-            verdict = Assembler(self._directory, Memory()).assemble([message])
+            verdict = Assembler(self._directory, Memory(), self._engine.is_late).assemble([message])
             if verdict.refusals:
                 result = f"refused again: {verdict.refusals[0].reason}"
-                await self._commit("batch", self._clock.now_ms(), Assembled(), [], [(row["id"], result)])
+                await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], result)])
                 continue
             try:
                 await self._finish(self._prepare([message]), [(row["id"], "accepted")])
             except DataRefusedError as refused:
                 await self._recover()
-                await self._commit("batch", self._clock.now_ms(), Assembled(), [], [(row["id"], str(refused)[:200])])
-
-
-def _count(batch: Assembled, messages: Sequence[Message], now: int) -> None:
-    metrics.MESSAGES.inc(len(messages))
-    metrics.RECORDS.labels("stored").inc(batch.stored.total())
-    metrics.RECORDS.labels("duplicate").inc(batch.duplicates.total())
-    metrics.RECORDS.labels("late").inc(batch.late)
-    for refusal in batch.refusals:
-        metrics.REFUSED.labels(refusal.reason).inc()
-    for (_, _, fault), (times, _) in batch.faults.items():
-        metrics.FIELD_FAULTS.labels(fault).inc(times)
-    if messages:
-        metrics.BATCH_SECONDS.observe(max(0, now - min(message.received_ms for message in messages)) / 1_000)
+                await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], str(refused)[:200])])

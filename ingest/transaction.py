@@ -6,14 +6,18 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from hoistway import rulebook
 from hoistway.errors import Fenced, OurFault
 from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
-from ingest.alarm_rows import Change, columns, when, write_changes, write_notices
+from ingest.alarm_rows import write_changes, write_notices
 from ingest.assemble import Assembled, Refusal
+from ingest.changes import Change, columns, when
+from ingest.correction_rows import SQL as CORRECTIONS
+from ingest.correction_rows import Corrected, note_backfill, write_corrections
 from ingest.decode import clean_text
 from ingest.folding import ShadowLine
 from ingest.pack import COLUMNS, pack_samples
@@ -28,7 +32,7 @@ class Work:
     """What one transaction writes. The token is made before the first try, so that an unknown outcome can be asked for."""
 
     batch_no: int
-    kind: str  # batch, tick, listening, rules
+    kind: str  # batch, tick, listening, rules, refold, backfill
     clock_ms: int
     assembled: Assembled = field(default_factory=Assembled)
     changes: Sequence[Change] = ()
@@ -36,6 +40,10 @@ class Work:
     replays: Sequence[tuple[int, str]] = ()  # quarantine id, result
     rule_set: int | None = None  # of kind rules: the one that is live from here on
     shadow: Sequence[ShadowLine] = ()
+    corrections: Sequence[Corrected] = ()
+    state: bytes | None = None  # of kind refold: what the lifts concerned are afterwards
+    too_old: Sequence[tuple[int, int, int]] = ()  # lift, from, to: for the job that reads the store
+    looked_at: Sequence[tuple[int, datetime]] = ()  # lift and when it was noted: done by that job
     token: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
@@ -56,6 +64,7 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             len(batch.samples),
             len(batch.events),
             work.rule_set,
+            work.state,
         )
         if work.kind == "rules":
             await _new_rules(connection, work)
@@ -63,6 +72,12 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
         await _oddities(connection, batch, work.clock_ms)
         if work.changes:
             await write_changes(connection, work.changes, detected_at=when(work.clock_ms))
+        if work.corrections:
+            await write_corrections(connection, work.corrections, at=when(work.clock_ms))
+        if work.too_old:
+            await note_backfill(connection, work.too_old, batch_no=work.batch_no, at=when(work.clock_ms))
+        for lift_id, noted_at in work.looked_at:
+            await connection.execute(CORRECTIONS["backfill_done"], lift_id, noted_at)
         unreadable = [refusal for refusal in batch.refusals if refusal.leaf == "event" and refusal.lift_id is not None]
         if unreadable:
             await write_notices(connection, unreadable, at=when(work.clock_ms))

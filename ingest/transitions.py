@@ -8,7 +8,7 @@ from typing import Final
 from alarms.engine import Engine
 from alarms.rules import RuleSet
 from alarms.signals import BY_DEVICE, BY_RULE, Transitions
-from ingest.alarm_rows import Change, ChangeKind
+from ingest.changes import Change, ChangeKind
 from ingest.directory import Directory
 
 WITNESSES: Final = ((BY_RULE, "rule"), (BY_DEVICE, "device"))

@@ -12,8 +12,8 @@ returning epoch
 select 1 from lease where partition = $1 and epoch = $2 for share
 
 -- name: open_batch
-insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events, rule_set)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events, rule_set, state)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: shadow
 -- What rules in shadow said: recorded, and nothing follows.
@@ -34,7 +34,7 @@ insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, in
 select $1, $2, t.ordinal, t.received, t.at, t.ts, t.seq, t.boot, t.incarnation, t.device_id, t.lift_id, t.folded, t.code,
     t.active, t.data::jsonb
 from unnest($3::int[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::int[], $9::int[], $10::int[],
-    $11::int[], $12::bool[], $13::text[], $14::bool[], $15::text[])
+    $11::int[], $12::smallint[], $13::text[], $14::bool[], $15::text[])
     as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active, data)
 
 -- name: links

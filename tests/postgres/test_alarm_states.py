@@ -14,7 +14,8 @@ import pytest_asyncio
 from dispatch.rounds import bring_back
 from dispatch.service import run
 from hoistway.store import Database
-from ingest.alarm_rows import Change, ChangeKind, write_changes
+from ingest.alarm_rows import write_changes
+from ingest.changes import Change, ChangeKind
 from tests.support import rows
 from tests.support.rows import NOW
 from tests.support.web import PATIENCE_S, until

@@ -1,0 +1,23 @@
+"""What a committed batch adds to the counters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingest import metrics
+from ingest.assemble import Assembled
+from ingest.source import Message
+
+
+def count_batch(batch: Assembled, messages: Sequence[Message], now: int) -> None:
+    """Records by outcome, refusals, faults of fields, and how long the oldest message waited."""
+    metrics.MESSAGES.inc(len(messages))
+    metrics.RECORDS.labels("stored").inc(batch.stored.total())
+    metrics.RECORDS.labels("duplicate").inc(batch.duplicates.total())
+    metrics.RECORDS.labels("late").inc(batch.late)
+    for refusal in batch.refusals:
+        metrics.REFUSED.labels(refusal.reason).inc()
+    for (_, _, fault), (times, _) in batch.faults.items():
+        metrics.FIELD_FAULTS.labels(fault).inc(times)
+    if messages:
+        metrics.BATCH_SECONDS.observe(max(0, now - min(message.received_ms for message in messages)) / 1_000)
