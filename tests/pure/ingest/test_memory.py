@@ -193,7 +193,6 @@ def test_a_snapshot_restores_everything() -> None:
     for number in (1, 2, 5, 9):
         boot.state.accept(number, number * 10)
     memory.note_clock(boot, boot.state, seq=10, ts=90, received=115)
-    memory.note_lift(8, 3, 77)
     memory.alive.add(8)
     memory.note_link(3, 2, 1, online=True)
     again = Memory()
