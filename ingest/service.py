@@ -16,9 +16,9 @@ from alarms.language.times import UTC as UTC_ZONE
 from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from alarms.signals import Transitions
-from hoistway import limits, rulebook
+from hoistway import limits
 from hoistway.clock import ServerClock
-from hoistway.errors import HoistwayError, RuleError
+from hoistway.errors import HoistwayError
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
@@ -32,6 +32,7 @@ from ingest.recovery import Checkpoint, load_checkpoint, replay
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
+from ingest.turning import shelve_product, turn
 from ingest.upkeep import make_partitions
 from ingest.writer import DataRefusedError, Writer
 
@@ -98,7 +99,7 @@ class Ingest:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
         await make_partitions(self._database, self._today())
-        await self._shelve_product()
+        await shelve_product(self._database, self._rules)
         await self._recover()
         await self._follow_rules()
 
@@ -157,30 +158,13 @@ class Ingest:
 
     # --- rules ---
 
-    async def _shelve_product(self) -> None:
-        """The program's own rules are a set like any other; what a person published stays over them."""
-        async with self._database.acquire() as connection:
-            try:
-                await rulebook.ensure(connection, self._rules)
-            except RuleError as error:
-                log.error("the product's rules do not go with what was published; the last set stays", error=str(error))
-
     async def _follow_rules(self) -> None:
         """Go on with the newest rule set, if it is another. Nothing is on its way: the caller has settled."""
-        async with self._database.acquire() as connection:
-            number = await rulebook.waiting(connection, self._engine.rule_set)
-            if number is None:
-                return
-            before = self._engine.rules
-            try:
-                ended = self._engine.replace_rules(await rulebook.load(connection, number))
-            except RuleError as error:
-                log.error("a rule set cannot run here; the one before it stays", rule_set=number, error=str(error))
-                await rulebook.refuse(connection, number, str(error))
-                return
-        changes = changes_of(ended, self._engine.live, before, self._directory)
-        await self._commit("rules", self._clock.now_ms(), Assembled(), changes, shadow=self._engine.take_shadow())
-        log.info("other rules are live", rule_set=number, rules=len(self._engine.rules), cleared=len(changes))
+        turned = await turn(self._database, self._engine)
+        if turned is not None:
+            before, ended = turned
+            changes = changes_of(ended, self._engine.live, before, self._directory)
+            await self._commit("rules", self._clock.now_ms(), Assembled(), changes, shadow=self._engine.take_shadow())
 
     def _changes(self, transitions: Transitions) -> list[Change]:
         return changes_of(transitions, self._engine.live, self._engine.rules, self._directory)
