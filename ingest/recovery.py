@@ -17,6 +17,7 @@ from hoistway.store import queries
 from ingest.folding import Folding
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
+from ingest.turning import turn_again
 
 SQL: Final = queries("ingest", "sql/recovery.sql")
 CHUNK_BATCHES: Final = 2_000
@@ -91,7 +92,7 @@ async def replay(
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
             elif item["kind"] == "rules":
-                engine.replace_rules(await rulebook.load(connection, item["rule_set"]))
+                await turn_again(connection, engine, item["rule_set"])
             else:
                 batch, lifts = chunk.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:

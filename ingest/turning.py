@@ -5,7 +5,7 @@ Called when nothing is on its way to the store; the caller commits the change of
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -26,6 +26,14 @@ async def shelve_product(database: Database, product: RuleSet) -> None:
             await rulebook.ensure(connection, product)
         except RuleError as error:
             log.error("the product's rules do not go with what was published; the last set stays", error=str(error))
+
+
+async def turn_again(connection: Any, engine: Folding, number: int) -> None:
+    """The same in a replay. Alarms with other rules are better than none: a set that cannot run any more is passed over, loudly."""
+    try:
+        engine.replace_rules(await rulebook.load(connection, number))
+    except RuleError as error:
+        log.error("rules of the stream cannot run here; replaying without them", rule_set=number, error=str(error))
 
 
 async def turn(database: Database, engine: Folding) -> tuple[RuleSet, Transitions] | None:
