@@ -58,6 +58,7 @@ async def ask_for_backtest(request: Request, principal: Tester, body: schemas.Ba
         "to_ms": to_ms,
         "lifts": body.lifts,
         "district": body.district,
+        "everything": body.everything,
     }
 
     async def work(connection: Any) -> Document:

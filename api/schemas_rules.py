@@ -32,6 +32,7 @@ class BacktestRequest(_Body):
     to: Annotated[str, Field(max_length=40, description="RFC 3339; not included")]
     lifts: Annotated[list[int] | None, Field(max_length=100_000)] = None
     district: Annotated[str | None, Field(max_length=100)] = None
+    everything: Annotated[bool, Field(description="also fold rules that neither differ nor open rescue cases")] = False
 
 
 class RuleSet(_Answer):

@@ -20,6 +20,7 @@ from ingest.changes import when
 from ingest.folding import Folding
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
+from ingest.turning import turn_again
 
 SQL: Final = queries("ingest", "sql/recovery.sql")
 WRITE: Final = queries("ingest", "sql/write.sql")
@@ -116,7 +117,7 @@ async def replay(
             elif item["kind"] == "backfill":
                 continue
             elif item["kind"] == "rules":
-                engine.replace_rules(await rulebook.load(connection, item["rule_set"]))
+                await turn_again(connection, engine, item["rule_set"])
             else:
                 batch, records, late, lifts = chunk.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:

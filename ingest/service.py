@@ -35,10 +35,10 @@ from ingest.memory import Memory
 from ingest.quarantine import refused_by_store
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, replay, save_checkpoint
-from ingest.rule_watch import follow, shelve_product
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
+from ingest.turning import shelve_product, turn
 from ingest.upkeep import make_partitions
 from ingest.writer import DataRefusedError, Writer
 
@@ -163,13 +163,15 @@ class Ingest:
             self._meet(self._memory.alive)
         await self._follow_rules()
 
+    # --- rules ---
+
     async def _follow_rules(self) -> None:
         """Go on with the newest rule set, if it is another. Nothing is on its way: the caller has settled."""
-        replaced = await follow(self._database, self._engine)
-        if replaced is not None:
-            changes = changes_of(replaced.ended, self._engine.live, replaced.before, self._directory)
+        turned = await turn(self._database, self._engine)
+        if turned is not None:
+            before, ended = turned
+            changes = changes_of(ended, self._engine.live, before, self._directory)
             await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
-            log.info("other rules are live", rule_set=replaced.number, cleared=len(changes))
 
     def _changes(self, transitions: Transitions) -> list[Change]:
         return changes_of(transitions, self._engine.live, self._engine.rules, self._directory)

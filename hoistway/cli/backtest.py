@@ -46,6 +46,9 @@ def backtest(
         int | None,
         typer.Option("--warm-up", min=0, help="minutes folded before; default: as the rules need, 2 h at most"),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also fold rules that neither differ nor open rescue cases")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the whole result")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="write the result as one page")] = None,
     database_url: DatabaseUrl = None,
@@ -63,6 +66,7 @@ def backtest(
             lifts=_numbers(lifts),
             district=district,
             warm_up_ms=None if warm_up is None else warm_up * 60_000,
+            everything=everything,
         )
         if recording is not None and recorded is not None:
             baseline, number = _baseline(database_url)
@@ -180,6 +184,8 @@ def _print(result: dict[str, Any]) -> None:
             said,
         )
     out.print(table)
+    if not result["everything"]:
+        out.print("only rules that differ or open rescue cases were folded; --all folds the others too")
     _print_dispatch(result["dispatch"])
     _print_changes(result["changes"])
 

@@ -1,6 +1,7 @@
-"""The two folds of a backtest over one partition's pieces: the baseline whole, and of the candidate only what it changes. Pure.
+"""The two folds of a backtest over one partition's pieces: the baseline, and of the candidate only what it changes. Pure.
 
-Rules that the candidate leaves alone say the same in both runs, so they are folded once. Ticks need not be folded again one by one:
+Rules that the candidate leaves alone say the same in both runs, so they are folded once; and only those that open rescue cases, unless
+everything is asked for. Ticks need not be folded again one by one:
 their number changes no alarm; where listening began or the rules changed, time first passes up to what had been received.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from alarms.engine import Engine
 from alarms.language.times import Zone
 from alarms.rule_sets import difference, lay_over
-from alarms.rules import RuleSet
+from alarms.rules import LOUD, RuleSet
 from alarms.signals import DERIVED_FROM, Batch, Ints, Transitions
 from hoistway.limits import TICK_MS
 from hoistway.rulebook.reach import LEAST_MS, closure, memory_ms, named
@@ -32,14 +33,14 @@ Number = int | None
 class Plans:
     """The rules of both runs, by the set that was live."""
 
-    baseline: Mapping[Number, RuleSet]
+    baseline: Mapping[Number, RuleSet]  # the rules that are folded
     candidate: Mapping[Number, RuleSet]  # whole
     other: Mapping[Number, RuleSet]  # of the candidate only what it changes, with the rules that those name
     changed: tuple[str, ...]  # ids that the candidate changes or adds
     affected: frozenset[str]  # those, and the rules that name one of them
 
     @classmethod
-    def of(cls, sets: Mapping[Number, RuleSet], files: Sequence[tuple[str, str]]) -> Plans:
+    def of(cls, sets: Mapping[Number, RuleSet], files: Sequence[tuple[str, str]], *, everything: bool = False) -> Plans:
         """Raises RuleError for a candidate that does not go with one of the sets."""
         candidate = {number: lay_over(rules, files) for number, rules in sets.items()}
         changed: dict[str, None] = {}
@@ -51,7 +52,14 @@ class Plans:
             affected |= _who_name(rules, affected)
         other = {number: closure(rules, affected) for number, rules in candidate.items()}
         return cls(
-            baseline=dict(sets), candidate=candidate, other=other, changed=tuple(sorted(changed)), affected=affected
+            baseline={
+                number: rules if everything else closure(rules, affected | _loud(rules))
+                for number, rules in sets.items()
+            },
+            candidate=candidate,
+            other=other,
+            changed=tuple(sorted(changed)),
+            affected=affected,
         )
 
     def signals(self) -> frozenset[str]:
@@ -70,6 +78,11 @@ class Plans:
         """How long before its period the fold begins."""
         rules = [*self.baseline.values(), *self.other.values()]
         return min(WARM_UP_MOST_MS, max((memory_ms(item) for item in rules if len(item)), default=LEAST_MS))
+
+
+def _loud(rules: RuleSet) -> frozenset[str]:
+    """The rules whose alarms open a rescue case, at any level."""
+    return frozenset(rule.id for rule in rules if rule.loud or any(level.opens in LOUD for level in rule.levels))
 
 
 def _who_name(rules: RuleSet, ids: frozenset[str]) -> frozenset[str]:

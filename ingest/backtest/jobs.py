@@ -119,4 +119,5 @@ def request_of(document: dict[str, Any]) -> Request:
         files=(("candidate.toml", document["rules"]),),
         lifts=None if lifts is None else tuple(lifts),
         district=document.get("district"),
+        everything=document.get("everything", False),
     )

@@ -46,6 +46,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "by": ("移动 (秒)", "moved (s)"),
     "none": ("没有差异", "no differences"),
     "more": ("其余见 JSON", "the JSON has the rest"),
+    "needed": (
+        "只计算有变化的规则和会开救援事件的规则;其余规则两边相同,不在此表。",
+        "Only rules that differ or open rescue cases were folded; all others say the same in both and are not shown.",
+    ),
     "people": (
         "人的操作不重放:一个救援事件持续到其所有报警清除为止。",
         "People are not folded again: a case is taken to last until all its alarms have cleared.",
@@ -72,7 +76,7 @@ def page(result: Mapping[str, Any]) -> str:
     body = [
         f"<h1>{_both('title')}</h1>",
         _facts(result),
-        _section("by_rule", _rule_chart(result["rules"]) + _rule_table(result["rules"])),
+        _section("by_rule", _rule_chart(result["rules"]) + _rule_table(result["rules"]) + _needed(result)),
         _section("by_hour", _hour_chart(result["hours"])),
         _section("delays", _delay_chart(result["delays"])),
         _section("dispatch", _dispatch(result["dispatch"])),
@@ -143,6 +147,10 @@ def _rule_table(rules: Sequence[Mapping[str, Any]]) -> str:
         numbers = [str(rule[key]) for key in ("baseline", "candidate", *_WHAT)]
         rows.append([_rule_name(rule), *numbers, said])
     return _table(head, rows)
+
+
+def _needed(result: Mapping[str, Any]) -> str:
+    return "" if result["everything"] else f"<p>{_both('needed')}</p>"
 
 
 def _rule_name(rule: Mapping[str, Any]) -> str:

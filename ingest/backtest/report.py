@@ -41,6 +41,7 @@ class Setting:
     from_ms: int
     to_ms: int
     warm_up_ms: int
+    everything: bool  # False: only rules that differ or open rescue cases, and what those name
     lifts: int
     samples: int
     events: int
@@ -68,6 +69,7 @@ def document(setting: Setting, baseline: Sequence[Alarm], candidate: Sequence[Al
         "from": moment(setting.from_ms),
         "to": moment(setting.to_ms),
         "warm_up_ms": setting.warm_up_ms,
+        "everything": setting.everything,
         "lifts": setting.lifts,
         "samples": setting.samples,
         "events": setting.events,

@@ -33,6 +33,7 @@ class Request:
     lifts: tuple[int, ...] | None = None
     district: str | None = None
     warm_up_ms: int | None = None  # None: as the rules need
+    everything: bool = False  # also fold rules that neither differ nor open rescue cases
 
     def check(self) -> None:
         """Raises BadInput for a period that is none."""
@@ -106,7 +107,7 @@ async def _plans_since(connection: Any, request: Request, product: RuleSet, sinc
         turns = await connection.fetch(SQL["turns"], row["partition"], when(since), until)
         numbers |= {turn["rule_set"]: None for turn in turns if turn["kind"] == "rules"}
     sets = {number: await _rules(connection, number, product) for number in numbers or {None: None}}
-    return Plans.of(sets, request.files)
+    return Plans.of(sets, request.files, everything=request.everything)
 
 
 async def _rules(connection: Any, number: Number, product: RuleSet) -> RuleSet:
@@ -128,7 +129,7 @@ def of_recording(
 ) -> dict[str, Any]:
     """Backtest over a recorded file."""
     request.check()
-    plans = Plans.of({number: baseline}, request.files)
+    plans = Plans.of({number: baseline}, request.files, everything=request.everything)
     fold = Fold(plans, number, {lift.id: lift for lift in recording.lifts}, zone)
     for piece in recording.pieces():
         fold.take(piece)
@@ -162,6 +163,7 @@ def _setting(
         from_ms=request.from_ms,
         to_ms=request.to_ms,
         warm_up_ms=warm_up,
+        everything=request.everything,
         lifts=counts[0],
         samples=counts[1],
         events=counts[2],

@@ -60,7 +60,7 @@ def row(result: dict[str, Any], rule_id: str) -> dict[str, Any]:
 
 async def test_the_baseline_is_what_was_raised(town: City) -> None:
     """The fold with the rules of that time raises exactly the alarms in the table, at the same times."""
-    result = await backtest(town, FAST.replace('id = "entrapment-between-floors"', 'id = "another"'))
+    result = await backtest(town, FAST.replace('id = "entrapment-between-floors"', 'id = "another"'), everything=True)
     stored = await town.database.fetch("select rule_id, raised_at from alarm order by raised_at, rule_id")
     assert len(stored) == result["alarms"]["baseline"]
     assert len(stored) > 0
@@ -110,8 +110,9 @@ async def test_sets_that_changed_in_the_period_are_the_baseline_of_their_time(to
     for _ in range(3):
         await town.say(2, **FREED)
     stored = await town.database.fetchval("select sum(1 + repeats)::int from alarm")
-    result = await backtest(town, LAZY.replace('"60s"', '"4s"'))
+    result = await backtest(town, LAZY.replace('"60s"', '"4s"'), everything=True)
     assert result["alarms"]["baseline"] == stored
+    assert (await backtest(town, LAZY))["dispatch"]["baseline"] == result["dispatch"]["baseline"]
     assert [item["rule_set"] for item in result["baseline"]["rule_sets"]] == [1, 2]
     by = sorted(item["by_ms"] for item in result["changes"] if item["what"] == "earlier")
     assert by == [-16_000, -1_000]

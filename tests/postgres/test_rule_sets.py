@@ -219,6 +219,19 @@ async def test_a_set_that_cannot_run_here_is_refused_and_the_old_one_stays(city:
     assert len(await city.alarms()) == 1
 
 
+async def test_an_ingest_starts_although_its_rules_cannot_run_any_more(city: City) -> None:
+    """When the live set's texts no longer run, a restart goes on with the product's rules instead of with nothing."""
+    await city.publish(FAST)
+    await city.look()
+    await city.ingest._checkpoint()
+    await city.database.execute("update rule_version set text = replace(text, 'passenger', 'passengers')")
+    await city.stop()
+    await city.start()
+    await city.say(**TRAPPED)
+    await city.say(20, **TRAPPED)
+    assert [rule for rule, _, _ in await city.alarms()] == ["entrapment-between-floors"]
+
+
 async def test_a_rule_in_shadow_is_recorded_and_makes_no_alarm(city: City) -> None:
     """A shadow rule's raises and clears are counted; there is no alarm row and no case; the live rule of that id goes on."""
     await city.publish(FAST + WARM, mode=Mode.SHADOW)

@@ -199,5 +199,40 @@ def test_a_laid_over_rule_may_refer_to_the_others() -> None:
     """A file with one rule may name rules of the set below it, and only those."""
     rule = OWN.replace('when = "temperature > 40"', 'when = \'holding("{}")\'\nsilent_for = "60s"')
     assert "warm" in {rule.id for rule in lay_over(RULES, [("a.toml", rule.replace("{}", "entrapment-at-landing"))])}
-    with pytest.raises(RuleError, match="no rule with a hold has this id"):
+    with pytest.raises(RuleError, match="no rule with a hold has the id"):
         lay_over(RULES, [("a.toml", rule.replace("{}", "no-such-rule"))])
+
+
+LADDER = (
+    OWN.replace('when = "temperature > 40"', 'when = "temperature > 40"\nwitness = ["04"]')
+    + '[[rule.level]]\nseverity = "major"\nwhen = "temperature > 60"\n'
+)
+
+
+def test_levels_and_witnesses_are_told() -> None:
+    """A change of level or witness is a transition of its own, and a test may ask for both."""
+    line = 'samples = [{ at = "0s", temperature = 50 }, { at = "5s", temperature = 70 }]\nevents = [{ at = "9s", code = "04" }]'
+    good = (
+        '{ warm = [["0s", "raise", { level = 0, witness = ["rule"] }], ["5s", "change", { level = 1 }],'
+        ' ["9s", "change", { level = 1, witness = ["rule", "device"] }]] }'
+    )
+    assert one(line, good, rules=LADDER).passed
+    outcome = one(line, good.replace("level = 1 }", "level = 2 }"), rules=LADDER)
+    assert "5s change (level 2)" in describe(outcome)
+    assert "got:      0s raise, 5s change (level 1), 9s change (level 1, witness rule+device)" in describe(outcome)
+
+
+def test_hours_are_those_of_the_test() -> None:
+    """`start` is the local time at which the test begins."""
+    rule = OWN.replace('"temperature > 40"', "\"during('mon-fri 07:30-08:00')\"")
+    line = 'start = 2024-01-01T07:29:50\nsamples = [{ at = "0s" }, { at = "10s" }]'
+    assert one(line, '{ warm = [["10s", "raise"]] }', rules=rule).passed
+    saturday = line.replace("2024-01-01", "2024-01-06")
+    assert one(saturday, "{ warm = [] }", rules=rule).passed
+
+
+def test_the_ends_of_the_floor_table_are_known() -> None:
+    """The first and last of `floors` are what rules call the bottom and the top floor."""
+    rule = OWN.replace('"temperature > 40"', '"top_floor"')
+    line = 'floors = ["1", "2", "9"]\nsamples = [{ at = "0s" }, { at = "5s", car_position = "9" }]'
+    assert one(line, '{ warm = [["5s", "raise"]] }', rules=rule).passed

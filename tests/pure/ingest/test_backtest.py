@@ -116,7 +116,7 @@ def test_a_further_alarm_joins_the_case_that_runs() -> None:
 
 def setting(**values: Any) -> Setting:
     plain: dict[str, Any] = {
-        "source": "store", "from_ms": 0, "to_ms": 3_600_000, "warm_up_ms": 0, "lifts": 1, "samples": 2, "events": 0,
+        "source": "store", "from_ms": 0, "to_ms": 3_600_000, "warm_up_ms": 0, "everything": False, "lifts": 1, "samples": 2, "events": 0,
         "rule_sets": ((1, 0),), "candidate": (("r", "0123456789ab"),), "titles": {"r": {"zh": "<困人>", "en": "Trapped & co"}},
         "names": {1: LiftName(name="<b>lift</b>", district="", urban=True)},
     }  # fmt: skip
@@ -172,6 +172,10 @@ def test_only_what_the_candidate_touches_is_folded_twice() -> None:
     assert plans.changed == ("entrapment-between-floors",)
     assert {"entrapment-between-floors", "entrapment-suspected"} <= plans.affected
     assert "offline" not in {rule.id for rule in plans.other[1]}
+    folded = {rule.id for rule in plans.baseline[1]}
+    assert {rule.id for rule in RULES if rule.loud} <= folded
+    assert "offline" not in folded
+    assert "offline" in {rule.id for rule in Plans.of({1: RULES}, [("c.toml", FAST)], everything=True).baseline[1]}
     assert {"passenger", "door_zone", "door_closed", "door_status", "car_status", "speed"} <= plans.signals()
 
 
