@@ -1,146 +1,211 @@
-"""A rule set made ready to run: its conditions as two programs, its limits as arrays by rule. No state, no time.
+"""A rule set made ready to run: columns, their conditions as two programs, their limits as arrays. No state, no time.
 
-The record program answers for every sample and event; the silence program only for the few lifts that have just fallen silent.
+A rule is one column, and one more for each level of its ladder and for its device's witness (docs/rules.md, section 9). The record
+program answers for every sample and event; the silence program only for the few lifts that have just fallen silent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Final
 
 import numpy as np
 
-from alarms.language.checker import Term
-from alarms.program import Program, Truth, View, parameters
-from alarms.rules import LOUD, RuleSet
-from alarms.signals import Bools, Ints
+from alarms.language.checker import Term, Type
+from alarms.language.times import UTC, Zone
+from alarms.program import Program, View, parameters
+from alarms.rules import Rule, RuleSet, Terms
+from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints
 from hoistway.model import Kind
 
 NEVER: Final = 2**62
 """A time that does not come; and, negative, a time that never was."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColumnPlan:
+    """One column of a rule."""
+
+    rule: int  # index in the rule set
+    level: int
+    witness: int  # BY_RULE or BY_DEVICE
+    when: Term | None
+    until: Term | None
+    unless: Term | None
+    clear: Term | None  # None: not `opposite`
+    opposite: Term | None
+    for_ms: int
+    clear_ms: int
+
+
+def _plans(index: int, rule: Rule, terms: Terms) -> Iterable[ColumnPlan]:
+    own = ColumnPlan(
+        rule=index,
+        level=0,
+        witness=BY_RULE,
+        when=terms.when,
+        until=terms.until,
+        unless=terms.unless,
+        clear=terms.clear or terms.until,
+        opposite=terms.when,
+        for_ms=rule.for_ms,
+        clear_ms=rule.clear_for_ms,
+    )
+    yield own
+    for number, (level, when) in enumerate(zip(rule.levels, terms.levels, strict=True), 1):
+        yield replace(own, level=number, when=when, for_ms=level.for_ms)
+    if rule.witness:
+        said = [Term("reported", Type.BOOL, value=EVENT_INDEX[code]) for code in rule.witness]
+        one = reduce(lambda left, right: Term("or", Type.BOOL, (left, right)), said)
+        yield replace(own, witness=BY_DEVICE, when=one, until=None, clear=None, opposite=one, for_ms=0, clear_ms=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a pass over records found, one entry a rule; None where the rule has no such condition."""
+    """What a pass over records found: one line a distinct condition, first whether it is true, then whether it is false."""
 
-    when: Sequence[Truth | None]
-    clear: Sequence[Truth | None]
-    unless: Sequence[Truth | None]
-    truths: Sequence[Truth]  # every distinct condition once
-    any_when: Bools  # some rule's `when` is true
+    lines: Bools  # (2 x conditions, records)
+    any_when: Bools  # some column's `when` is true
 
 
 class Compiled:
-    """Arrays are indexed by rule; a silent rule has a limit in `silent_ms` and takes no part in holds."""
+    """Arrays are indexed by column; a silent rule's column has a limit in `silent_ms` and takes no part in holds."""
 
-    def __init__(self, rules: RuleSet) -> None:
-        self.rules = rules
-        self.count = len(rules)
-        self.bytes = max(1, (self.count + 7) // 8)
-        self.hold = np.array([rule.silent_for_ms is None for rule in rules], bool)
-        self.for_ms = np.array([rule.for_ms for rule in rules], np.int64)
-        self.clear_ms = np.array([rule.clear_for_ms for rule in rules], np.int64)
-        self.loud = np.array([rule.opens in LOUD for rule in rules], bool)
-        self.timeless = np.array([not _names_signal(terms.all()) for terms in rules.terms], bool)
+    def __init__(self, rules: RuleSet, zone: Zone = UTC) -> None:
+        self.rules, self.zone = rules, zone
+        self.columns = [
+            plan
+            for index, (rule, terms) in enumerate(zip(rules, rules.terms, strict=True))
+            if rule.enabled
+            for plan in _plans(index, rule, terms)
+        ]
+        self.count = len(self.columns)
+        owners = [rules[plan.rule] for plan in self.columns]
+        self.rule = np.array([plan.rule for plan in self.columns], np.int64)
+        self.first_of = {plan.rule: index for index, plan in reversed(list(enumerate(self.columns)))}
+        self.several = np.array([self._several(index) for index in range(self.count)], bool)
+        self.hold = np.array([not rule.silent for rule in owners], bool)
+        self.for_ms = np.array([plan.for_ms for plan in self.columns], np.int64)
+        self.clear_ms = np.array([plan.clear_ms for plan in self.columns], np.int64)
+        self.loud = np.array([rule.loud for rule in owners], bool)
+        self.own_hold = {f"for:{rules[rule].id}": index for rule, index in self.first_of.items() if self.hold[index]}
+        self.sequence = np.flatnonzero([plan.until is not None for plan in self.columns])
+        self.timeless = np.array([not _names_signal(_terms_of(plan)) for plan in self.columns], bool)
         self.silent = np.flatnonzero(~self.hold)
-        self.silent_ms = np.array([rules[i].silent_for_ms or NEVER for i in self.silent.tolist()], np.int64)
-        self.lost_ms = np.array([rules[i].silent_for_link_lost_ms or NEVER for i in self.silent.tolist()], np.int64)
+        self.silent_ms = np.array([owners[i].silent_for_ms or NEVER for i in self.silent.tolist()], np.int64)
+        self.lost_ms = np.array([owners[i].silent_for_link_lost_ms or NEVER for i in self.silent.tolist()], np.int64)
         self.fits = np.array(
-            [[rule.kind in {None, kind} for rule in rules] for kind in (Kind.LIFT, Kind.ESCALATOR)], bool
-        )
+            [[rule.kind in {None, kind} for rule in owners] for kind in (Kind.LIFT, Kind.ESCALATOR)], bool
+        ).reshape(2, self.count)
         self.shortest_silence = np.array([_shortest(self.silent_ms[fits[self.silent]]) for fits in self.fits], np.int64)
         self.briefest_silence = _shortest(np.minimum(self.silent_ms, self.lost_ms))
-        self.parameters = parameters(term for terms in rules.terms for term in terms.all())
-        self.needs_rated_speed = any(
-            part.op == "rated_speed" for terms in rules.terms for term in terms.all() for part in term.walk()
-        )
+        self.shields = [
+            (index, np.flatnonzero(np.isin(self.rule, [rules.index(name) for name in rule.shielded_by])))
+            for index, rule in enumerate(owners)
+            if rule.shielded_by
+        ]
+        self.shielding = np.unique(np.concatenate([np.zeros(0, np.int64), *(places for _, places in self.shields)]))
+        terms = [term for plan in self.columns for term in _terms_of(plan)]
+        self.parameters = parameters(terms)
+        ops = {part.op for term in terms for part in term.walk()}
+        self.needs_rated_speed, self.needs_floors = "rated_speed" in ops, "floor" in ops
         self._compile()
+
+    def id_of(self, column: int) -> str:
+        """The id of the rule that a column belongs to."""
+        return self.rules[self.columns[column].rule].id
+
+    def _several(self, index: int) -> bool:
+        rule = self.rules[self.columns[index].rule]
+        return bool(rule.levels or rule.witness)
 
     def _compile(self) -> None:
         roots: list[Term] = []
         silence_roots: list[Term] = []
 
-        def place(term: Term | None, hold: bool) -> int | None:
+        def place(term: Term | None, hold: bool) -> int:
             if term is None:
-                return None
+                return -1
             into = roots if hold else silence_roots
             if term not in into:
                 into.append(term)
             return into.index(term)
 
+        names = ("when", "until", "unless", "clear", "opposite")
         table = [
-            (place(terms.when, hold), place(terms.clear, hold), place(terms.unless, hold))
-            for terms, hold in zip(self.rules.terms, self.hold.tolist(), strict=True)
+            [place(getattr(plan, name), hold) for name in names]
+            for plan, hold in zip(self.columns, self.hold.tolist(), strict=True)
         ]
-        self._when, self._clear, self._unless = (
-            (list(column) for column in zip(*table, strict=True)) if table else ([], [], [])
-        )
+        when, until, unless, clear, opposite = np.array(table, np.int64).reshape(self.count, len(names)).T
+        self._silence_when, self._silence_unless = when.copy(), unless.copy()
         self._program, self._silence = Program(roots), Program(silence_roots)
+        self.remembering = tuple(self._program.remembering)
         self.signals, self.silence_signals = self._program.signals, self._silence.signals
+        # Lines: nothing is true on the last one; a condition is true on line i and false on line i + size.
+        size, nothing = len(roots), 2 * len(roots)
+        self.size = size
+
+        def lines(index: Ints, shift: int) -> Ints:
+            return np.where(self.hold & (index >= 0), index + shift, nothing)
+
+        self.when_true, self.when_false = lines(when, 0), lines(when, size)
+        self.until_true, self.until_false = lines(until, 0), lines(until, size)
+        self.unless_true = lines(unless, 0)
+        self.clear_true = np.where(clear >= 0, lines(clear, 0), lines(opposite, size))
+        self.clear_false = np.where(clear >= 0, lines(clear, size), lines(opposite, 0))
+        self.overlaps = np.flatnonzero(self.hold & (clear >= 0))
         self._holding = {
-            name: self.rules.index(name)
-            for terms in self.rules.terms
-            for term in terms.all()
+            name: np.flatnonzero(self.rule == self.rules.index(name))
+            for plan in self.columns
+            for term in _terms_of(plan)
             for part in term.walk()
             if part.op == "holding" and isinstance(part.value, tuple)
             for name in part.value
         }
-        self.overlaps = [i for i, index in enumerate(self._clear) if index is not None and self.hold[i]]
+        self._when_of = [np.unique(self.when_true[self.fits[kind] & self.hold]) for kind in (0, 1)]
 
     def evaluate(self, view: View, escalator: Bools) -> Conditions:
-        """The conditions of every rule with a hold, one row a record."""
+        """The conditions of every column with a hold, one record a place."""
         truths = self._program.run(view)
-        lift = ~escalator
-        any_when = np.zeros(view.size, bool)
-        when: list[Truth | None] = [None] * self.count
-        for index in np.flatnonzero(self.hold).tolist():
-            truth = truths[self._when[index] or 0]
-            if self.rules[index].kind is not None:
-                fits = lift if self.fits[0, index] else escalator
-                truth = Truth(truth.true & fits, truth.false)
-            when[index] = truth
-            any_when |= truth.true
-        clear: list[Truth | None] = []
-        for index in range(self.count):
-            found = when[index]
-            if found is None:
-                clear.append(None)
-            elif self._clear[index] is None:
-                clear.append(Truth(found.false, found.true))
-            else:
-                clear.append(truths[self._clear[index] or 0])
-        unless = [
-            truths[place] if place is not None and hold else None
-            for place, hold in zip(self._unless, self.hold.tolist(), strict=True)
-        ]
-        return Conditions(when=when, clear=clear, unless=unless, truths=truths, any_when=any_when)
+        lines = np.zeros((2 * self.size + 1, view.size), bool)
+        for index, truth in enumerate(truths):
+            lines[index], lines[index + self.size] = truth.true, truth.false
+        any_when = np.logical_or.reduce(lines[self._when_of[0]], axis=0)
+        if escalator.any():
+            any_when = np.where(escalator, np.logical_or.reduce(lines[self._when_of[1]], axis=0), any_when)
+        return Conditions(lines=lines, any_when=any_when)
 
-    def silence(self, view: View, rule: Ints) -> tuple[Bools, Bools]:
-        """Whether `when` and `unless` of silent rule `rule[i]` are true in row i."""
+    def silence(self, view: View, column: Ints) -> tuple[Bools, Bools]:
+        """Whether `when` and `unless` of silent column `column[i]` are true in row i."""
         truths = self._silence.run(view)
         when, unless = np.ones(view.size, bool), np.zeros(view.size, bool)
-        for index in np.unique(rule).tolist():
-            rows = rule == index
-            if (place := self._when[index]) is not None:
+        for index in np.unique(column).tolist():
+            rows = column == index
+            if (place := int(self._silence_when[index])) >= 0:
                 when[rows] = truths[place].true[rows]
-            if (place := self._unless[index]) is not None:
+            if (place := int(self._silence_unless[index])) >= 0:
                 unless[rows] = truths[place].true[rows]
         return when, unless
 
     def holding(self, held: Bools) -> dict[str, Bools]:
-        """The columns of `held` that silent rules ask for, by rule id."""
-        return {name: held[:, index] for name, index in self._holding.items()}
+        """The holds that silent rules ask for, by rule id; `held` is (lifts, columns)."""
+        return {name: np.asarray(held[:, places].any(axis=1)) for name, places in self._holding.items()}
+
+    def shielded(self, active: Bools) -> Bools | None:
+        """Which columns are shielded, given the active ones (lifts, columns); None where no rule has a shield."""
+        if not self.shields:
+            return None
+        found = np.zeros_like(active)
+        for index, places in self.shields:
+            found[:, index] = active[:, places].any(axis=1)
+        return found
 
 
-def matrix(truths: Sequence[Truth | None], rows: Ints, *, true: bool) -> Bools:
-    """Some rows of one condition for all rules, as (rows, rules)."""
-    found = np.zeros((len(rows), len(truths)), bool)
-    for index, truth in enumerate(truths):
-        if truth is not None:
-            found[:, index] = (truth.true if true else truth.false)[rows]
-    return found
+def _terms_of(plan: ColumnPlan) -> list[Term]:
+    named = (plan.when, plan.until, plan.unless, plan.clear or plan.opposite)
+    return [term for term in named if term is not None]
 
 
 def _names_signal(terms: Iterable[Term]) -> bool:

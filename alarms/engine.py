@@ -14,9 +14,10 @@ import numpy as np
 from alarms import machine, snapshot
 from alarms.compiled import NEVER, Compiled
 from alarms.fold import fold
+from alarms.language.times import UTC, Zone
 from alarms.machine import Sink
 from alarms.rules import RuleSet
-from alarms.signals import CLEAR, DERIVED_FROM, Batch, Transitions, columns
+from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Transitions, columns
 from alarms.state import ACTIVE, JUDGED, State
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
@@ -25,10 +26,11 @@ from hoistway.model import EVENT_CODES, SIGNAL, SignalType
 class Engine:
     """State of the fleet and the rules that judge it. Times are milliseconds; `now` is the server's clock."""
 
-    def __init__(self, rules: RuleSet, *, capacity: int) -> None:
+    def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC) -> None:
+        """`zone` is the city's time zone: (UTC ms from which, offset in ms), oldest first."""
         self.rules = rules
-        self._compiled = Compiled(rules)
-        self._state = State(size=capacity, rules=len(rules), parameters=self._compiled.parameters)
+        self._compiled = Compiled(rules, zone)
+        self._state = State(self._compiled, size=capacity)
         self._now = 0  # the newest server time seen
 
     def set_fleet(
@@ -39,9 +41,11 @@ class Engine:
         parameters: Mapping[int, Mapping[str, float]],
         *,
         enrolled: int | None = None,
+        floors: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        """Add units or update them; NaN is an unknown rated speed. Silence of a new unit counts from `enrolled`, else from the
-        newest server time seen, else from the first one that will be seen."""
+        """Add units or update them; NaN is an unknown rated speed; `floors` are the labels of the lowest and the highest floor, -1
+        unknown. Silence of a new unit counts from `enrolled`, else from the newest server time seen, else from the first one that
+        will be seen."""
         state = self._state
         where = np.asarray(slots, np.int64)
         state.grow(int(where.max(initial=-1)) + 1)
@@ -53,8 +57,9 @@ class Engine:
         for slot in where.tolist():
             state.own.pop(slot, None)
         state.own.update({slot: dict(own) for slot, own in parameters.items() if own})
-        for name, column in state.parameters.items():
-            column[where] = [state.own.get(slot, {}).get(name, np.nan) for slot in where.tolist()]
+        ends = np.full((len(where), 2), -1) if floors is None else np.asarray(floors, np.int64).reshape(len(where), 2)
+        state.bottom[where], state.top[where] = ends[:, 0], ends[:, 1]
+        state.set_own(where)
         machine.schedule(state, self._compiled, where)
 
     def listening(self, since: int) -> None:
@@ -82,7 +87,7 @@ class Engine:
         self._state.grow(highest + 1)
         sink = Sink()
         fold(self._state, self._compiled, batch, sink)
-        return sink.transitions()
+        return sink.transitions(self._compiled, self._state.groups)
 
     def tick(self, now: int) -> Transitions:
         """What time alone has changed by `now`; no record that is older may come later."""
@@ -93,7 +98,7 @@ class Engine:
             until = np.full(len(slots), now)
             machine.advance(state, self._compiled, slots, until, until, sink)
             machine.schedule(state, self._compiled, slots)
-        return sink.transitions()
+        return sink.transitions(self._compiled, self._state.groups)
 
     def _begin(self, now: int) -> None:
         if self._now == 0:
@@ -106,27 +111,30 @@ class Engine:
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,
         with indexes of the *old* set, at the unit's own clock."""
-        keys = {(rule.id, rule.version) for rule in rules}
-        gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)
-        sink = Sink()
-        slots = np.flatnonzero(self._state.busy)
-        row, rule = np.nonzero(self._state.read(slots)[:, ACTIVE] & gone)
-        slots = slots[row]
-        at = np.maximum(np.maximum(self._state.clock[slots], self._state.settled[slots]), 0)
-        sink.add(CLEAR, slots, rule, at, at, demoted=False)
+        keys = {(rule.id, rule.version) for rule in rules if rule.enabled}
+        compiled, state = self._compiled, self._state
+        gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
+        slots = np.flatnonzero(state.busy)
+        row, column = np.nonzero(state.read(slots)[:, ACTIVE] & gone)
+        ended = np.unique(np.stack([slots[row], compiled.rule[column]]), axis=1)
+        slots = ended[0]
+        at = np.maximum(np.maximum(state.clock[slots], state.settled[slots]), 0)
+        rows = np.zeros(len(slots), TRANSITION_DTYPE)
+        rows["slot"], rows["rule"], rows["kind"], rows["at"], rows["hold_start"] = slots, ended[1], CLEAR, at, at
+        rows["witnesses"] = BY_RULE
         self.restore(self.snapshot(), rules)
-        return sink.transitions()
+        return Transitions(rows=rows[np.lexsort((rows["rule"], rows["slot"], rows["at"]))])
 
     def snapshot(self) -> bytes:
         """Everything that `restore` needs, compressed."""
-        return snapshot.write(self._state, self.rules, self._now)
+        return snapshot.write(self._state, self._now)
 
     def restore(self, blob: bytes, rules: RuleSet | None = None) -> tuple[tuple[int, str], ...]:
         """Take over a snapshot's state. Holds and alarms go on where a rule's id and version are the same; answers (slot, rule id)
         of the active alarms that have no such rule any more."""
         if rules is not None:
-            self.rules, self._compiled = rules, Compiled(rules)
-        self._state, self._now, lapsed = snapshot.read(blob, self.rules, self._compiled.parameters)
+            self.rules, self._compiled = rules, Compiled(rules, self._compiled.zone)
+        self._state, self._now, lapsed = snapshot.read(blob, self._compiled)
         slots = np.flatnonzero(self._state.alive | self._state.busy)
         machine.schedule(self._state, self._compiled, slots)
         return lapsed

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alarms import machine
-from alarms.compiled import NEVER, Compiled, Conditions, matrix
+from alarms.compiled import NEVER, Compiled, Conditions
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
+from alarms.remember import Recall, Timeline
 from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
-from alarms.state import JUDGED, State
+from alarms.state import ACTIVE, HELD, JUDGED, State
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -49,7 +50,7 @@ def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
     ordered = _order(state, batch)
     _report(state, ordered)
     found = _evaluate(state, rules, ordered)
-    head = ordered.first | ~_repeats(rules, ordered, found)
+    head = ordered.first | ~_repeats(state, rules, ordered, found)
     heads = np.flatnonzero(head)
     ends = np.append(heads[1:], len(head)) - 1
     opening = np.flatnonzero(ordered.first[heads])
@@ -108,8 +109,8 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
     valued = ordered.row >= 0
     rows = ordered.row[valued]
     size = len(batch.events) + len(batch.samples)
-    slots, reported = np.empty(size, np.int64), np.empty(size, np.int64)
-    slots[rows], reported[rows] = ordered.slot[valued], ordered.reported[valued]
+    slots, reported, at = (np.empty(size, np.int64) for _ in range(3))
+    slots[rows], reported[rows], at[rows] = ordered.slot[valued], ordered.reported[valued], ordered.at[valued]
     samples = batch.samples
     if len(batch.events):
         samples = np.concatenate([_values_at_events(state, ordered), samples])
@@ -119,8 +120,24 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
         reported=reported,
         rated_speed=state.rated_speed[slots] if rules.needs_rated_speed else state.rated_speed[:0],
         parameters={name: column[slots] for name, column in state.parameters.items()},
+        at=at,
+        zone=rules.zone,
+        floors=state.floors(slots) if rules.needs_floors else {},
+        recall=Recall(state, _timeline(ordered)) if rules.remembering and size else None,
     )
     return rules.evaluate(view, state.escalator[slots])
+
+
+def _timeline(ordered: _Sorted) -> Timeline:
+    """The batch without its link messages, as the remembering functions see it."""
+    valued = np.flatnonzero(ordered.row >= 0)
+    slot, row, sample = ordered.slot[valued], ordered.row[valued], ordered.sample[valued]
+    code = np.full(len(valued), -1, np.int64)
+    event = np.flatnonzero(~sample)
+    events = ordered.batch.events[row[event]]
+    code[event] = np.where(events["active"] == 1, events["code"], -1)
+    opening = np.flatnonzero(np.diff(slot, prepend=-1) != 0)
+    return Timeline(slot=slot, at=ordered.at[valued], row=row, sample=sample, code=code, opening=opening)
 
 
 def _values_at_events(state: State, ordered: _Sorted) -> Rows:
@@ -139,7 +156,7 @@ def _values_at_events(state: State, ordered: _Sorted) -> Rows:
     return pick(rows, np.argsort(ordered.row[places]))
 
 
-def _repeats(rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
+def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
     """Samples that tell every rule what the slot's sample before them told, soon enough that nothing could happen in between."""
     same = np.zeros(len(ordered.slot), bool)
     if ordered.first.all():
@@ -151,14 +168,25 @@ def _repeats(rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
     )
     place = place[soon]
     row, before = ordered.row[place], ordered.row[place - 1]
-    equal = np.ones(len(place), bool)
-    for truth in found.truths:
-        equal &= (truth.true[row] == truth.true[before]) & (truth.false[row] == truth.false[before])
-    for index in rules.overlaps:
-        when, clear = (matrix([side[index]], row, true=True)[:, 0] for side in (found.when, found.clear))
-        equal &= ~(when & clear)
+    lines = found.lines[:, row]
+    equal = (lines == found.lines[:, before]).all(axis=0)
+    equal &= ~(lines[rules.when_true[rules.overlaps]] & lines[rules.clear_true[rules.overlaps]]).any(axis=0)
+    if rules.shielding.size:
+        equal &= ~_shields_move(state, rules, ordered, found)[place]
     same[place] = equal
     return same
+
+
+def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
+    """Records of slots in which a shielding alarm is up or may come up: what it does to others is seen at every record."""
+    opening = np.flatnonzero(ordered.first)
+    flags = state.read(ordered.slot[opening])[:, :, rules.shielding]
+    moving = flags[:, [HELD, ACTIVE]].any(axis=(1, 2))
+    now = np.zeros(len(ordered.slot), bool)
+    valued = ordered.row >= 0
+    now[valued] = found.lines[rules.when_true[rules.shielding]].any(axis=0)[ordered.row[valued]]
+    moving |= np.logical_or.reduceat(now, opening)
+    return np.asarray(moving[np.cumsum(ordered.first) - 1])
 
 
 def _round(

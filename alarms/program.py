@@ -12,8 +12,13 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
-from alarms.language.checker import Term, Type
+from alarms.language.checker import REMEMBERING, Term, Type
+from alarms.language.times import UTC, Span, Zone, within
 from alarms.signals import Bools, Column, Ints, Values
+from hoistway.errors import OurFault
+
+Recall = Callable[[int, Any], Any]
+"""The value of the program's remembering term with this number, given the value of its part at every record."""
 
 
 class Truth(NamedTuple):
@@ -30,6 +35,10 @@ class View:
     reported: Ints  # one bit an event code
     rated_speed: Column
     parameters: Mapping[str, Column]  # NaN where the lift has none of its own
+    at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the records' times, ms
+    zone: Zone = UTC
+    floors: Mapping[str, Column] = field(default_factory=dict)  # label of the highest and the lowest floor, -1 unknown
+    recall: Recall | None = None  # none for silent rules
     link_lost: Bools = field(default_factory=lambda: np.zeros(0, bool))  # these two only for silent rules
     holding: Mapping[str, Bools] = field(default_factory=dict)
 
@@ -40,6 +49,7 @@ class Program:
     def __init__(self, roots: Sequence[Term]) -> None:
         self._steps: list[tuple[Callable[[View, list[Any]], Any], bool]] = []
         self._index: dict[Term, int] = {}
+        self.remembering: list[Term] = []
         self._roots = [self._place(root) for root in roots]
         terms = [term for root in roots for term in root.walk()]
         self.signals = tuple(dict.fromkeys(str(term.value) for term in terms if term.op == "signal"))
@@ -47,9 +57,22 @@ class Program:
     def _place(self, term: Term) -> int:
         if term not in self._index:
             arguments = [self._place(part) for part in term.parts]
-            self._steps.append((_MAKE[term.op](term, arguments), term.type is Type.BOOL))
+            step = self._recalled(term, arguments) if term.op in REMEMBERING else _MAKE[term.op](term, arguments)
+            self._steps.append((step, term.type is Type.BOOL))
             self._index[term] = len(self._steps) - 1
         return self._index[term]
+
+    def _recalled(self, term: Term, arguments: list[int]) -> _Step:
+        number = len(self.remembering)
+        self.remembering.append(term)
+        part = arguments[0] if arguments else None
+
+        def run(view: View, done: list[Any]) -> Any:
+            if view.recall is None:
+                raise OurFault(f"{term.op} without records to remember")
+            return view.recall(number, None if part is None else done[part])
+
+        return run
 
     def run(self, view: View) -> list[Truth]:
         """One truth a root, in the order in which they were given; treat the columns as read-only."""
@@ -190,6 +213,28 @@ def _reported(term: Term, _: list[int]) -> _Step:
     return run
 
 
+def _floor(term: Term, arguments: list[int]) -> _Step:
+    (index,) = arguments
+    name = str(term.value)
+
+    def run(view: View, done: list[Any]) -> Truth:
+        shown, end = done[index], view.floors[name]
+        known, true = (shown >= 0) & (end >= 0), shown == end
+        return Truth(known & true, known & ~true)
+
+    return run
+
+
+def _during(term: Term, _: list[int]) -> _Step:
+    wanted = cast("tuple[Span, ...]", term.value)
+
+    def run(view: View, _: list[Any]) -> Truth:
+        true = within(view.at, wanted, view.zone)
+        return Truth(true, ~true)
+
+    return run
+
+
 def _link_lost(_: Term, __: list[int]) -> _Step:
     def run(view: View, _: list[Any]) -> Truth:
         return Truth(view.link_lost, ~view.link_lost)
@@ -213,6 +258,8 @@ _MAKE: Final[dict[str, Callable[[Term, list[int]], _Step]]] = {
     "rated_speed": _rated_speed,
     "param": _param,
     "reported": _reported,
+    "floor": _floor,
+    "during": _during,
     "link_lost": _link_lost,
     "holding": _holding,
     "known": _known,

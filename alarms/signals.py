@@ -186,11 +186,11 @@ def _implausible(rows: Rows) -> Column:
     contradicts = (status >= 0) & ~np.isnan(speed) & ((status == 1) != (np.abs(speed) > MOVING_M_S))
     flag, by_status = np.ascontiguousarray(rows["door_closed"]), _CLOSED_BY_STATUS[rows["door_status"]]
     contradicts |= (flag >= 0) & (by_status >= 0) & (flag != by_status)
-    return (contradicts | (rows["field_faults"] > 0)).view(np.int8)
+    return np.asarray(contradicts | (rows["field_faults"] > 0)).view(np.int8)
 
 
 def _clock_lag(rows: Rows) -> Column:
-    return ((rows["received"] - rows["at"]) / 1_000).astype(np.float32)
+    return np.asarray((rows["received"] - rows["at"]) / 1_000, np.float32)
 
 
 _UNKNOWN_WORDS: Final = {item.name: item.unknown_value for item in SIGNALS if item.unknown_value is not None}

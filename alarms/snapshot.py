@@ -1,11 +1,12 @@
-"""The state as bytes and back. Knows the layout of the columns, not what they mean to a rule.
+"""The state as bytes and back. Knows the layout of the arrays, not what they mean to a rule.
 
-Layout: magic, length of a JSON header, header, then one zlib stream of the columns of the slots that hold anything, each field of the
+Layout: magic, length of a JSON header, header, then one zlib stream of the arrays of the slots that hold anything, each field of the
 last samples on its own, and of the times only those of running holds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import zlib
@@ -13,75 +14,115 @@ from typing import Any, Final
 
 import numpy as np
 
-from alarms.compiled import NEVER
-from alarms.rules import RuleSet
-from alarms.signals import SAMPLE_DTYPE
-from alarms.state import ACTIVE, COLUMNS, FLAGS, HELD, State
+from alarms.compiled import NEVER, Compiled
+from alarms.language.checker import Term
+from alarms.signals import SAMPLE_DTYPE, Ints
+from alarms.state import ACTIVE, COLUMNS, FLAGS, HELD, Group, State
 from hoistway.errors import BadInput
 
 MAGIC: Final = b"hoistway-engine"
-VERSION: Final = 1
-_TIMES: Final = frozenset({"start", "true_at"})
+VERSION: Final = 2
 _LENGTH: Final = struct.Struct("<I")
+_DERIVED: Final = frozenset({"due", "busy", "row", "special"})
+"""What is worked out again from the rest."""
 
 
-def write(state: State, rules: RuleSet, now: int) -> bytes:
-    """A snapshot of the state, with the version of each rule."""
+def write(state: State, now: int) -> bytes:
+    """A snapshot of the state, with the version of each column's rule."""
     slots = np.flatnonzero(state.alive | state.busy | (state.contact > 0) | (state.lost_at != NEVER))
-    held_row, held_rule = np.nonzero(state.read(slots)[:, HELD])
-    columns: dict[str, Any] = {"slot": slots.astype(np.int32)}
-    columns |= {f"last.{name}": state.last[name][slots] for name in SAMPLE_DTYPE.names or () if name != "slot"}
-    columns |= {
-        name: getattr(state, name)[slots] for name in COLUMNS if name not in _TIMES and name not in {"due", "busy"}
-    }
-    columns |= {"held.row": held_row.astype(np.int32), "held.rule": held_rule.astype(np.int16)}
-    columns |= {f"held.{name}": getattr(state, name)[slots[held_row], held_rule] for name in sorted(_TIMES)}
+    held_row, held_column = np.nonzero(state.read(slots)[:, HELD])
+    times = [item[held_row, held_column] for item in state.times(slots)]
+    arrays: dict[str, Any] = {"slot": slots.astype(np.int32)}
+    arrays |= {f"last.{name}": state.last[name][slots] for name in SAMPLE_DTYPE.names or () if name != "slot"}
+    arrays |= {name: getattr(state, name)[slots] for name in COLUMNS if name not in _DERIVED}
+    arrays |= {"held.row": held_row.astype(np.int32), "held.column": held_column.astype(np.int16)}
+    arrays |= {"held.start": times[0], "held.true_at": times[1]}
+    for term, fields in zip(state.rules.remembering, state.remembered, strict=True):
+        arrays |= {f"memory.{_key(term)}.{name}": column[slots] for name, column in fields.items()}
     header = {
         "version": VERSION,
         "now": now,
         "size": state.size,
-        "rules": [[rule.id, rule.version] for rule in rules],
+        "columns": _columns(state.rules),
+        "groups": [
+            [slot, state.rules.rules[rule].id, *_group(state.rules, rule, group)]
+            for (slot, rule), group in sorted(state.groups.items())
+        ],
         "own": [[slot, own] for slot, own in sorted(state.own.items())],
-        "columns": [[name, column.dtype.str, list(column.shape)] for name, column in columns.items()],
+        "arrays": [[name, column.dtype.str, list(column.shape)] for name, column in arrays.items()],
     }
     head = json.dumps(header, separators=(",", ":")).encode()
     packer = zlib.compressobj(level=1)
-    body = [packer.compress(np.ascontiguousarray(column).tobytes()) for column in columns.values()]
+    body = [packer.compress(np.ascontiguousarray(column).tobytes()) for column in arrays.values()]
     return b"".join([MAGIC, _LENGTH.pack(len(head)), head, *body, packer.flush()])
 
 
-def read(blob: bytes, rules: RuleSet, parameters: set[str]) -> tuple[State, int, tuple[tuple[int, str], ...]]:
-    """The state for this rule set, the newest time, and the active alarms whose rule changed or is gone."""
-    header, columns = _unpack(blob)
-    state = State(size=header["size"], rules=len(rules), parameters=parameters)
-    slots = columns["slot"].astype(np.int64)
+def read(blob: bytes, rules: Compiled) -> tuple[State, int, tuple[tuple[int, str], ...]]:
+    """The state for these rules, the newest time, and the active alarms (slot, rule id) whose rule changed or is gone."""
+    header, arrays = _unpack(blob)
+    state = State(rules, size=header["size"])
+    slots = arrays["slot"].astype(np.int64)
     state.last["slot"][slots] = slots
-    for name, column in columns.items():
+    for name, column in arrays.items():
         if name.startswith("last."):
             state.last[name.removeprefix("last.")][slots] = column
         elif name in COLUMNS and name != "flags":
             getattr(state, name)[slots] = column
-    old = [(rule_id, version) for rule_id, version in header["rules"]]
-    target = {(rule.id, rule.version): index for index, rule in enumerate(rules)}
-    kept = [(index, target[key]) for index, key in enumerate(old) if key in target]
-    source, place = (np.array([pair[side] for pair in kept], np.int64) for side in (0, 1))
-    before = np.unpackbits(columns["flags"], axis=2, count=len(old), bitorder="little").view(np.bool_)
-    flags = np.zeros((len(slots), FLAGS, len(rules)), bool)
-    flags[:, :, place] = before[:, :, source]
-    state.write(slots, flags)
-    moved = np.full(len(old), -1, np.int64)
-    moved[source] = place
-    rule = moved[columns["held.rule"]]
-    chosen = rule >= 0
-    where = slots[columns["held.row"][chosen]]
-    for name in _TIMES:
-        getattr(state, name)[where, rule[chosen]] = columns[f"held.{name}"][chosen]
+    for term, fields in zip(rules.remembering, state.remembered, strict=True):
+        for name, kept in fields.items():
+            stored = arrays.get(f"memory.{_key(term)}.{name}")
+            if stored is not None:
+                kept[slots] = stored
     state.own = {int(slot): own for slot, own in header["own"]}
-    for name, values in state.parameters.items():
-        for slot, own in state.own.items():
-            values[slot] = own.get(name, np.nan)
-    lapsed = np.argwhere(before[:, ACTIVE] & (moved < 0))
-    return state, int(header["now"]), tuple((int(slots[row]), old[index][0]) for row, index in lapsed.tolist())
+    lapsed = _columns_back(state, header, arrays, slots)
+    own = np.array(sorted(state.own), np.int64)
+    state.set_own(own[own < state.size])
+    return state, int(header["now"]), lapsed
+
+
+def _columns_back(
+    state: State, header: dict[str, Any], arrays: dict[str, Any], slots: Ints
+) -> tuple[tuple[int, str], ...]:
+    """Flags, times and groups of the columns that are the same now; the active alarms of the others."""
+    rules = state.rules
+    old = [tuple(key) for key in header["columns"]]
+    target = {tuple(key): index for index, key in enumerate(_columns(rules))}
+    moved = np.array([target.get(key, -1) for key in old], np.int64)
+    source = np.flatnonzero(moved >= 0)
+    before = np.unpackbits(arrays["flags"], axis=2, count=len(old), bitorder="little").view(np.bool_)
+    flags = np.zeros((len(slots), FLAGS, rules.count), bool)
+    flags[:, :, moved[source]] = before[:, :, source]
+    start, true_at = (np.zeros((len(slots), rules.count), np.int64) for _ in range(2))
+    column = moved[arrays["held.column"]] if old else arrays["held.column"].astype(np.int64)
+    row = arrays["held.row"][column >= 0]
+    for times, name in ((start, "held.start"), (true_at, "held.true_at")):
+        times[row, column[column >= 0]] = arrays[name][column >= 0]
+    state.write(slots, flags, (start, true_at))
+    for slot, rule_id, ordinals, level, witnesses, demoted in header["groups"]:
+        first = rules.first_of.get(rules.rules.index(rule_id)) if rule_id in rules.rules else None
+        if first is not None and (rule_id, rules.rules[rules.columns[first].rule].version, 0) in old:
+            group = Group(active={first + item for item in ordinals}, level=level, witnesses=witnesses, demoted=demoted)
+            state.groups[int(slot), rules.columns[first].rule] = group
+    active = np.argwhere(before[:, ACTIVE] & (moved < 0))
+    return tuple(dict.fromkeys((int(slots[row]), str(old[index][0])) for row, index in active.tolist()))
+
+
+def _columns(rules: Compiled) -> list[tuple[str, str, int]]:
+    """What makes a column the same column: its rule's id and version, and its number within the rule."""
+    return [
+        (rules.rules[plan.rule].id, rules.rules[plan.rule].version, index - rules.first_of[plan.rule])
+        for index, plan in enumerate(rules.columns)
+    ]
+
+
+def _group(rules: Compiled, rule: int, group: Group) -> tuple[list[int], int, int, bool]:
+    ordinals = sorted(column - rules.first_of[rule] for column in group.active)
+    return ordinals, group.level, group.witnesses, group.demoted
+
+
+def _key(term: Term) -> str:
+    """A name for a remembering term that is the same in every process."""
+    return hashlib.sha256(repr(term).encode()).hexdigest()[:16]
 
 
 def _unpack(blob: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -97,10 +138,10 @@ def _unpack(blob: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         body = zlib.decompress(blob[end:])
     except (ValueError, zlib.error) as error:
         raise BadInput(f"damaged: {error}", where="checkpoint", expected=expected) from error
-    columns: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     position = 0
-    for name, kind, shape in header["columns"]:
+    for name, kind, shape in header["arrays"]:
         count = int(np.prod(shape))
-        columns[name] = np.frombuffer(body, kind, count, position).reshape(shape)
-        position += columns[name].nbytes
-    return header, columns
+        arrays[name] = np.frombuffer(body, kind, count, position).reshape(shape)
+        position += arrays[name].nbytes
+    return header, arrays

@@ -1,46 +1,67 @@
-"""The fleet as columns, one slot a lift: last sample, clocks, reported codes, holds and active alarms. No rule is judged here.
+"""The fleet as arrays, one slot a lift: last sample, clocks, reported codes, holds and active alarms. No rule is judged here.
 
-Flags are kept as bits, one a rule: a lift costs some 150 bytes and 16 a rule. Times are milliseconds; NEVER is "not at all".
+Flags are kept as bits, one a column of the rules. The two times of a running hold stand in a row of a pool that a lift has only while
+one of its holds runs, so that a quiet lift costs little. Times are milliseconds; NEVER is "not at all".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from alarms.compiled import NEVER
+from alarms.compiled import NEVER, Compiled
 from alarms.program import View
 from alarms.signals import Bools, Column, Ints, columns, pick, unknown_samples
 from hoistway.limits import MAX_GAP_MS
 
 HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active
-ACTIVE: Final = 1  # the alarm is raised
+ACTIVE: Final = 1  # the column's alarm is raised
 DEMOTED: Final = 2  # raised as a notice, because `unless` was true
 ARMED: Final = 3  # the hold may complete by time alone
 TRUE: Final = 4  # `when` was true at the last record
-SHIELDED: Final = 5  # `unless` was true at the last record
+SHIELDED: Final = 5  # `unless` was true, or a shield up, at the last record
 JUDGED: Final = 6  # a silent rule has been judged since the last contact
-FLAGS: Final = 7
+OFF: Final = 7  # the lift's own parameters switch the rule off
+FLAGS: Final = 8
+
+
+@dataclass(slots=True)
+class Group:
+    """An active alarm of a rule with several columns."""
+
+    active: set[int]  # its active columns
+    level: int
+    witnesses: int
+    demoted: bool
 
 
 class State:
-    """Columns over the fleet; `size` slots are there, more come by `grow`."""
+    """Arrays over the fleet; `size` slots are there, more come by `grow`."""
 
-    def __init__(self, *, size: int, rules: int, parameters: set[str]) -> None:
+    def __init__(self, rules: Compiled, *, size: int) -> None:
         self.size = 0
         self.rules = rules
         self.own: dict[int, dict[str, float]] = {}
-        self.parameters: dict[str, Column] = {name: np.zeros(0, np.float32) for name in parameters}
+        self.groups: dict[tuple[int, int], Group] = {}  # by slot and rule
+        self.parameters: dict[str, Column] = {name: np.zeros(0, np.float32) for name in rules.parameters}
+        self.remembered: list[dict[str, npt.NDArray[np.generic]]] = [
+            {name: np.zeros((0, *shape), kind) for name, (kind, shape, _) in REMEMBERED[term.op].items()}
+            for term in rules.remembering
+        ]
         self.last = unknown_samples(0)
         self.clock, self.last_at, self.settled, self.contact = (np.zeros(0, np.int64) for _ in range(4))
         self.lost_at, self.due, self.reported = (np.zeros(0, np.int64) for _ in range(3))
-        self.alive, self.escalator, self.busy = (np.zeros(0, bool) for _ in range(3))
+        self.alive, self.escalator, self.busy, self.special = (np.zeros(0, bool) for _ in range(4))
         self.rated_speed = np.zeros(0, np.float32)
-        self.flags = np.zeros((0, FLAGS, max(1, (rules + 7) // 8)), np.uint8)
-        self.start, self.true_at = (np.zeros((0, rules), np.int64) for _ in range(2))
+        self.top, self.bottom = (np.zeros(0, np.int16) for _ in range(2))
+        self.flags = np.zeros((0, FLAGS, max(1, (rules.count + 7) // 8)), np.uint8)
+        self.row = np.zeros(0, np.int32)  # of the pool; 0: none
+        self._pool = np.zeros((1, 2, rules.count), np.int64)  # start, last true; row 0 is nobody's
+        self._free: list[int] = []
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -53,18 +74,89 @@ class State:
             setattr(self, name, _longer(getattr(self, name), more, value))
         for name, column in self.parameters.items():
             self.parameters[name] = _longer(column, more, np.nan)
+        for term, fields in zip(self.rules.remembering, self.remembered, strict=True):
+            for name, (_, _, empty) in REMEMBERED[term.op].items():
+                fields[name] = _longer(fields[name], more, empty)
         self.size = size
 
+    # --- flags and times ---
+
     def read(self, slots: Ints) -> Bools:
-        """The flags of some slots as (slots, FLAGS, rules)."""
-        return np.unpackbits(self.flags[slots], axis=2, count=self.rules, bitorder="little").view(np.bool_)
+        """The flags of some slots as (slots, FLAGS, columns)."""
+        return np.unpackbits(self.flags[slots], axis=2, count=self.rules.count, bitorder="little").view(np.bool_)
 
-    def write(self, slots: Ints, flags: Bools) -> None:
-        """The opposite of `read`; a slot without hold, alarm or judgement is not busy."""
+    def times(self, slots: Ints) -> tuple[Ints, Ints]:
+        """Start and last true of the holds of some slots, as (slots, columns); without meaning where no hold runs."""
+        rows = self._pool[self.row[slots]]
+        return rows[:, 0], rows[:, 1]
+
+    def write(self, slots: Ints, flags: Bools, times: tuple[Ints, Ints] | None = None) -> None:
+        """The opposite of `read` and `times`; a slot without hold, alarm or judgement is not busy, and without hold has no times."""
         self.flags[slots] = np.packbits(flags, axis=2, bitorder="little")
-        self.busy[slots] = flags[:, [HELD, ACTIVE, JUDGED]].any(axis=(1, 2))
+        holding = flags[:, HELD].any(axis=1)
+        self.busy[slots] = holding | flags[:, [ACTIVE, JUDGED]].any(axis=(1, 2))
+        rows = self.row[slots]
+        idle = np.flatnonzero((rows > 0) & ~holding)
+        if idle.size:
+            self._free.extend(rows[idle].tolist())
+            self.row[slots[idle]] = 0
+        if times is None:
+            return
+        new = np.flatnonzero((rows == 0) & holding)
+        if new.size:
+            self.row[slots[new]] = self._take(len(new))
+        held = np.flatnonzero(holding)
+        if held.size:
+            place = self.row[slots[held]]
+            self._pool[place, 0], self._pool[place, 1] = times[0][held], times[1][held]
 
-    def view(self, slots: Ints, signals: tuple[str, ...], *, holding: Mapping[str, Bools], link_lost: Bools) -> View:
+    def _take(self, count: int) -> list[int]:
+        """Rows of the pool that nobody uses."""
+        short = count - len(self._free)
+        if short > 0:
+            old = len(self._pool)
+            size = old + max(short, old // 4, 64)
+            self._pool = np.concatenate([self._pool, np.zeros((size - old, 2, self.rules.count), np.int64)])
+            self._free.extend(range(size - 1, old - 1, -1))
+        taken = self._free[-count:]
+        del self._free[-count:]
+        return taken
+
+    # --- what a lift has of its own ---
+
+    def set_own(self, slots: Ints) -> None:
+        """Parameters, switched off rules and holds of their own of some slots, from `own`."""
+        special = np.array([slot in self.own for slot in slots.tolist()], bool)
+        self.special[slots] = False
+        for name, column in self.parameters.items():
+            column[slots] = [self.own.get(slot, {}).get(name, np.nan) for slot in slots.tolist()]
+        flags = self.read(slots)
+        flags[:, OFF] = False
+        for row in np.flatnonzero(special).tolist():
+            own = self.own[int(slots[row])]
+            flags[row, OFF] = [
+                own.get(f"off:{self.rules.id_of(index)}", 0) != 0 for index in range(self.rules.count)
+            ] & ~self.rules.loud
+            self.special[slots[row]] = flags[row, OFF].any() or any(name.startswith("for:") for name in own)
+        self.write(slots, flags)
+
+    def hold_ms(self, slots: Ints) -> Ints:
+        """How long the raise holds of some slots last: one line for all, or (slots, columns)."""
+        if not self.special[slots].any():
+            return self.rules.for_ms
+        found = np.repeat(self.rules.for_ms[None], len(slots), axis=0)
+        for row in np.flatnonzero(self.special[slots]).tolist():
+            for name, value in self.own[int(slots[row])].items():
+                column = self.rules.own_hold.get(name)
+                if column is not None and 0 <= value <= OWN_HOLD_MAX_S:
+                    found[row, column] = round(value * 1_000)
+        return found
+
+    # --- views ---
+
+    def view(
+        self, slots: Ints, signals: Sequence[str], *, holding: Mapping[str, Bools], link_lost: Bools, now: Ints
+    ) -> View:
         """The last known values of some slots, however old."""
         return View(
             size=len(slots),
@@ -72,20 +164,46 @@ class State:
             reported=self.reported[slots],
             rated_speed=self.rated_speed[slots],
             parameters={name: column[slots] for name, column in self.parameters.items()},
+            at=now,
+            zone=self.rules.zone,
+            floors=self.floors(slots),
             link_lost=link_lost,
             holding=holding,
         )
+
+    def floors(self, slots: Ints) -> dict[str, Column]:
+        return {"top_floor": self.top[slots], "bottom_floor": self.bottom[slots]}
 
     def horizon(self, slots: Ints) -> Ints:
         """Until when the last samples of some slots are valid."""
         return np.asarray(self.last_at[slots] + MAX_GAP_MS)
 
+    def bytes_a_slot(self) -> float:
+        """Memory of the arrays, a slot."""
+        arrays = [item for item in vars(self).values() if isinstance(item, np.ndarray)]
+        arrays += [column for fields in self.remembered for column in fields.values()]
+        return sum(item.nbytes for item in (*arrays, *self.parameters.values())) / max(1, self.size)
+
+
+OWN_HOLD_MAX_S: Final = 30 * 24 * 3_600
 
 _EMPTY: Final[dict[str, float]] = {
     "clock": -NEVER, "last_at": -NEVER, "settled": -NEVER, "contact": 0, "lost_at": NEVER, "due": NEVER, "reported": 0,
-    "alive": 0, "escalator": 0, "busy": 0, "rated_speed": np.nan, "flags": 0, "start": 0, "true_at": 0,
+    "alive": 0, "escalator": 0, "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "flags": 0, "row": 0,
 }  # fmt: skip
 COLUMNS: Final = tuple(_EMPTY)
+
+_Field = tuple[type[np.generic], tuple[int, ...], float]
+REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
+    "changed": {},
+    "age": {"since": (np.int64, (), NEVER)},
+    "count": {"was": (np.int8, (), -1), "step": (np.int64, (), 0), "counts": (np.uint16, (10,), 0)},
+    "rate": {
+        "step": (np.int64, (2,), -NEVER), "at": (np.int64, (2,), 0), "value": (np.float32, (2,), 0),
+    },
+    "since_reported": {"at": (np.int64, (), -NEVER)},
+}  # fmt: skip
+"""What each remembering function keeps of a lift: type, shape, and the value before anything was seen."""
 
 
 def _longer(column: npt.NDArray[np.generic], more: int, value: float) -> npt.NDArray[np.generic]:

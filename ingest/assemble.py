@@ -30,7 +30,7 @@ from ingest.decode import (
 )
 from ingest.directory import Device, Directory
 from ingest.memory import Clock, Memory, Verdict
-from ingest.pack import KEYS_DTYPE
+from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.source import Message
 
 _CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
@@ -164,6 +164,7 @@ class _Accepted:
     clock: Clock
     received: int
     in_order: bool
+    unusable: int  # fields that became unknown
 
 
 class _Work:
@@ -202,9 +203,10 @@ class _Work:
             self._note_fault(device.id, fault)
         order = sorted(range(len(lifts)), key=lambda index: (decoded.records[index].boot, decoded.records[index].seq))
         for index in order:
-            self._record(message, device, leaf, decoded.records[index], lifts[index])
+            unusable = decoded.unusable.get(index, 0)
+            self._record(message, device, leaf, decoded.records[index], lifts[index], unusable)
 
-    def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int) -> None:
+    def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, unusable: int) -> None:
         memory = self._memory.boot(device.id, record.boot)
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
         self.out.boots[device.id, leaf] = record.boot
@@ -225,7 +227,7 @@ class _Work:
         if hole := stream.accept(record.seq, record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.stored[device.id] += 1
-        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, in_order)
+        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, in_order, unusable)
         (self._samples if leaf == "state" else self._events).append(accepted)
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
@@ -293,8 +295,10 @@ class _Work:
         if not self._samples:
             return
         rows, faults = to_columns([item.record for item in self._samples], self._directory.label_id)
+        rows["field_faults"] = [min(item.unusable, 127) for item in self._samples]
         for index, fault in faults:
             self._note_fault(self._samples[index].device.id, fault)
+            rows["field_faults"][index] = min(rows["field_faults"][index] + 1, 127)
         keys = np.empty(len(self._samples), KEYS_DTYPE)
         for index, item in enumerate(self._samples):
             record = item.record
@@ -306,6 +310,7 @@ class _Work:
                 self.out.late += 1
             keys[index] = (item.device.id, record.boot, item.incarnation, record.seq, record.ts, folded)
             rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
+        rows["clock_error"] = clock_error(rows["at"], keys["ts"])
         self.out.samples, self.out.keys = rows, keys
 
 

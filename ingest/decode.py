@@ -74,6 +74,7 @@ class Decoded:
 
     records: list[Any]
     faults: list[FieldFault] = field(default_factory=list)
+    unusable: dict[int, int] = field(default_factory=dict)  # by position of the record: how many fields became unknown
 
 
 _samples: Final = msgspec.json.Decoder(Sample | list[Sample]).decode
@@ -166,7 +167,10 @@ def _carefully(payload: bytes, careful: Callable[[dict[str, Any], list[FieldFaul
         if not isinstance(row, dict):
             raise RefusedMessage("not-a-record", f"a {type(row).__name__} where an object belongs")
         _check_identity(row.get("ts"), row.get("boot"), row.get("seq"))
+        known = len(decoded.faults)
         decoded.records.append(careful(row, decoded.faults))
+        if count := sum(fault.fault != "extra" for fault in decoded.faults[known:]):
+            decoded.unusable[len(decoded.records) - 1] = count
     return decoded
 
 

@@ -45,6 +45,7 @@ _FIELDS: Final[tuple[tuple[str, str], ...]] = (
     ("partition", ">i2"),
     ("folded", ">i2"),
     *((signal.name, _WIRE[signal.type]) for signal in SIGNALS),
+    ("field_faults", ">i2"),
 )
 COLUMNS: Final = tuple(name for name, _ in _FIELDS)
 _DTYPE: Final = np.dtype(
@@ -67,7 +68,14 @@ def unpack_samples(body: bytes) -> tuple[NDArray[np.void], NDArray[np.void], NDA
         keys[name] = rows[name]
     for signal in SIGNALS:
         samples[signal.name] = rows[signal.name]
+    samples["field_faults"] = rows["field_faults"]
+    samples["clock_error"] = clock_error(samples["at"], keys["ts"])
     return samples, keys, rows["batch_no"].astype(np.int64)
+
+
+def clock_error(at: NDArray[Any], ts: NDArray[Any]) -> NDArray[Any]:
+    """By how many seconds the device's clock was behind when its sample was corrected."""
+    return np.asarray((at - ts) / 1_000, np.float32)
 
 
 def pack_samples(samples: NDArray[np.void], keys: NDArray[np.void], *, partition: int, batch_no: int) -> bytes:
@@ -85,4 +93,5 @@ def pack_samples(samples: NDArray[np.void], keys: NDArray[np.void], *, partition
         rows[name] = keys[name]
     for signal in SIGNALS:
         rows[signal.name] = samples[signal.name]
+    rows["field_faults"] = samples["field_faults"]
     return _HEADER + rows.tobytes() + _TRAILER

@@ -10,6 +10,7 @@ from alarms.engine import Engine
 from alarms.language.reader import default_rules
 from alarms.rules import RuleSet
 from alarms.signals import (
+    CHANGE,
     CLEAR,
     CONTACT_DTYPE,
     EVENT_DTYPE,
@@ -27,7 +28,7 @@ QUIET = {
     "service_mode": 1, "car_status": 0, "speed": 0.0, "door_zone": 1, "door_closed": 1, "door_status": 2, "passenger": 0, "power": 1,
 }  # fmt: skip
 """A lift that stands closed and empty at a landing."""
-KINDS = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote"}
+KINDS = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", CHANGE: "change"}
 
 Told = tuple[str, float] | tuple[str, float, str]
 
@@ -75,7 +76,7 @@ class Story:
         return [start for name, _, start in self._said if name == rule]
 
     def _note(self, transitions: Transitions) -> None:
-        for slot, rule, kind, at, start, demoted in transitions:
+        for slot, rule, kind, at, start, demoted, *_ in transitions:
             if slot == LIFT:
                 told = (KINDS[kind], (at - START) / 1_000)
                 self._said.append(

@@ -336,5 +336,5 @@ def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], res
 
 
 def note(said: dict[int, list[Said]], rules: Sequence[Rule] | RuleSet, transitions: Transitions) -> None:
-    for slot, rule, kind, at, start, demoted in transitions:
+    for slot, rule, kind, at, start, demoted, *_ in transitions:
         said[slot].append(Said(rules[rule].id, KINDS[kind], at, start, demoted))

@@ -45,7 +45,14 @@ def _rows(*rows: dict[str, float]) -> np.ndarray:
 
 def test_sample_rows_have_every_signal_and_start_unknown() -> None:
     """The row is slot, two times and the signals in the model's order; nothing is known in a fresh one."""
-    assert SAMPLE_DTYPE.names == ("slot", "at", "received", *(item.name for item in SIGNALS))
+    assert SAMPLE_DTYPE.names == (
+        "slot",
+        "at",
+        "received",
+        *(item.name for item in SIGNALS),
+        "field_faults",
+        "clock_error",
+    )
     row = unknown_samples(1)[0]
     assert all(np.isnan(row[item.name]) if item.type == "number" else row[item.name] == -1 for item in SIGNALS)
 
@@ -210,7 +217,7 @@ def test_a_damaged_snapshot_is_refused(damage) -> None:
 
 def test_a_snapshot_of_another_format_is_refused() -> None:
     """The format number is checked before anything is read."""
-    blob = Story().engine.snapshot().replace(b'"version":1', b'"version":9')
+    blob = Story().engine.snapshot().replace(b'"version":2', b'"version":9')
     with pytest.raises(BadInput, match="format 9"):
         Engine(default_rules(), capacity=1).restore(blob)
 
