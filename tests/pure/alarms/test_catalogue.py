@@ -59,7 +59,7 @@ def test_unknown_keeps_the_hold_but_does_not_complete_it(fault: Fault) -> None:
     story.sample((last + fault.limit) / 2, **fault.unknown or {})
     story.tick(fault.limit + 10)
     assert story.said(fault.rule) == []
-    fault.begin(story, fault.limit + 11)
+    story.sample(fault.limit + 11, **fault.true)
     assert story.said(fault.rule) == [("raise", fault.limit + 11)]
     assert story.starts(fault.rule) == [0]
 
@@ -73,8 +73,12 @@ def test_a_gap_is_unknown_never_true(fault: Fault, silence: float) -> None:
     fault.hold(story, 0, last)
     story.sample((last + fault.limit) / 2, **fault.unknown or {})
     again = last + silence
-    fault.hold(story, again, again + fault.limit)
-    assert story.said(fault.rule) == [("raise", again if silence == GAP else again + fault.limit)]
+    if silence == GAP:
+        story.sample(again, **fault.true)
+        assert story.said(fault.rule) == [("raise", again)]
+    else:
+        fault.hold(story, again, again + fault.limit)
+        assert story.said(fault.rule) == [("raise", round(again + fault.limit, 3))]
 
 
 @each_fault
@@ -86,7 +90,7 @@ def test_nothing_is_known_of_a_gap_without_samples(fault: Fault) -> None:
     last = fault.limit - GAP - 1
     fault.hold(story, 0, last)
     story.tick(last + GAP + 0.5)
-    fault.hold(story, last + GAP + 0.5, 2 * fault.limit)
+    fault.hold(story, last + GAP + 0.5, 2 * fault.limit - 1)
     assert story.said(fault.rule) == []
 
 
@@ -100,7 +104,7 @@ def test_an_alarm_during_inspection(fault: Fault) -> None:
     fault.hold(story, 0, fault.limit + 10, service_mode=2)
     during = {Inspection.NOTICE: [("raise", fault.limit, "demoted")], Inspection.NONE: [("raise", fault.limit)]}
     assert story.said(fault.rule) == during.get(fault.inspection, [])
-    fault.hold(story, end, end + fault.limit - 0.01)
+    story.samples(end, end + fault.limit - 0.01, 30, **fault.true)
     after = {Inspection.NOTICE: [("promote", end)], Inspection.WAITS: [("raise", end)]}
     assert story.said(fault.rule)[len(during.get(fault.inspection, [])) :] == after.get(fault.inspection, [])
     if fault.inspection is Inspection.ENDS:
