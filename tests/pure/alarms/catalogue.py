@@ -64,7 +64,13 @@ class Fault:
 
 def _entrapment(rule: str, limit: float, true: Changes, unknown: Changes) -> Fault:
     return Fault(
-        rule=rule, limit=limit, true=true, unknown=unknown, clear=OPEN_AT_LANDING, clear_for=2, inspection=Inspection.NOTICE
+        rule=rule,
+        limit=limit,
+        true=true,
+        unknown=unknown,
+        clear=OPEN_AT_LANDING,
+        clear_for=2,
+        inspection=Inspection.NOTICE,
     )
 
 

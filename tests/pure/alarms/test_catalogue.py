@@ -159,7 +159,9 @@ def test_a_restart_in_the_middle_of_a_hold(fault: Fault) -> None:
     story = fault.story()
     fault.hold(story, 0, fault.limit / 2)
     story.restart()
-    story.samples(fault.limit / 2 + min(30, fault.limit / 4), fault.limit - 0.001, min(30, fault.limit / 4), **fault.true)
+    story.samples(
+        fault.limit / 2 + min(30, fault.limit / 4), fault.limit - 0.001, min(30, fault.limit / 4), **fault.true
+    )
     story.restart()
     story.tick(fault.limit)
     story.restart()

@@ -199,7 +199,8 @@ def test_a_snapshot_taken_under_other_rules_names_what_lapsed() -> None:
     story.event(1, "90")
     story.sample(2, passenger=1, door_zone=0)
     engine = Engine(
-        load(next(rule.text for rule in story.rules if rule.id == "entrapment-between-floors"), source="test"), capacity=1
+        load(next(rule.text for rule in story.rules if rule.id == "entrapment-between-floors"), source="test"),
+        capacity=1,
     )
     assert engine.restore(story.engine.snapshot()) == ((LIFT, "alarm-button"),)
     assert [row.at - START for row in engine.tick(START + 70_000)] == [22_000]
