@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from alarms.signals import BY_DEVICE
 from tests.pure.alarms.catalogue import AJAR, ENTRAPMENTS, OPEN_AT_LANDING, Fault
 from tests.pure.alarms.story import Story
 
@@ -176,9 +175,7 @@ def test_a_stuck_person_sensor_hides_nobody(rule: str) -> None:
     """It makes a notice of what happens at a landing; between floors the alarm stays a full one."""
     story = Story()
     for number in range(150):
-        story.samples(
-            100 * number, 100 * number + 50, 10, passenger=1, **{"car_status": 1, "speed": 1.0, "door_zone": 0}
-        )
+        story.samples(100 * number, 100 * number + 50, 10, passenger=1, car_status=1, speed=1.0, door_zone=0)
         story.samples(100 * number + 60, 100 * number + 90, 10, **OPEN_AT_LANDING)
     assert [told[0] for told in story.said("person-sensor-stuck")] == ["raise"]
     off_level = rule == "entrapment-between-floors"

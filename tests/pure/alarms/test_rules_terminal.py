@@ -47,8 +47,8 @@ def test_the_event_that_is_taken_back_ends_it(rule: str, code: str) -> None:
     assert story.said(rule) == [("raise", 3)]
 
 
-@each_event
-def test_the_mode_in_the_sample_is_believed_before_the_event(rule: str, code: str) -> None:
+@pytest.mark.parametrize("code", MODE_EVENTS.values())
+def test_the_mode_in_the_sample_is_believed_before_the_event(code: str) -> None:
     """An event that nobody took back does not speak against a sample that says normal."""
     story = Story()
     story.sample(0)
@@ -178,7 +178,7 @@ def test_test_calls_every_three_days() -> None:
 def test_a_battery_runs_down() -> None:
     """Minor below 20 %, major below 10 %, unchanged in between; over above 30 % for a minute."""
     story = Story()
-    for minute in range(0, 31):
+    for minute in range(31):
         story.sample(60 * minute, battery=30 - minute)
     assert story.said("terminal-battery-low") == [("raise", 720), ("change", 1_320)]
     story.samples(1_860, 2_000, 20, battery=25)
