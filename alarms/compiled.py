@@ -18,6 +18,7 @@ from alarms.language.times import UTC, Zone
 from alarms.program import Program, View, parameters
 from alarms.rules import Rule, RuleSet, Terms
 from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints
+from alarms.words import Layout, Words, bits, chosen, mask
 from hoistway.model import Kind
 
 NEVER: Final = 2**62
@@ -62,16 +63,20 @@ def _plans(index: int, rule: Rule, terms: Terms) -> Iterable[ColumnPlan]:
         yield replace(own, witness=BY_DEVICE, when=one, until=None, clear=None, opposite=one, for_ms=0, clear_ms=0)
 
 
+WHEN, WHEN_FALSE, UNLESS, CLEAR, CLEAR_FALSE, UNTIL, UNTIL_FALSE = range(7)
+"""Planes of `Conditions.words`: the columns of which this is surely true, or surely false."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a pass over records found: one line a distinct condition, first whether it is true, then whether it is false."""
+    """What a pass over records found."""
 
-    lines: Bools  # (2 x conditions, records)
-    any_when: Bools  # some column's `when` is true
+    words: Words  # (records, planes, words): sets of columns
+    any_when: Bools  # records at which some column's `when` is true
 
 
 class Compiled:
-    """Arrays are indexed by column; a silent rule's column has a limit in `silent_ms` and takes no part in holds."""
+    """Arrays are indexed by column, words are sets of columns; a silent rule's column has a limit in `silent_ms` and takes no part in holds."""
 
     def __init__(self, rules: RuleSet, zone: Zone = UTC) -> None:
         self.rules, self.zone = rules, zone
@@ -90,9 +95,18 @@ class Compiled:
         self.for_ms = np.array([plan.for_ms for plan in self.columns], np.int64)
         self.clear_ms = np.array([plan.clear_ms for plan in self.columns], np.int64)
         self.loud = np.array([rule.loud for rule in owners], bool)
+        timeless = [not _names_signal(_terms_of(plan)) for plan in self.columns]
+        self.timeless = np.array([*timeless, True], bool)  # the last one is column -1: an empty cell
         self.own_hold = {f"for:{rules[rule].id}": index for rule, index in self.first_of.items() if self.hold[index]}
-        self.sequence = np.flatnonzero([plan.until is not None for plan in self.columns])
-        self.timeless = np.array([not _names_signal(_terms_of(plan)) for plan in self.columns], bool)
+        self._silences(owners)
+        self._sets(owners)
+        terms = [term for plan in self.columns for term in _terms_of(plan)]
+        self.parameters = parameters(terms)
+        ops = {part.op for term in terms for part in term.walk()}
+        self.needs_rated_speed, self.needs_floors = "rated_speed" in ops, "floor" in ops
+        self._compile()
+
+    def _silences(self, owners: list[Rule]) -> None:
         self.silent = np.flatnonzero(~self.hold)
         self.silent_ms = np.array([owners[i].silent_for_ms or NEVER for i in self.silent.tolist()], np.int64)
         self.lost_ms = np.array([owners[i].silent_for_link_lost_ms or NEVER for i in self.silent.tolist()], np.int64)
@@ -101,17 +115,26 @@ class Compiled:
         ).reshape(2, self.count)
         self.shortest_silence = np.array([_shortest(self.silent_ms[fits[self.silent]]) for fits in self.fits], np.int64)
         self.briefest_silence = _shortest(np.minimum(self.silent_ms, self.lost_ms))
+
+    def _sets(self, owners: list[Rule]) -> None:
+        """The same as sets of columns."""
+        self.bit = bits(self.count)
+        self.holds, self.louds = chosen(self.hold), chosen(self.loud)
+        self.at_once, self.clears_at_once = chosen(self.for_ms == 0), chosen(self.clear_ms == 0)
+        self.sequences = chosen(np.array([plan.until is not None for plan in self.columns], bool))
+        self.fitting = np.stack([chosen(fits) for fits in self.fits])
         self.shields = [
-            (index, np.flatnonzero(np.isin(self.rule, [rules.index(name) for name in rule.shielded_by])))
+            (
+                index,
+                mask(
+                    np.flatnonzero(np.isin(self.rule, [self.rules.index(name) for name in rule.shielded_by])),
+                    self.count,
+                ),
+            )
             for index, rule in enumerate(owners)
             if rule.shielded_by
         ]
-        self.shielding = np.unique(np.concatenate([np.zeros(0, np.int64), *(places for _, places in self.shields)]))
-        terms = [term for plan in self.columns for term in _terms_of(plan)]
-        self.parameters = parameters(terms)
-        ops = {part.op for term in terms for part in term.walk()}
-        self.needs_rated_speed, self.needs_floors = "rated_speed" in ops, "floor" in ops
-        self._compile()
+        self.shielding = reduce(np.bitwise_or, (shield for _, shield in self.shields), mask([], self.count))
 
     def id_of(self, column: int) -> str:
         """The id of the rule that a column belongs to."""
@@ -144,38 +167,38 @@ class Compiled:
         self.remembering = tuple(self._program.remembering)
         self.signals, self.silence_signals = self._program.signals, self._silence.signals
         # Lines: nothing is true on the last one; a condition is true on line i and false on line i + size.
-        size, nothing = len(roots), 2 * len(roots)
-        self.size = size
+        size = len(roots)
+        nothing = 2 * size
 
         def lines(index: Ints, shift: int) -> Ints:
             return np.where(self.hold & (index >= 0), index + shift, nothing)
 
-        self.when_true, self.when_false = lines(when, 0), lines(when, size)
-        self.until_true, self.until_false = lines(until, 0), lines(until, size)
-        self.unless_true = lines(unless, 0)
-        self.clear_true = np.where(clear >= 0, lines(clear, 0), lines(opposite, size))
-        self.clear_false = np.where(clear >= 0, lines(clear, size), lines(opposite, 0))
-        self.overlaps = np.flatnonzero(self.hold & (clear >= 0))
+        own_clear = clear >= 0
+        planes = (
+            lines(when, 0), lines(when, size), lines(unless, 0), np.where(own_clear, lines(clear, 0), lines(opposite, size)),
+            np.where(own_clear, lines(clear, size), lines(opposite, 0)), lines(until, 0), lines(until, size),
+        )  # fmt: skip
+        self._size, self._layout = size, Layout(planes, self.count, nothing)
+        self.overlapping = chosen(self.hold & own_clear)
         self._holding = {
-            name: np.flatnonzero(self.rule == self.rules.index(name))
+            name: mask(np.flatnonzero(self.rule == self.rules.index(name)), self.count)
             for plan in self.columns
             for term in _terms_of(plan)
             for part in term.walk()
             if part.op == "holding" and isinstance(part.value, tuple)
             for name in part.value
         }
-        self._when_of = [np.unique(self.when_true[self.fits[kind] & self.hold]) for kind in (0, 1)]
 
     def evaluate(self, view: View, escalator: Bools) -> Conditions:
         """The conditions of every column with a hold, one record a place."""
         truths = self._program.run(view)
-        lines = np.zeros((2 * self.size + 1, view.size), bool)
+        lines = np.empty((2 * self._size + 1, view.size), bool)
+        lines[-1] = False
         for index, truth in enumerate(truths):
-            lines[index], lines[index + self.size] = truth.true, truth.false
-        any_when = np.logical_or.reduce(lines[self._when_of[0]], axis=0)
-        if escalator.any():
-            any_when = np.where(escalator, np.logical_or.reduce(lines[self._when_of[1]], axis=0), any_when)
-        return Conditions(lines=lines, any_when=any_when)
+            lines[index], lines[index + self._size] = truth.true, truth.false
+        words = self._layout.pack(lines)
+        words[:, WHEN] &= self.fitting[escalator.astype(np.int8)] if escalator.any() else self.fitting[0]
+        return Conditions(words=words, any_when=np.asarray(words[:, WHEN].any(axis=1)))
 
     def silence(self, view: View, column: Ints) -> tuple[Bools, Bools]:
         """Whether `when` and `unless` of silent column `column[i]` are true in row i."""
@@ -189,17 +212,15 @@ class Compiled:
                 unless[rows] = truths[place].true[rows]
         return when, unless
 
-    def holding(self, held: Bools) -> dict[str, Bools]:
-        """The holds that silent rules ask for, by rule id; `held` is (lifts, columns)."""
-        return {name: np.asarray(held[:, places].any(axis=1)) for name, places in self._holding.items()}
+    def holding(self, held: Words) -> dict[str, Bools]:
+        """The holds that silent rules ask for, by rule id; `held` are sets of columns."""
+        return {name: np.asarray((held & wanted).any(axis=1)) for name, wanted in self._holding.items()}
 
-    def shielded(self, active: Bools) -> Bools | None:
-        """Which columns are shielded, given the active ones (lifts, columns); None where no rule has a shield."""
-        if not self.shields:
-            return None
+    def shielded(self, active: Words) -> Words:
+        """Which columns are shielded, given the active ones; both are sets of columns, a row a lift."""
         found = np.zeros_like(active)
-        for index, places in self.shields:
-            found[:, index] = active[:, places].any(axis=1)
+        for index, shield in self.shields:
+            found |= np.where((active & shield).any(axis=1, keepdims=True), self.bit[index], np.uint64(0))
         return found
 
 

@@ -19,6 +19,7 @@ from alarms.machine import Sink
 from alarms.rules import RuleSet
 from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Transitions, columns
 from alarms.state import ACTIVE, JUDGED, State
+from alarms.words import chosen, listed
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
 
@@ -71,7 +72,7 @@ class Engine:
         lost = slots[state.lost_at[slots] != NEVER]
         state.lost_at[lost] = np.maximum(state.lost_at[lost], since)
         judged = slots[state.flags[slots, JUDGED].any(axis=1)]
-        flags = state.read(judged)
+        flags = state.flags[judged]
         flags[:, JUDGED] &= flags[:, ACTIVE]
         state.write(judged, flags)
         machine.schedule(state, self._compiled, slots)
@@ -115,7 +116,7 @@ class Engine:
         compiled, state = self._compiled, self._state
         gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
         slots = np.flatnonzero(state.busy)
-        row, column = np.nonzero(state.read(slots)[:, ACTIVE] & gone)
+        row, column = listed(state.flags[slots, ACTIVE] & chosen(gone), compiled.count)
         ended = np.unique(np.stack([slots[row], compiled.rule[column]]), axis=1)
         slots = ended[0]
         at = np.maximum(np.maximum(state.clock[slots], state.settled[slots]), 0)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alarms import machine
-from alarms.compiled import NEVER, Compiled, Conditions
+from alarms.compiled import CLEAR, NEVER, WHEN, Compiled, Conditions
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
-from alarms.remember import Recall, Timeline
+from alarms.remember import InOrder, Lone, Recall, Timeline
 from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, JUDGED, State
 from hoistway.limits import MAX_GAP_MS
@@ -123,9 +123,17 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
         at=at,
         zone=rules.zone,
         floors=state.floors(slots) if rules.needs_floors else {},
-        recall=Recall(state, _timeline(ordered)) if rules.remembering and size else None,
+        recall=_recall(state, rules, ordered, slots, at),
     )
     return rules.evaluate(view, state.escalator[slots])
+
+
+def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: Ints) -> Recall | None:
+    if not rules.remembering or not len(slots):
+        return None
+    if ordered.first.all() and not len(ordered.batch.events):
+        return Lone(state, slots, at)
+    return InOrder(state, _timeline(ordered))
 
 
 def _timeline(ordered: _Sorted) -> Timeline:
@@ -168,10 +176,10 @@ def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions)
     )
     place = place[soon]
     row, before = ordered.row[place], ordered.row[place - 1]
-    lines = found.lines[:, row]
-    equal = (lines == found.lines[:, before]).all(axis=0)
-    equal &= ~(lines[rules.when_true[rules.overlaps]] & lines[rules.clear_true[rules.overlaps]]).any(axis=0)
-    if rules.shielding.size:
+    words = found.words[row]
+    equal = (words == found.words[before]).all(axis=(1, 2))
+    equal &= ~(words[:, WHEN] & words[:, CLEAR] & rules.overlapping).any(axis=1)
+    if rules.shields:
         equal &= ~_shields_move(state, rules, ordered, found)[place]
     same[place] = equal
     return same
@@ -180,11 +188,11 @@ def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions)
 def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
     """Records of slots in which a shielding alarm is up or may come up: what it does to others is seen at every record."""
     opening = np.flatnonzero(ordered.first)
-    flags = state.read(ordered.slot[opening])[:, :, rules.shielding]
-    moving = flags[:, [HELD, ACTIVE]].any(axis=(1, 2))
+    flags = state.flags[ordered.slot[opening]]
+    moving = ((flags[:, HELD] | flags[:, ACTIVE]) & rules.shielding).any(axis=1)
     now = np.zeros(len(ordered.slot), bool)
     valued = ordered.row >= 0
-    now[valued] = found.lines[rules.when_true[rules.shielding]].any(axis=0)[ordered.row[valued]]
+    now[valued] = (found.words[ordered.row[valued], WHEN] & rules.shielding).any(axis=1)
     moving |= np.logical_or.reduceat(now, opening)
     return np.asarray(moving[np.cumsum(ordered.first) - 1])
 

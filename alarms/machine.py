@@ -1,7 +1,7 @@
 """What a record, a deadline and silence do to the holds and alarms of some slots. Slots in one call are distinct.
 
-Everything works on matrices (slots, columns) of the few slots where something happens. The meaning is on the page docs/rules.md;
-conditions come from `compiled`, columns from `state`.
+Whether is told by sets of columns, a row a slot; since when by the cells of the running holds. The meaning is on the page docs/rules.md;
+conditions come from `compiled`, the fleet is `state`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alarms.compiled import NEVER, Compiled, Conditions
+from alarms.compiled import CLEAR as CLEAR_PLANE
+from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
 from alarms.groups import Groups, join
+from alarms.holds import Cells, member, united
 from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, JUDGED, OFF, SHIELDED, TRUE, State
+from alarms.words import Words, chosen, listed
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -78,201 +81,275 @@ class Records:
     rows: Ints
     sample: Bools
 
+    def some(self, places: Ints) -> Records:
+        return Records(slots=self.slots[places], at=self.at[places], rows=self.rows[places], sample=self.sample[places])
+
 
 def apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> None:
     """Evaluate every column with a hold at one record of each slot."""
-    slots = records.slots
-    flags, times = state.read(slots), state.times(slots)
-    start, true_at = times
-    now = np.maximum(records.at, state.settled[slots])[:, None]
-    held, active, demoted = flags[:, HELD], flags[:, ACTIVE], flags[:, DEMOTED]
-    gap = records.sample & (records.at - state.last_at[slots] > MAX_GAP_MS)
-    held &= rules.timeless | ~(gap[:, None] | (now - true_at > MAX_GAP_MS))
-    said = _said(state, rules, records, found, flags)
+    wide = state.holds.wide(records.slots)
+    if wide.any() and not wide.all():
+        _apply(state, rules, records.some(np.flatnonzero(~wide)), found, sink)
+        _apply(state, rules, records.some(np.flatnonzero(wide)), found, sink)
+    else:
+        _apply(state, rules, records, found, sink)
 
-    was_active = active & rules.hold
-    ended = _hold(held, was_active, said.clear, said.clear_false, start, true_at, now) & (now - start >= rules.clear_ms)
-    _emit(sink, CLEAR, slots, ended, now, start, demoted)
-    active &= ~ended
-    held &= ~ended
-    demoted &= ~ended
-    promoted = was_active & active & demoted & ~said.unless
-    _emit(sink, PROMOTE, slots, promoted, now, np.broadcast_to(now, start.shape), np.zeros_like(demoted))
+
+def _apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> None:
+    slots, bit = records.slots, rules.bit
+    flags, cells = state.flags[slots], state.holds.cells(slots)
+    now = np.maximum(records.at, state.settled[slots])
+    gap = records.sample & (records.at - state.last_at[slots] > MAX_GAP_MS)
+    over = (gap[:, None] | (now[:, None] - cells.true_at > MAX_GAP_MS)) & ~rules.timeless[cells.column]
+    said = _said(rules, records, found, flags)
+    held, active, demoted = flags[:, HELD] & ~united(bit, cells, over), flags[:, ACTIVE], flags[:, DEMOTED]
+    loud_enough = rules.louds | ~said.unless
+
+    mine = active & rules.holds
+    clears = mine & said.clear
+    held &= ~(mine & said.clear_false)
+    fresh = clears & ~held
+    complete = member(bit, cells, clears & held) & (now[:, None] - cells.start >= rules.clear_ms[cells.column])
+    ended = united(bit, cells, complete) | (fresh & rules.clears_at_once)
+    _emit(sink, CLEAR, slots, ended, now, (cells, fresh, bit), demoted)
+    active, demoted = active & ~ended, demoted & ~ended
+    held = (held | fresh) & ~ended
+    promoted = mine & active & demoted & ~said.unless
+    _emit(sink, PROMOTE, slots, promoted, now, (cells, promoted, bit), np.zeros_like(demoted))
     demoted &= ~promoted
 
-    when, when_false = _condition(rules, said, held, active)
-    complete = _hold(held, ~active & rules.hold, when, when_false, start, true_at, now)
-    complete &= now - start >= state.hold_ms(slots)
-    raised = complete & (rules.loud | ~said.unless)
-    _emit(sink, RAISE, slots, raised, now, start, said.unless)
+    quiet = ~active & rules.holds
+    running = held & quiet
+    when = (said.when & ~rules.sequences) | (rules.sequences & said.until_false & (said.when | running))
+    when_false = (said.when_false & ~rules.sequences) | (rules.sequences & said.until)
+    held &= ~(quiet & when_false)
+    raises = quiet & when
+    begun = raises & ~held
+    complete = member(bit, cells, raises & held) & _long_enough(state, rules, slots, now, cells)
+    raised = (united(bit, cells, complete) | (begun & _at_once(state, rules, slots))) & loud_enough
+    fresh = (fresh & ~ended) | begun
+    _emit(sink, RAISE, slots, raised, now, (cells, begun, bit), said.unless)
     active |= raised
-    held &= ~raised
+    held = (held | begun) & ~raised
     demoted |= raised & said.unless
 
-    flags[:, ARMED] = held & np.where(active, said.clear, when & (rules.loud | ~said.unless))
+    np.copyto(cells.true_at, now[:, None], where=member(bit, cells, clears | raises))
+    flags[:, HELD], flags[:, ACTIVE], flags[:, DEMOTED] = held, active, demoted
+    flags[:, ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
     flags[:, TRUE], flags[:, SHIELDED] = when, said.unless
-    state.write(slots, flags, times)
+    row, column = listed(fresh & held, rules.count)
+    state.holds.put(slots, cells, member(bit, cells, held & ~fresh), (row, column, now[row]))
+    state.write(slots, flags)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """What the conditions of all columns say at one record of each slot, as (slots, columns)."""
+    """What the conditions say at one record of each slot, as sets of columns."""
 
-    when: Bools
-    when_false: Bools
-    unless: Bools  # or shielded
-    clear: Bools
-    clear_false: Bools
-    until: Bools
-    until_false: Bools
+    when: Words
+    when_false: Words
+    unless: Words  # or shielded
+    clear: Words
+    clear_false: Words
+    until: Words
+    until_false: Words
 
 
-def _said(state: State, rules: Compiled, records: Records, found: Conditions, flags: Bools) -> _Said:
-    lines = found.lines[:, records.rows].T
-    off = flags[:, OFF]
-    fits = rules.fits[state.escalator[records.slots].astype(np.int8)] & ~off
-    unless = lines[:, rules.unless_true]
-    shielded = rules.shielded(flags[:, ACTIVE])
+def _said(rules: Compiled, records: Records, found: Conditions, flags: Words) -> _Said:
+    words, off = found.words[records.rows], flags[:, OFF]
+    unless = words[:, UNLESS]
+    if rules.shields:
+        unless = unless | rules.shielded(flags[:, ACTIVE])
     return _Said(
-        when=lines[:, rules.when_true] & fits,
-        when_false=lines[:, rules.when_false] | off,
-        unless=unless if shielded is None else unless | shielded,
-        clear=lines[:, rules.clear_true] | (off & rules.hold),
-        clear_false=lines[:, rules.clear_false] & ~off,
-        until=lines[:, rules.until_true],
-        until_false=lines[:, rules.until_false],
+        when=words[:, WHEN] & ~off,
+        when_false=words[:, WHEN_FALSE] | off,
+        unless=unless,
+        clear=words[:, CLEAR_PLANE] | (off & rules.holds),
+        clear_false=words[:, CLEAR_FALSE] & ~off,
+        until=words[:, UNTIL],
+        until_false=words[:, UNTIL_FALSE],
     )
 
 
-def _condition(rules: Compiled, said: _Said, held: Bools, active: Bools) -> tuple[Bools, Bools]:
-    """What the raise holds live by: `when`, or of a sequence that `until` has not come."""
-    if not rules.sequence.size:
-        return said.when, said.when_false
-    when, when_false, own = said.when.copy(), said.when_false.copy(), rules.sequence
-    running = held[:, own] & ~active[:, own]
-    when[:, own] = said.until_false[:, own] & (said.when[:, own] | running)
-    when_false[:, own] = said.until[:, own]
-    return when, when_false
+def _long_enough(state: State, rules: Compiled, slots: Ints, now: Ints, cells: Cells) -> Bools:
+    """Which cells have lasted as long as a raise hold of their column must."""
+    return np.asarray(now[:, None] - cells.start >= _raise_length(state, rules, slots, cells))
 
 
-def _hold(held: Bools, mine: Bools, true: Bools, false: Bools, start: Ints, true_at: Ints, now: Ints) -> Bools:
-    """Start, keep or drop the holds of the rules in `mine`; where the condition is true now the hold may be complete."""
-    held &= ~(mine & false)
-    true = true & mine
-    new = true & ~held
-    np.copyto(start, now, where=new)
-    np.copyto(true_at, now, where=true)
-    held |= true
-    return true
+def _raise_length(state: State, rules: Compiled, slots: Ints, cells: Cells) -> Ints:
+    length = rules.for_ms[cells.column]
+    for row in np.flatnonzero(state.special[slots]).tolist():
+        length[row] = state.hold_ms(int(slots[row]))[cells.column[row]]
+    return length
 
 
-def _emit(sink: Sink, kind: int, slots: Ints, chosen: Bools, at: Ints, start: Ints, demoted: Bools) -> None:
-    row, column = np.nonzero(chosen)
-    if len(row):
-        sink.add(kind, slots[row], column, at[row, 0], start[row, column], demoted[row, column])
+def _at_once(state: State, rules: Compiled, slots: Ints) -> Words:
+    """The columns whose raise hold needs no time."""
+    special = np.flatnonzero(state.special[slots])
+    if not special.size:
+        return rules.at_once
+    found = np.repeat(rules.at_once[None], len(slots), axis=0)
+    for row in special.tolist():
+        found[row] = chosen(state.hold_ms(int(slots[row])) == 0)
+    return found
+
+
+def _emit(
+    sink: Sink, kind: int, slots: Ints, those: Words, at: Ints, starts: tuple[Cells, Words, Words], demoted: Words
+) -> None:
+    """`starts`: the cells of the holds, and the columns whose hold begins now."""
+    if not those.any():
+        return
+    cells, fresh, bit = starts
+    row, column = listed(those, len(bit) - 1)
+    begun = np.asarray((bit[column] & fresh[row]).any(axis=1))
+    cell = (cells.column[row] == column[:, None]).argmax(axis=1)
+    start = np.where(begun, at[row], cells.start[row, cell])
+    sink.add(kind, slots[row], column, at[row], start, np.asarray((bit[column] & demoted[row]).any(axis=1)))
 
 
 def extend(state: State, slots: Ints, at: Ints, rules: Compiled) -> None:
     """The last record was repeated, unchanged and without a gap, until `at`: what is true stayed true, what is unknown aged."""
-    flags, times = state.read(slots), state.times(slots)
-    now = np.maximum(at, state.settled[slots])[:, None]
-    held, active = flags[:, HELD], flags[:, ACTIVE]
-    aged = now - times[1] > MAX_GAP_MS
-    # Of a raise hold TRUE says whether the condition is true now; of a clear hold ARMED does.
-    true = held & np.where(active, flags[:, ARMED], flags[:, TRUE])
-    np.copyto(times[1], now, where=true)
-    held &= true | ~aged | rules.timeless
-    state.write(slots, flags, times)
+    for slots_, at_ in _apart(state, slots, at):
+        flags, cells = state.flags[slots_], state.holds.cells(slots_)
+        now = np.maximum(at_, state.settled[slots_])[:, None]
+        held, active = flags[:, HELD], flags[:, ACTIVE]
+        # Of a raise hold TRUE says whether the condition is true now; of a clear hold ARMED does.
+        true = held & ((active & flags[:, ARMED]) | (~active & flags[:, TRUE]))
+        stays = member(rules.bit, cells, true)
+        aged = (now - cells.true_at > MAX_GAP_MS) & ~stays & ~rules.timeless[cells.column]
+        np.copyto(cells.true_at, now, where=stays)
+        flags[:, HELD] = held & ~united(rules.bit, cells, aged)
+        state.holds.put(slots_, cells, (cells.column >= 0) & ~aged, (_NOBODY, _NOBODY, _NOBODY))
+        state.write(slots_, flags)
 
 
-def deadlines(state: State, rules: Compiled, slots: Ints, flags: Bools) -> Ints:
-    """When each armed hold completes, NEVER where it does not by itself."""
-    length = np.where(flags[:, ACTIVE], rules.clear_ms, state.hold_ms(slots))
-    at = state.times(slots)[0] + length
-    valid = flags[:, ARMED] & (rules.timeless | (at <= state.horizon(slots)[:, None]))
-    return np.where(valid, at, NEVER)
+_NOBODY = np.zeros(0, np.int64)
 
 
-def silences(state: State, rules: Compiled, slots: Ints, flags: Bools) -> Ints:
-    """When each silent rule is to be judged, NEVER where it has been or does not fit; (slots, silent rules)."""
+def _apart(state: State, slots: Ints, *others: Ints) -> list[tuple[Ints, ...]]:
+    """The slots with small rows of holds, and those with wide ones."""
+    wide = state.holds.wide(slots)
+    if not wide.any():
+        return [(slots, *others)]
+    return [tuple(item[part] for item in (slots, *others)) for part in (~wide, wide) if part.any()]
+
+
+def deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple[Ints, Ints]:
+    """For each slot when its next armed hold completes, NEVER where none does by itself, and that hold's column."""
+    wide = state.holds.wide(slots)
+    if wide.any() and not wide.all():
+        at, column = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
+        for part in (~wide, wide):
+            at[part], column[part] = _deadlines(state, rules, slots[part], flags[part])
+        return at, column
+    return _deadlines(state, rules, slots, flags)
+
+
+def _deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple[Ints, Ints]:
+    cells = state.holds.cells(slots)
+    clearing = member(rules.bit, cells, flags[:, ACTIVE])
+    at = cells.start + np.where(clearing, rules.clear_ms[cells.column], _raise_length(state, rules, slots, cells))
+    valid = member(rules.bit, cells, flags[:, ARMED])
+    valid &= rules.timeless[cells.column] | (at <= state.horizon(slots)[:, None])
+    key = np.where(valid, (at << _COLUMN_BITS) | np.maximum(cells.column, 0), NEVER).min(axis=1)
+    return np.where(key == NEVER, NEVER, key >> _COLUMN_BITS), key & (2**_COLUMN_BITS - 1)
+
+
+_COLUMN_BITS = 12
+"""Deadlines are compared by time, then by column; 50 bits are left for the time, enough until the year 37000."""
+
+
+def silences(state: State, rules: Compiled, slots: Ints, flags: Words) -> Ints:
+    """When each silent rule is to be judged, NEVER where it has been or does not fit; (slots, silent columns)."""
     contact, lost = state.contact[slots, None], state.lost_at[slots, None]
     at = contact + rules.silent_ms
     at = np.where(lost == NEVER, at, np.minimum(at, np.maximum(lost, contact) + rules.lost_ms))
     fits = rules.fits[state.escalator[slots].astype(np.int8)][:, rules.silent]
-    closed = (flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF])[:, rules.silent]
-    open_ = fits & state.alive[slots, None] & ~closed
-    return np.where(open_, at, NEVER)
+    shut = (flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF])[:, None] & rules.bit[rules.silent]
+    return np.where(fits & state.alive[slots, None] & ~shut.any(axis=2), at, NEVER)
 
 
 def schedule(state: State, rules: Compiled, slots: Ints) -> None:
     """Note when time alone will next change something in these slots."""
-    flags = state.read(slots)
-    hold = deadlines(state, rules, slots, flags).min(axis=1, initial=NEVER)
+    flags = state.flags[slots]
+    hold, _ = deadlines(state, rules, slots, flags)
     state.due[slots] = np.minimum(hold, silences(state, rules, slots, flags).min(axis=1, initial=NEVER))
 
 
 def advance(state: State, rules: Compiled, slots: Ints, until: Ints, received: Ints, sink: Sink) -> None:
     """Let time pass: complete holds up to `until` (device time), judge silence up to `received` (server time), in order of time."""
     while len(slots):
-        flags = state.read(slots)
-        hold_at, silent_at = deadlines(state, rules, slots, flags), silences(state, rules, slots, flags)
-        next_hold, next_silence = hold_at.min(axis=1, initial=NEVER), silent_at.min(axis=1, initial=NEVER)
+        flags = state.flags[slots]
+        next_hold, column = deadlines(state, rules, slots, flags)
+        silent_at = silences(state, rules, slots, flags)
+        next_silence = silent_at.min(axis=1, initial=NEVER)
         judge = next_silence <= received
         hold_first = next_hold <= np.where(judge, next_silence, until)
         silent_first = judge & ~hold_first
         if (rows := np.flatnonzero(hold_first)).size:
-            _complete(state, rules, slots[rows], flags[rows], hold_at[rows].argmin(axis=1), next_hold[rows], sink)
+            _complete(state, rules, slots[rows], column[rows], next_hold[rows], sink)
         if (rows := np.flatnonzero(silent_first)).size:
-            column = rules.silent[silent_at[rows].argmin(axis=1)]
-            _judge(state, rules, slots[rows], flags[rows], column, next_silence[rows], sink)
+            silent = rules.silent[silent_at[rows].argmin(axis=1)]
+            _judge(state, rules, slots[rows], silent, next_silence[rows], sink)
         going = np.flatnonzero(hold_first | silent_first)
         slots, until, received = slots[going], until[going], received[going]
         sink.later()
 
 
-def _complete(state: State, rules: Compiled, slots: Ints, flags: Bools, column: Ints, at: Ints, sink: Sink) -> None:
+def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, sink: Sink) -> None:
     """The hold of one column in each slot is over at `at`: raise, or clear and perhaps hold again."""
-    row = np.arange(len(slots))
-    times = state.times(slots)
-    start = times[0][row, column]
-    clears = flags[row, ACTIVE, column]
-    shielded = flags[row, SHIELDED, column]
-    for kind, chosen, demoted in ((CLEAR, clears, flags[row, DEMOTED, column]), (RAISE, ~clears, shielded)):
-        sink.add(kind, slots[chosen], column[chosen], at[chosen], start[chosen], demoted[chosen])
-    again = clears & flags[row, TRUE, column]
-    flags[row, ACTIVE, column] = ~clears
-    flags[row, DEMOTED, column] = ~clears & shielded
-    flags[row, HELD, column] = again
-    flags[row, ARMED, column] = again & (rules.loud[column] | ~shielded)
-    for item in times:
-        item[row[again], column[again]] = at[again]
-    state.settled[slots] = np.maximum(state.settled[slots], at)
-    state.write(slots, flags, times)
+    for slots_, column_, at_ in _apart(state, slots, column, at):
+        flags, cells, bit = state.flags[slots_], state.holds.cells(slots_), rules.bit[column_]
+        mine = cells.column == column_[:, None]
+        start = cells.start[mine]
+        clears, shielded, demoted, true = (
+            np.asarray((flags[:, plane] & bit).any(axis=1)) for plane in (ACTIVE, SHIELDED, DEMOTED, TRUE)
+        )
+        for kind, chosen_, down in ((CLEAR, clears, demoted), (RAISE, ~clears, shielded)):
+            sink.add(kind, slots_[chosen_], column_[chosen_], at_[chosen_], start[chosen_], down[chosen_])
+        again = clears & true
+        for plane, up in (
+            (ACTIVE, ~clears),
+            (DEMOTED, ~clears & shielded),
+            (HELD, again),
+            (ARMED, again & (rules.loud[column_] | ~shielded)),
+        ):
+            flags[:, plane] = np.where(up[:, None], flags[:, plane] | bit, flags[:, plane] & ~bit)
+        restarted = mine & again[:, None]
+        np.copyto(cells.start, at_[:, None], where=restarted)
+        np.copyto(cells.true_at, at_[:, None], where=restarted)
+        row, cell = np.nonzero(restarted)
+        kept = (cells.column >= 0) & ~mine
+        state.holds.put(slots_, cells, kept, (row, cells.column[row, cell], at_[row]))
+        state.settled[slots_] = np.maximum(state.settled[slots_], at_)
+        state.write(slots_, flags)
 
 
-def _judge(state: State, rules: Compiled, slots: Ints, flags: Bools, column: Ints, at: Ints, sink: Sink) -> None:
+def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, sink: Sink) -> None:
     """One silent column in each slot has waited long enough at `at`."""
-    row = np.arange(len(slots))
+    flags, bit = state.flags[slots], rules.bit[column]
     holding = rules.holding(flags[:, HELD] & ~flags[:, ACTIVE])
     view = state.view(slots, rules.silence_signals, holding=holding, link_lost=state.lost_at[slots] != NEVER, now=at)
     when, unless = rules.silence(view, column)
-    if (shielded := rules.shielded(flags[:, ACTIVE])) is not None:
-        unless |= shielded[row, column]
+    if rules.shields:
+        unless |= (rules.shielded(flags[:, ACTIVE]) & bit).any(axis=1)
     raised = when & (rules.loud[column] | ~unless)
-    flags[row, JUDGED, column] = True
-    flags[row, ACTIVE, column] = raised
-    flags[row, DEMOTED, column] = raised & unless
+    flags[:, JUDGED] |= bit
+    flags[:, ACTIVE] |= np.where(raised[:, None], bit, np.uint64(0))
+    flags[:, DEMOTED] |= np.where((raised & unless)[:, None], bit, np.uint64(0))
     sink.add(RAISE, slots[raised], column[raised], at[raised], state.contact[slots[raised]], unless[raised])
     state.write(slots, flags)
 
 
 def hear(state: State, rules: Compiled, slots: Ints, received: Ints, sink: Sink) -> None:
     """A sign of life of slots that had been judged silent: their silent alarms clear."""
-    flags = state.read(slots)
-    flags[:, JUDGED] = False
-    ended = flags[:, ACTIVE] & ~rules.hold
-    now = received[:, None]
-    _emit(sink, CLEAR, slots, ended, now, np.broadcast_to(now, ended.shape), flags[:, DEMOTED])
+    flags = state.flags[slots]
+    flags[:, JUDGED] = 0
+    ended = flags[:, ACTIVE] & ~rules.holds
+    row, column = listed(ended, rules.count)
+    demoted = np.asarray((rules.bit[column] & flags[row, DEMOTED]).any(axis=1))
+    sink.add(CLEAR, slots[row], column, received[row], received[row], demoted)
     flags[:, ACTIVE] &= ~ended
     flags[:, DEMOTED] &= ~ended
     state.write(slots, flags)

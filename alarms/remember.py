@@ -6,9 +6,8 @@ says how the batch's samples and events follow each other; values come and go in
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -31,27 +30,31 @@ class Timeline:
     code: Ints  # of an event that raises: its code, else -1
     opening: Ints  # where each slot begins
 
-    @property
-    def last(self) -> Ints:
-        """Where each slot ends, inclusive."""
-        return np.append(self.opening[1:], len(self.slot)) - 1
-
 
 class Recall:
-    """The remembering terms of one batch, in the order of `Compiled.remembering`."""
+    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method an operation, named after it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __call__(self, number: int, value: Any) -> Any:
+        term, memory = self._state.rules.remembering[number], self._state.remembered[number]
+        return getattr(self, term.op)(term, memory, value)
+
+
+class InOrder(Recall):
+    """A batch in which records of one slot follow each other."""
 
     def __init__(self, state: State, line: Timeline) -> None:
-        self._state, self._line = state, line
+        super().__init__(state)
+        self._line = line
         line_of = np.zeros(len(line.slot), np.int64)
         line_of[line.opening] = 1
         self._group = np.cumsum(line_of) - 1  # which slot of the batch, counted from 0
         self._slots = line.slot[line.opening]
+        self._last = np.append(line.opening[1:], len(line.slot)) - 1  # where each slot ends, inclusive
         self._index = np.arange(len(line.slot))
         self._before, self._gap = self._earlier_samples()
-
-    def __call__(self, number: int, value: Any) -> Any:
-        term, memory = self._state.rules.remembering[number], self._state.remembered[number]
-        return _WORK[term.op](self, term, memory, value)
 
     def _earlier_samples(self) -> tuple[Ints, Bools]:
         """For each record the sample before it in the batch, -1 for none; and which samples come after a gap."""
@@ -106,7 +109,7 @@ class Recall:
         carried[kept] = since[line.slot[starts[kept]]]
         began = np.where(first_true < len(true), line.at[np.minimum(first_true, len(true) - 1)], NEVER)
         began = np.where(carried != NEVER, carried, began)
-        since[self._slots] = began[segment[line.last]]
+        since[self._slots] = began[segment[self._last]]
         seconds = ((line.at - began[segment]) / 1_000).astype(np.float32)
         return self._in_rows(
             np.where(true, seconds, np.where(false, np.float32(0), np.float32(np.nan))).astype(np.float32)
@@ -119,11 +122,8 @@ class Recall:
         stored = np.asarray(memory["counts"][self._slots].any(axis=1))
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
-        before = np.zeros(len(edge), np.int64)
-        for group in np.flatnonzero(stored).tolist():
-            before[self._line.opening[group] : self._line.last[group] + 1] = 1
         total = self._inside(edge, step)
-        places = np.flatnonzero(before)
+        places = np.flatnonzero(stored[self._group])
         if places.size:
             total[places] += self._stored(memory, places, step)
         self._keep_counts(memory, edge, step, stored)
@@ -143,7 +143,7 @@ class Recall:
         first_gap = self._gap[line.opening][self._group]
         earlier = np.where(opening & ~first_gap, was[line.slot], -1)
         before = np.where(inside, true[previous], earlier)
-        last = line.last
+        last = self._last
         ends = latest[last] >= segment_start[last]
         was[self._slots] = np.where(ends, true[latest[last]], earlier[last])
         return np.asarray(true & (before == 0))
@@ -167,13 +167,13 @@ class Recall:
         touched = stored.copy()
         touched[self._group[edge]] = True
         groups = np.flatnonzero(touched)
-        slots, latest = self._slots[groups], step[self._line.last[groups]]
+        slots, latest = self._slots[groups], step[self._last[groups]]
         counts = np.where(_steps(memory["step"][slots]) > (latest - COUNT_STEPS)[:, None], memory["counts"][slots], 0)
         counts = counts.astype(np.int64)
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
         rises = np.flatnonzero(edge)
-        rises = rises[step[rises] > step[self._line.last[self._group[rises]]] - COUNT_STEPS]
+        rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
         memory["counts"][slots] = np.minimum(counts, np.iinfo(np.uint16).max)
         memory["step"][slots] = latest
@@ -225,8 +225,87 @@ class Recall:
         latest = np.maximum.accumulate(raised)
         inside = latest >= line.opening[self._group]
         at = np.where(inside, line.at[latest], kept[line.slot])
-        kept[self._slots] = at[line.last]
+        kept[self._slots] = at[self._last]
         return self._in_rows(((line.at - at) / 1_000).astype(np.float32))
+
+
+class Lone(Recall):
+    """The remembering terms of a batch of samples of distinct slots: nothing in it comes before anything else.
+
+    Works in the order of the rows; says the same as `InOrder`, with a tenth of the steps.
+    """
+
+    def __init__(self, state: State, slots: Ints, at: Ints) -> None:
+        super().__init__(state)
+        self._slots, self._at = slots, at
+        self._gap = at - state.last_at[slots] > MAX_GAP_MS
+        self._gaps = bool(self._gap.any())
+        self._before: Rows | None = None
+
+    def changed(self, term: Term, _: dict[str, Column], value: Any) -> Truth:
+        if self._before is None:
+            self._before = pick(self._state.last, self._slots)
+        name, here = str(term.parts[0].value), _plain(value)
+        there = columns(self._before, (name,))[name]
+        if term.parts[0].type is Type.NUMBER:
+            known = ~(np.isnan(here) | np.isnan(there) | self._gap)
+        else:
+            known = (here >= 0) & (there >= 0) & ~self._gap
+        differs = here != there
+        return Truth(known & differs, known & ~differs)
+
+    def age(self, _: Term, memory: dict[str, Column], value: Truth) -> Column:
+        since = memory["since"][self._slots]
+        since[value.false | self._gap] = NEVER
+        np.copyto(since, self._at, where=value.true & (since == NEVER))
+        memory["since"][self._slots] = since
+        seconds = ((self._at - since) / 1_000).astype(np.float32)
+        seconds[~np.broadcast_to(value.true, seconds.shape)] = np.nan
+        seconds[np.broadcast_to(value.false, seconds.shape)] = 0
+        return seconds
+
+    def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
+        was = memory["was"][self._slots]
+        if self._gaps:
+            was[self._gap] = -1
+        edge = value.true & (was == 0)
+        was[value.true] = 1
+        was[value.false] = 0
+        memory["was"][self._slots] = was
+        counts = memory["counts"][self._slots]
+        touched = np.flatnonzero(edge | counts.any(axis=1))
+        total = np.zeros(len(self._slots), np.float32)
+        if touched.size:
+            slots, step = self._slots[touched], self._at[touched] // (_window(term) // COUNT_STEPS)
+            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts[touched], 0)
+            counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
+            total[touched] = counts.sum(axis=1, dtype=np.int64)
+            memory["counts"][slots], memory["step"][slots] = counts, step
+        return total
+
+    def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
+        here = np.asarray(value, np.float32)
+        known = np.flatnonzero(~np.isnan(here))
+        slots, at, step = self._slots[known], self._at[known], self._at[known] // _window(term)
+        steps, times, values = (memory[name][slots] for name in ("step", "at", "value"))
+        new = steps[:, 1] != step
+        for kept, fresh in ((steps, step), (times, at), (values, here[known])):
+            kept[new, 0] = kept[new, 1]
+            kept[new, 1] = fresh[new]
+        memory["step"][slots], memory["at"][slots], memory["value"][slots] = steps, times, values
+        with np.errstate(all="ignore"):
+            slope = (here[known] - values[:, 0]) / ((at - times[:, 0]) / 1_000).astype(np.float32)
+        found = np.full(len(here), np.nan, np.float32)
+        found[known] = np.where((steps[:, 0] == step - 1) & np.isfinite(slope), slope, np.float32(np.nan))
+        return found
+
+    def since_reported(self, term: Term, memory: dict[str, Column], _: object) -> Column:
+        kept = memory["at"][self._slots]
+        new = kept == -NEVER
+        if new.any():
+            kept[new] = self._at[new]
+            memory["at"][self._slots] = kept
+        return ((self._at - kept) / 1_000).astype(np.float32)
 
 
 def _plain(value: Any) -> Column:
@@ -243,12 +322,3 @@ def _window(term: Term) -> int:
 def _steps(latest: Ints) -> Ints:
     """Of ten counts kept by step modulo ten, which step each belongs to, when the latest is known."""
     return np.asarray(latest[:, None] - (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS)
-
-
-_WORK: Final[dict[str, Callable[[Recall, Term, dict[str, Column], Any], Any]]] = {
-    "changed": Recall.changed,
-    "age": Recall.age,
-    "count": Recall.count,
-    "rate": Recall.rate,
-    "since_reported": Recall.since_reported,
-}

@@ -16,27 +16,27 @@ import numpy as np
 
 from alarms.compiled import NEVER, Compiled
 from alarms.language.checker import Term
-from alarms.signals import SAMPLE_DTYPE, Ints
-from alarms.state import ACTIVE, COLUMNS, FLAGS, HELD, Group, State
+from alarms.signals import SAMPLE_DTYPE, Bools, Ints
+from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
+from alarms.words import BITS, Words, width
 from hoistway.errors import BadInput
 
 MAGIC: Final = b"hoistway-engine"
 VERSION: Final = 2
 _LENGTH: Final = struct.Struct("<I")
-_DERIVED: Final = frozenset({"due", "busy", "row", "special"})
+_DERIVED: Final = frozenset({"due", "busy", "special"})
 """What is worked out again from the rest."""
 
 
 def write(state: State, now: int) -> bytes:
     """A snapshot of the state, with the version of each column's rule."""
     slots = np.flatnonzero(state.alive | state.busy | (state.contact > 0) | (state.lost_at != NEVER))
-    held_row, held_column = np.nonzero(state.read(slots)[:, HELD])
-    times = [item[held_row, held_column] for item in state.times(slots)]
+    held_row, held_column, start, true_at = state.holds.listed(slots)
     arrays: dict[str, Any] = {"slot": slots.astype(np.int32)}
     arrays |= {f"last.{name}": state.last[name][slots] for name in SAMPLE_DTYPE.names or () if name != "slot"}
     arrays |= {name: getattr(state, name)[slots] for name in COLUMNS if name not in _DERIVED}
     arrays |= {"held.row": held_row.astype(np.int32), "held.column": held_column.astype(np.int16)}
-    arrays |= {"held.start": times[0], "held.true_at": times[1]}
+    arrays |= {"held.start": start, "held.true_at": true_at}
     for term, fields in zip(state.rules.remembering, state.remembered, strict=True):
         arrays |= {f"memory.{_key(term)}.{name}": column[slots] for name, column in fields.items()}
     header = {
@@ -89,15 +89,14 @@ def _columns_back(
     target = {tuple(key): index for index, key in enumerate(_columns(rules))}
     moved = np.array([target.get(key, -1) for key in old], np.int64)
     source = np.flatnonzero(moved >= 0)
-    before = np.unpackbits(arrays["flags"], axis=2, count=len(old), bitorder="little").view(np.bool_)
+    before = np.unpackbits(arrays["flags"].view(np.uint8), axis=2, count=len(old), bitorder="little").view(np.bool_)
     flags = np.zeros((len(slots), FLAGS, rules.count), bool)
     flags[:, :, moved[source]] = before[:, :, source]
-    start, true_at = (np.zeros((len(slots), rules.count), np.int64) for _ in range(2))
+    state.write(slots, _packed(flags))
     column = moved[arrays["held.column"]] if old else arrays["held.column"].astype(np.int64)
-    row = arrays["held.row"][column >= 0]
-    for times, name in ((start, "held.start"), (true_at, "held.true_at")):
-        times[row, column[column >= 0]] = arrays[name][column >= 0]
-    state.write(slots, flags, (start, true_at))
+    kept = column >= 0
+    row, start, true_at = (arrays[name][kept] for name in ("held.row", "held.start", "held.true_at"))
+    state.holds.lay(slots, row.astype(np.int64), column[kept], start, true_at)
     for slot, rule_id, ordinals, level, witnesses, demoted in header["groups"]:
         first = rules.first_of.get(rules.rules.index(rule_id)) if rule_id in rules.rules else None
         if first is not None and (rule_id, rules.rules[rules.columns[first].rule].version, 0) in old:
@@ -105,6 +104,14 @@ def _columns_back(
             state.groups[int(slot), rules.columns[first].rule] = group
     active = np.argwhere(before[:, ACTIVE] & (moved < 0))
     return tuple(dict.fromkeys((int(slots[row]), str(old[index][0])) for row, index in active.tolist()))
+
+
+def _packed(flags: Bools) -> Words:
+    """Flags as (slots, flags, columns) to sets of columns."""
+    size = width(flags.shape[2]) * BITS
+    padded = np.zeros((*flags.shape[:2], size), bool)
+    padded[:, :, : flags.shape[2]] = flags
+    return np.packbits(padded, axis=2, bitorder="little").view(np.uint64)
 
 
 def _columns(rules: Compiled) -> list[tuple[str, str, int]]:

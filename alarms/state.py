@@ -1,7 +1,6 @@
 """The fleet as arrays, one slot a lift: last sample, clocks, reported codes, holds and active alarms. No rule is judged here.
 
-Flags are kept as bits, one a column of the rules. The two times of a running hold stand in a row of a pool that a lift has only while
-one of its holds runs, so that a quiet lift costs little. Times are milliseconds; NEVER is "not at all".
+Flags are sets of columns of the rules, as words. Times are milliseconds; NEVER is "not at all".
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from alarms.compiled import NEVER, Compiled
+from alarms.holds import Holds
 from alarms.program import View
 from alarms.signals import Bools, Column, Ints, columns, pick, unknown_samples
+from alarms.words import Words, chosen, width
 from hoistway.limits import MAX_GAP_MS
 
 HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active
@@ -58,10 +59,8 @@ class State:
         self.alive, self.escalator, self.busy, self.special = (np.zeros(0, bool) for _ in range(4))
         self.rated_speed = np.zeros(0, np.float32)
         self.top, self.bottom = (np.zeros(0, np.int16) for _ in range(2))
-        self.flags = np.zeros((0, FLAGS, max(1, (rules.count + 7) // 8)), np.uint8)
-        self.row = np.zeros(0, np.int32)  # of the pool; 0: none
-        self._pool = np.zeros((1, 2, rules.count), np.int64)  # start, last true; row 0 is nobody's
-        self._free: list[int] = []
+        self.flags: Words = np.zeros((0, FLAGS, width(rules.count)), np.uint64)
+        self.holds = Holds(rules.count)
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -77,50 +76,13 @@ class State:
         for term, fields in zip(self.rules.remembering, self.remembered, strict=True):
             for name, (_, _, empty) in REMEMBERED[term.op].items():
                 fields[name] = _longer(fields[name], more, empty)
+        self.holds.grow(more)
         self.size = size
 
-    # --- flags and times ---
-
-    def read(self, slots: Ints) -> Bools:
-        """The flags of some slots as (slots, FLAGS, columns)."""
-        return np.unpackbits(self.flags[slots], axis=2, count=self.rules.count, bitorder="little").view(np.bool_)
-
-    def times(self, slots: Ints) -> tuple[Ints, Ints]:
-        """Start and last true of the holds of some slots, as (slots, columns); without meaning where no hold runs."""
-        rows = self._pool[self.row[slots]]
-        return rows[:, 0], rows[:, 1]
-
-    def write(self, slots: Ints, flags: Bools, times: tuple[Ints, Ints] | None = None) -> None:
-        """The opposite of `read` and `times`; a slot without hold, alarm or judgement is not busy, and without hold has no times."""
-        self.flags[slots] = np.packbits(flags, axis=2, bitorder="little")
-        holding = flags[:, HELD].any(axis=1)
-        self.busy[slots] = holding | flags[:, [ACTIVE, JUDGED]].any(axis=(1, 2))
-        rows = self.row[slots]
-        idle = np.flatnonzero((rows > 0) & ~holding)
-        if idle.size:
-            self._free.extend(rows[idle].tolist())
-            self.row[slots[idle]] = 0
-        if times is None:
-            return
-        new = np.flatnonzero((rows == 0) & holding)
-        if new.size:
-            self.row[slots[new]] = self._take(len(new))
-        held = np.flatnonzero(holding)
-        if held.size:
-            place = self.row[slots[held]]
-            self._pool[place, 0], self._pool[place, 1] = times[0][held], times[1][held]
-
-    def _take(self, count: int) -> list[int]:
-        """Rows of the pool that nobody uses."""
-        short = count - len(self._free)
-        if short > 0:
-            old = len(self._pool)
-            size = old + max(short, old // 4, 64)
-            self._pool = np.concatenate([self._pool, np.zeros((size - old, 2, self.rules.count), np.int64)])
-            self._free.extend(range(size - 1, old - 1, -1))
-        taken = self._free[-count:]
-        del self._free[-count:]
-        return taken
+    def write(self, slots: Ints, flags: Words) -> None:
+        """The flags of some slots; one without hold, alarm or judgement is not busy."""
+        self.flags[slots] = flags
+        self.busy[slots] = flags[:, [HELD, ACTIVE, JUDGED]].any(axis=(1, 2))
 
     # --- what a lift has of its own ---
 
@@ -130,26 +92,22 @@ class State:
         self.special[slots] = False
         for name, column in self.parameters.items():
             column[slots] = [self.own.get(slot, {}).get(name, np.nan) for slot in slots.tolist()]
-        flags = self.read(slots)
-        flags[:, OFF] = False
-        for row in np.flatnonzero(special).tolist():
-            own = self.own[int(slots[row])]
-            flags[row, OFF] = [
-                own.get(f"off:{self.rules.id_of(index)}", 0) != 0 for index in range(self.rules.count)
-            ] & ~self.rules.loud
-            self.special[slots[row]] = flags[row, OFF].any() or any(name.startswith("for:") for name in own)
-        self.write(slots, flags)
+        self.flags[slots, OFF] = 0
+        for slot in slots[special].tolist():
+            own = self.own[slot]
+            off = np.array(
+                [own.get(f"off:{self.rules.id_of(index)}", 0) != 0 for index in range(self.rules.count)], bool
+            )
+            self.flags[slot, OFF] = chosen(off & ~self.rules.loud)
+            self.special[slot] = any(name in self.rules.own_hold for name in own)
 
-    def hold_ms(self, slots: Ints) -> Ints:
-        """How long the raise holds of some slots last: one line for all, or (slots, columns)."""
-        if not self.special[slots].any():
-            return self.rules.for_ms
-        found = np.repeat(self.rules.for_ms[None], len(slots), axis=0)
-        for row in np.flatnonzero(self.special[slots]).tolist():
-            for name, value in self.own[int(slots[row])].items():
-                column = self.rules.own_hold.get(name)
-                if column is not None and 0 <= value <= OWN_HOLD_MAX_S:
-                    found[row, column] = round(value * 1_000)
+    def hold_ms(self, slot: int) -> Ints:
+        """How long the raise holds of a slot with holds of its own last, by column."""
+        found = self.rules.for_ms.copy()
+        for name, value in self.own[slot].items():
+            column = self.rules.own_hold.get(name)
+            if column is not None and 0 <= value <= OWN_HOLD_MAX_S:
+                found[column] = round(value * 1_000)
         return found
 
     # --- views ---
@@ -182,14 +140,15 @@ class State:
         """Memory of the arrays, a slot."""
         arrays = [item for item in vars(self).values() if isinstance(item, np.ndarray)]
         arrays += [column for fields in self.remembered for column in fields.values()]
-        return sum(item.nbytes for item in (*arrays, *self.parameters.values())) / max(1, self.size)
+        total = sum(item.nbytes for item in (*arrays, *self.parameters.values())) + self.holds.nbytes
+        return total / max(1, self.size)
 
 
 OWN_HOLD_MAX_S: Final = 30 * 24 * 3_600
 
 _EMPTY: Final[dict[str, float]] = {
     "clock": -NEVER, "last_at": -NEVER, "settled": -NEVER, "contact": 0, "lost_at": NEVER, "due": NEVER, "reported": 0,
-    "alive": 0, "escalator": 0, "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "flags": 0, "row": 0,
+    "alive": 0, "escalator": 0, "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "flags": 0,
 }  # fmt: skip
 COLUMNS: Final = tuple(_EMPTY)
 

@@ -1,19 +1,21 @@
-"""Random rule sets and record streams, and the two engines run over them. For the property tests in this folder."""
+"""Random record streams, and the two engines run over them. For the property tests in this folder."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from alarms.engine import Engine
-from alarms.language.reader import default_rules, load
 from alarms.rules import Rule, RuleSet
 from alarms.signals import (
+    BY_DEVICE,
+    BY_RULE,
+    CHANGE,
     CLEAR,
     CONTACT_DTYPE,
     EVENT_DTYPE,
@@ -24,95 +26,43 @@ from alarms.signals import (
     Transitions,
     unknown_samples,
 )
+from tests.pure.alarms.made_up_rules import own_numbers
 from tests.pure.slow_engine.city import City, Record, plain_rules, plain_values
+from tests.pure.slow_engine.hours import UTC, Zone
 from tests.pure.slow_engine.lift import Lift, Said
 
 START = 1_700_000_000_000
-KINDS = {RAISE: "RAISE", CLEAR: "CLEAR", PROMOTE: "PROMOTE"}
-FLEET = {0: (False, 1.75, {}), 3: (False, float("nan"), {"limit": 0.5}), 7: (True, 0.5, {}), 12: (False, 4.0, {})}
-"""slot: (escalator, rated speed, own parameters)."""
+"""A Tuesday, 22:13:20 UTC."""
+KINDS = {RAISE: "RAISE", CLEAR: "CLEAR", PROMOTE: "PROMOTE", CHANGE: "CHANGE"}
+WITNESSES = {BY_RULE: ("rule",), BY_DEVICE: ("device",), BY_RULE | BY_DEVICE: ("device", "rule")}
+FLEET: dict[int, tuple[bool, float, dict[str, float], tuple[int, int]]] = {
+    0: (False, 1.75, {}, (1, 5)),
+    3: (False, float("nan"), {"limit": 0.5}, (-1, -1)),
+    7: (True, 0.5, {}, (-1, -1)),
+    12: (False, 4.0, {}, (2, -1)),
+}
+"""slot: (escalator, rated speed, own parameters, labels of the lowest and the highest floor)."""
+ZONES: tuple[Zone, ...] = (
+    UTC,
+    ((-(2**62), 28_800_000),),
+    ((-(2**62), 28_800_000), (START + 130_000, 32_400_000)),
+    ((-(2**62), 28_800_000), (START + 70_000, 25_200_000), (START + 310_000, 28_800_000)),
+)
+"""UTC, eight hours east, and clocks that are put forward and back."""
 
-CODES = ("90", "41", "entrapment", "62")
-_ATOMS = (
-    "passenger", "moving", "door_zone", "door_closed", "unknown(passenger)", "service_mode == inspection", "power == out",
-    'reported("90")', 'reported("41")', 'abs(speed) > param("limit", 1.2) * rated_speed', "speed > 1",
-    "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
-)  # fmt: skip
-_TIMELESS = ('reported("90")', 'reported("41")', "rated_speed > 1", 'param("limit", 2) < 1')
-_DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s", "120s", "150s", "150s")
-
-
-def _expressions(atoms: Sequence[str]) -> st.SearchStrategy[str]:
-    return st.recursive(
-        st.sampled_from(atoms),
-        lambda inner: st.one_of(
-            st.tuples(inner, st.sampled_from((" and ", " or ")), inner).map(lambda parts: f"({''.join(parts)})"),
-            st.tuples(st.sampled_from(("not ", "surely", "possibly")), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
-        ),
-        max_leaves=4,
-    )
+CODES = ("90", "41", "04", "entrapment", "62")
 
 
-_expression = st.one_of(_expressions(_ATOMS), _expressions(_ATOMS), _expressions(_TIMELESS))
-_opens = st.sampled_from(("rescue", "alarm-call", "ticket", "notice"))
-
-
-def _text(**keys: str | None) -> str:
-    fixed = 'title = { zh = "某", en = "x" }\nseverity = "major"\nsource = "made up"\n'
-    lines = [f"{key} = '{value}'" for key, value in keys.items() if value is not None]
-    return "[[rule]]\n" + fixed + "\n".join(lines) + "\n"
-
-
-@st.composite
-def _made_up(draw: st.DrawFn, number: int) -> str:
-    when = draw(_expression)
-    clear = draw(st.none() | _expression)
-    unless = draw(st.none() | _expression)
-    if 'reported("90")' in f"{when} {clear} {unless}":
-        unless = None
-    return _text(
-        **{
-            "id": f"hold-{number}",
-            "kind": "lift",
-            "when": when,
-            "for": draw(st.sampled_from(_DURATIONS)),
-            "unless": unless,
-        },
-        clear=clear,
-        clear_for=draw(st.sampled_from(("0s", "0s", "2s", "30s", "120s"))),
-        opens=draw(_opens),
-    )
-
-
-@st.composite
-def _made_up_silent(draw: st.DrawFn, number: int, holds: int) -> str:
-    reason = [f'holding("hold-{index}")' for index in range(holds)] + ["link_lost", 'reported("41")', "passenger"]
-    when = draw(st.none() | st.sampled_from(reason))
-    return _text(
-        id=f"silent-{number}",
-        kind="lift",
-        when=when,
-        silent_for=draw(st.sampled_from(("10s", "45s", "180s"))),
-        silent_for_link_lost=draw(st.sampled_from((None, "5s", "30s"))),
-        unless=draw(st.sampled_from((None, "service_mode == inspection"))),
-        opens=draw(_opens),
-    )
-
-
-@st.composite
-def rule_texts(draw: st.DrawFn) -> str:
-    """A few rules that nobody would ship, or nothing: then the shipped catalogue counts."""
-    if draw(st.booleans()):
-        return ""
-    holds = draw(st.integers(1, 4))
-    texts = [draw(_made_up(number)) for number in range(holds)]
-    texts += [draw(_made_up_silent(number, holds)) for number in range(draw(st.integers(0, 2)))]
-    return "\n".join(draw(st.permutations(texts)))
-
-
-def rules_of(text: str) -> RuleSet:
-    """The rule set of a drawn text."""
-    return load(text, source="made-up.toml") if text else default_rules()
+def new_engine(rules: RuleSet, stream: Stream, capacity: int = 4) -> Engine:
+    """The fast engine with the fleet of the stream; a restored one needs only the zone."""
+    engine = Engine(rules, capacity=capacity, zone=stream.zone)
+    engine.listening(START)
+    engine.set_fleet(
+        list(FLEET), [fleet[0] for fleet in FLEET.values()], [fleet[1] for fleet in FLEET.values()],
+        {slot: {**fleet[2], **stream.own.get(slot, {})} for slot, fleet in FLEET.items()},
+        floors=[fleet[3] for fleet in FLEET.values()],
+    )  # fmt: skip
+    return engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +70,12 @@ class Stream:
     records: tuple[Record, ...]  # also ("listen", since)
     ticks: tuple[int, ...]  # latest tick allowed after record i
     end: int
+    own: dict[int, dict[str, float]] = field(default_factory=dict)  # by slot, beside the fleet's
+    zone: Zone = UTC
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # how hypothesis shows it
-        printer.text("\n".join(["", *(_told(record) for record in self.records), f"end {self.end - START}"]))
+        last = f"end {self.end - START} own {self.own} zone {[(since - START, offset) for since, offset in self.zone]}"
+        printer.text("\n".join(["", *(_told(record) for record in self.records), last]))
 
 
 def _told(record: Record) -> str:
@@ -133,24 +86,8 @@ def _told(record: Record) -> str:
 
 
 _STEPS = (
-    0,
-    0,
-    1,
-    10,
-    999,
-    1_000,
-    2_000,
-    5_000,
-    10_000,
-    10_000,
-    20_000,
-    30_000,
-    45_000,
-    60_000,
-    90_000,
-    90_001,
-    181_000,
-)
+    0, 0, 1, 10, 999, 1_000, 1_000, 2_000, 5_000, 10_000, 10_000, 20_000, 30_000, 45_000, 60_000, 89_999, 90_000, 90_001, 181_000,
+)  # fmt: skip
 _yes_no = st.sampled_from((1, 1, 0, 0, -1))
 
 
@@ -165,46 +102,60 @@ def _palette(draw: st.DrawFn) -> Any:
             "door_closed": 1,
         }
         fixed["service_mode"] = draw(st.sampled_from((1, 2, 2, -1)))
+        fixed["load"] = draw(st.sampled_from((0, 140, 151.5)))
         for name, value in fixed.items():
             row[name] = value
         return row
-    for name in ("passenger", "car_status", "door_zone", "door_closed"):
+    for name in ("passenger", "car_status", "door_zone", "door_closed", "brake"):
         row[name] = draw(_yes_no)
     row["door_status"] = draw(st.sampled_from((-1, -1, 0, 2, 4, 5)))
     row["service_mode"] = draw(st.sampled_from((1, 1, 2, 3, 7, -1)))
     row["power"] = draw(st.sampled_from((1, 2, -1)))
     row["speed"] = draw(st.sampled_from((0.0, 0.05, 0.06, -2.5, 2.1, float("nan"), float("nan"))))
     row["load"], row["people"] = draw(st.sampled_from(((140, 2), (150, 2), (10, 0), (float("nan"), 1))))
-    row["car_position"] = draw(st.sampled_from((-1, 5)))
+    row["car_position"] = draw(st.sampled_from((-1, 1, 2, 5)))
+    row["field_faults"] = draw(st.sampled_from((0, 0, 0, 2)))
+    row["clock_error"] = draw(st.sampled_from((float("nan"), -3.0, 0.5)))
     return row
+
+
+_VARIANTS = (
+    ("passenger", (1, 0, -1)), ("passenger", (1, 0)), ("service_mode", (1, 2, 7)), ("door_zone", (0, 1, -1)), ("car_position", (1, 2, 5, -1)),
+    ("door_status", (2, 4, 0)), ("speed", (0.0, 0.3, -2.5)), ("load", (140, 151.5, float("nan"))), ("brake", (0, 1)), ("field_faults", (0, 1)),
+)  # fmt: skip
 
 
 def _variant(draw: st.DrawFn, row: Any) -> Any:
     """The same sample but for one signal."""
     row = row.copy()
-    name, values = draw(
-        st.sampled_from((("passenger", (1, 0, -1)), ("service_mode", (1, 2, 7)), ("door_zone", (0, 1, -1))))
-    )
+    name, values = draw(st.sampled_from(_VARIANTS))
     row[name] = draw(st.sampled_from(values))
     return row
 
 
 def _parts(kind: str, wait: int, choice: int) -> list[tuple[int, int]]:
-    """Pauses, and which of the palette comes: one record; a run of heartbeats, then another value; or a value, another one, and
-    the first again as old as a value may be, or a millisecond older."""
+    """Pauses, and which of the palette comes: one record; a run of heartbeats, then another value; a quick to and fro; one value
+    again and again; or a value, another one, and the first again as old as a value may be, or a millisecond older."""
     if kind == "run":
         return [(wait, 0), *[(30_000, 0)] * (1 + choice % 6), (10_000, 1)]
+    if kind == "burst":
+        return [(wait, 0), *[(1_000 + 700 * (choice % 3), step % 2) for step in range(1, 3 + choice % 6)]]
+    if kind == "beat":
+        return [(wait, 0), *[(2_500, 0)] * (2 + choice)]
     return [(wait, 0), (1_000, 1), (89_000 + choice % 2, 0)] if kind == "echo" else [(wait, 0)]
 
 
 @st.composite
-def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEET)) -> Stream:
+def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = (0, 0, 0, 3, 3, 12, 7)) -> Stream:
     """A few lifts, one clock: samples, events, link messages, deafness; late device times, ties, gaps, bursts."""
     palette = [draw(_palette())]
     for _ in range(draw(st.integers(1, 3))):
         palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
-    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=3))
-    what = st.sampled_from(("sample",) * 4 + ("run", "run", "echo", "echo", "event", "event", "link", "listen"))
+    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=2))
+    what = st.sampled_from(
+        ("sample",) * 4
+        + ("run", "burst", "burst", "beat", "echo", "echo", "event", "event", "event", "event", "link", "listen")
+    )
     step = st.tuples(
         st.sampled_from(_STEPS),
         st.sampled_from(slots),
@@ -213,7 +164,9 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEE
         st.sampled_from((0, 0, 0, 0, 5, 3_000, 40_000)),
     )
     now, records, times = START, [], []
-    for wait, slot, kind, choice, lag in draw(st.lists(step, min_size=3, max_size=most)):
+    for wait, slot, kind, choice, lag in [
+        item for _ in range(3) for item in draw(st.lists(step, min_size=1, max_size=most // 3))
+    ]:
         for pause, change in _parts(kind, wait, choice):
             now += pause
             records.append(_record(kind, slot, now - lag, now, choice + change, palette))
@@ -226,7 +179,8 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = tuple(FLEE
             times[index] = max(map(_received, records[:index]), default=START)
     end = now + draw(st.sampled_from((0, 100_000, 400_000)))
     later = [min(times[index + 1 :], default=end) for index in range(len(times))]
-    return Stream(records=tuple(records), ticks=tuple(later), end=end)
+    own = {slot: draw(own_numbers()) for slot in sorted(set(slots)) if draw(st.booleans())}
+    return Stream(records=tuple(records), ticks=tuple(later), end=end, own=own, zone=draw(st.sampled_from(ZONES)))
 
 
 def _received(record: Record) -> int:
@@ -234,7 +188,7 @@ def _received(record: Record) -> int:
 
 
 def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[Any]) -> Record:
-    if kind in {"sample", "run", "echo"}:
+    if kind in {"sample", "run", "burst", "beat", "echo"}:
         return ("sample", slot, at, now, palette[choice % len(palette)])
     if kind == "event":
         return ("event", slot, at, now, CODES[choice // 2 % len(CODES)], choice % 2 == 0)
@@ -259,10 +213,12 @@ def slow(rules: RuleSet, stream: Stream) -> Answers:
                 plain,
                 escalator=escalator,
                 rated_speed=None if np.isnan(rated) else rated,
-                parameters=own,
+                parameters={**own, **stream.own.get(slot, {})},
                 enrolled=START,
+                floors=(None if low < 0 else low, None if high < 0 else high),
+                zone=stream.zone,
             )
-            for slot, (escalator, rated, own) in FLEET.items()
+            for slot, (escalator, rated, own, (low, high)) in FLEET.items()
         }
     )
     for index, record in enumerate(stream.records):
@@ -276,16 +232,6 @@ def slow(rules: RuleSet, stream: Stream) -> Answers:
             city.feed(record)
     city.tick(stream.end)
     return {slot: in_order(said, rules) for slot, said in city.said().items()}
-
-
-def new_engine(rules: RuleSet, capacity: int = 4) -> Engine:
-    engine = Engine(rules, capacity=capacity)
-    engine.listening(START)
-    engine.set_fleet(
-        list(FLEET), [fleet[0] for fleet in FLEET.values()], [fleet[1] for fleet in FLEET.values()],
-        {slot: fleet[2] for slot, fleet in FLEET.items()},
-    )  # fmt: skip
-    return engine
 
 
 def batch_of(records: Sequence[Record]) -> Batch:
@@ -307,7 +253,7 @@ def _stamped(record: Record) -> Any:
 
 def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], restarts: set[int]) -> Answers:
     """What the engine says when batches end after the records in `cuts`; a tick or a restart may follow there."""
-    engine = new_engine(rules)
+    engine = new_engine(rules, stream)
     said: dict[int, list[Said]] = defaultdict(list)
     waiting: list[Record] = []
 
@@ -328,7 +274,7 @@ def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], res
         if index in ticks:
             note(said, rules, engine.tick(stream.ticks[index]))
         if index in restarts:
-            blob, engine = engine.snapshot(), Engine(rules, capacity=1)
+            blob, engine = engine.snapshot(), Engine(rules, capacity=1, zone=stream.zone)
             assert engine.restore(blob) == ()
     flush(stream.end)
     note(said, rules, engine.tick(stream.end))
@@ -336,5 +282,5 @@ def fast(rules: RuleSet, stream: Stream, *, cuts: set[int], ticks: set[int], res
 
 
 def note(said: dict[int, list[Said]], rules: Sequence[Rule] | RuleSet, transitions: Transitions) -> None:
-    for slot, rule, kind, at, start, demoted, *_ in transitions:
-        said[slot].append(Said(rules[rule].id, KINDS[kind], at, start, demoted))
+    for slot, rule, kind, at, start, demoted, level, witnesses in transitions:
+        said[slot].append(Said(rules[rule].id, KINDS[kind], at, start, demoted, level, WITNESSES[witnesses]))

@@ -14,7 +14,8 @@ from alarms import fold, machine, program, signals, snapshot
 from alarms.compiled import NEVER, Compiled
 from alarms.program import Truth
 from alarms.state import State
-from tests.pure.alarms.streams import Stream, rule_texts, streams
+from tests.pure.alarms.made_up_rules import rule_texts
+from tests.pure.alarms.streams import Stream, streams
 from tests.pure.alarms.test_two_engines import compare
 
 Patch = pytest.MonkeyPatch

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.pure.alarms.streams import Stream, fast, rule_texts, rules_of, slow, streams
+from tests.pure.alarms.made_up_rules import rule_texts, rules_of
+from tests.pure.alarms.streams import Stream, fast, slow, streams
 
 EXAMPLES = 5_000 if os.environ.get("HOISTWAY_LONG") else 150
 _HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

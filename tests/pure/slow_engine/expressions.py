@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
-import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hoistway.model import SIGNAL
+from tests.pure.slow_engine.hours import within
+from tests.pure.slow_engine.remembering import Call
+from tests.pure.slow_engine.values import single
 
 Facts = dict[str, Any]
-"""Signals by name (None unknown), and `reported`, `holding`, `parameters`, `rated_speed`, `link_lost`."""
+"""Signals by name (None unknown), and `reported`, `holding`, `parameters`, `rated_speed`, `link_lost`, `time`, `zone`, and
+`remembered`: what each call of a function that remembers is now, by its text."""
 Reader = Callable[[Facts], Any]
 
 _WORDS = re.compile(r"\s*(?:([0-9.]+(?:[eE][+-]?[0-9]+)?)|(\w+)|('[^']*'|\"[^\"]*\")|(==|!=|<=|>=|.))", re.ASCII)
@@ -23,15 +26,6 @@ _ORDER = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
-
-
-def single(value: float) -> float | None:
-    """The number in single precision; None where it is not finite."""
-    try:
-        rounded = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return None
-    return rounded if math.isfinite(rounded) else None
 
 
 def calculate(sign: str, a: float | None, b: float | None) -> float | None:
@@ -50,15 +44,30 @@ def opposite(a: bool | None) -> bool | None:
     return None if a is None else not a
 
 
-def read(text: str) -> Reader:
-    """What the expression says of some facts: True, False or None."""
+@dataclass(frozen=True, kw_only=True)
+class Expression:
+    reader: Reader
+    names: frozenset[str]  # the words outside of quotes
+    calls: dict[
+        str, Call
+    ]  # of functions that remember, by their text; what stands inside of another call comes before it
+
+    def __call__(self, facts: Facts) -> Any:
+        """What the expression says of some facts: True, False or None."""
+        return self.reader(facts)
+
+
+def read(text: str) -> Expression:
     words = [next(filter(None, groups)) for groups in _WORDS.findall(text.strip())]
-    return _Descent([*words, ""]).either()
+    descent = _Descent([*words, ""])
+    reader = descent.either()
+    return Expression(reader=reader, names=frozenset(words), calls=descent.calls)
 
 
 class _Descent:
     def __init__(self, words: list[str]) -> None:
         self.words = words
+        self.calls: dict[str, Call] = {}
 
     def take(self, *wanted: str) -> str:
         return self.words.pop(0) if not wanted or self.words[0] in wanted else ""
@@ -151,11 +160,10 @@ class _Descent:
         return lambda facts: facts[word]
 
     def function(self, name: str) -> Reader:
-        if name in {"reported", "holding", "param"}:
-            texts = []
-            while (word := self.take()) != ")":
-                texts.append(word.strip("'\""))
-            return _LOOKUP[name]([text for text in texts if text != ","])
+        if name in _LOOKUP:
+            return _LOOKUP[name](self.texts())
+        if name in {"changed", "age", "count", "rate", "since_reported"}:
+            return self.remembering(name)
         inner = self.either()
         self.take(")")
         return {
@@ -165,6 +173,31 @@ class _Descent:
             "possibly": lambda facts: inner(facts) is not False,
             "abs": lambda facts: None if inner(facts) is None else abs(inner(facts)),
         }[name]
+
+    def texts(self) -> list[str]:
+        """The words up to the closing parenthesis, without commas and quotes."""
+        found = []
+        while (word := self.take()) != ")":
+            found.append(word.strip("'\""))
+        return [word for word in found if word != ","]
+
+    def remembering(self, name: str) -> Reader:
+        words = list(self.words)
+        if name in {"changed", "since_reported"}:
+            call = Call(function=name, name=self.texts()[0])
+        else:
+            inner = self.either()
+            self.take(",")
+            window = self.texts()
+            call = Call(function=name, inner=inner, window=_milliseconds(window[0]) if window else 0)
+        text = " ".join([name, *words[: len(words) - len(self.words)]])
+        self.calls[text] = call
+        return lambda facts: facts["remembered"][text]
+
+
+def _milliseconds(duration: str) -> int:
+    number = duration.rstrip("msh")
+    return int(number) * {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}[duration[len(number) :]]
 
 
 def _number_of(signal: str, word: str) -> int:
@@ -181,4 +214,5 @@ _LOOKUP: dict[str, Callable[[list[str]], Reader]] = {
     "reported": lambda texts: lambda facts: texts[0] in facts["reported"],
     "holding": lambda texts: lambda facts: any(text in facts["holding"] for text in texts),
     "param": _param,
+    "during": lambda texts: lambda facts: within(texts[0], facts["time"], facts["zone"]),
 }
