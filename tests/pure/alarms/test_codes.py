@@ -106,7 +106,7 @@ def test_names_that_do_not_exist_are_found() -> None:
     """A new city's list is checked before it is used."""
     text = (
         'name = { zh = "甲", en = "A" }\nsource = "s"\n'
-         '[[entry]]\ncode = "1"\nzh = "一"\nevents = ["66"]\nrules = ["offline", "nothing"]\n'
+        '[[entry]]\ncode = "1"\nzh = "一"\nevents = ["66"]\nrules = ["offline", "nothing"]\n'
     )
     one = parse("some-city", text + '[[entry]]\ncode = "2"\nzh = "二"\nrules = ["offline"]\n')
     assert problems([one], {"offline"}) == [

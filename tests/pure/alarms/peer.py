@@ -1,0 +1,354 @@
+"""Cases of other alarm systems' test suites as stories of one lift: a small rule for each kind of case, and what became of it.
+
+A case has a `rule` of some `kind`, an `input` and what its own system is expected to say. An adapter a kind writes our rule, plays
+the input and says in the case's words what our engine did. What a person does to an alarm follows `hoistway.lifecycle`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alarms.language.reader import load
+from hoistway import lifecycle
+from hoistway.limits import HEARTBEAT_S
+from hoistway.model import OperatorState
+from tests.pure.alarms.story import Story
+
+Case = Mapping[str, Any]
+Expected = list[list[Any]]
+
+OPERATOR_MOVES = getattr(lifecycle, "ALARM_MOVES", ())
+"""What moves the operator state of an alarm; without the table cases in which a person acts cannot be played (`person_acts`)."""
+ORDERS = {
+    "isa-18.2": ("OK", "Low", "Medium", "High", "Critical"),
+    "severity": ("OK", "MINOR", "MAJOR", "INVALID", "UNDEFINED"),
+}
+SEVERITIES = ("notice", "minor", "major", "critical")
+
+
+def person_acts(case: Case) -> bool:
+    """Whether somebody acknowledges something in it."""
+    return any("ack" in item for item in case["input"])
+
+
+def rule(**keys: Any) -> str:
+    """A rule named `peer` that says so much."""
+    fixed = {"id": "peer", "kind": "lift", "severity": "notice", "opens": "notice", "source": "a test suite"}
+    lines = [f"{key} = '{value}'" for key, value in {**fixed, **keys}.items() if value is not None]
+    return "\n".join(["[[rule]]", 'title = { zh = "某", en = "peer" }', *lines]) + "\n"
+
+
+def level(number: int, when: str, hold: str | None = None) -> str:
+    lines = ["[[rule.level]]", f'severity = "{SEVERITIES[number]}"', f"when = '{when}'"]
+    return "\n".join([*lines, f'for = "{hold}"'] if hold else lines) + "\n"
+
+
+def seconds(value: float) -> str:
+    return f"{round(value * 1_000)}ms"
+
+
+class Player:
+    """One lift under one rule: values that change, heartbeats in between, and what the rule said."""
+
+    def __init__(self, text: str, **quiet: Any) -> None:
+        self.story = Story(load(text, source="peer.toml"))
+        self.values: dict[str, Any] = dict(quiet)
+        self.at: float | None = None
+
+    def say(self, at: float, **changes: Any) -> None:
+        """A sample with these values; before it the heartbeats that were due."""
+        self.wait(at)
+        self.values.update(changes)
+        self.story.sample(at, **self.values)
+        self.at = at
+
+    def wait(self, until: float) -> None:
+        """Time passes; the device repeats its values as a device does."""
+        while self.at is not None and self.at + HEARTBEAT_S < until:
+            self.at += HEARTBEAT_S
+            self.story.sample(self.at, **self.values)
+        self.story.tick(until)
+
+    def told(self, since: float = 0) -> list[tuple[str, float]]:
+        return [(told[0], told[1]) for told in self.story.said("peer") if told[1] >= since]
+
+
+def hold(case: Case) -> Expected:
+    """A condition with a delay, perhaps one for its end: `cond` is 0, 1 or a fault's name, `v` a number over a limit."""
+    spec = case["rule"]
+    names = [value for _, what, value in case["input"] if what == "cond" and isinstance(value, str)]
+    got: Expected = []
+    for name in dict.fromkeys(names) or (None,):
+        off = spec.get("keep_s", spec.get("off_delay_s"))
+        if off is None and "bac-py" in case["origin"]["repo"]:
+            off = spec["on_delay_s"]  # ASHRAE 135: Time_Delay_Normal is Time_Delay where it is not given
+        player = Player(
+            rule(when="passenger", **{"for": seconds(spec["on_delay_s"])}, clear_for=seconds(off or 0)), passenger=0
+        )
+        player.say(-2 * spec["on_delay_s"] - 2, passenger=int(bool(spec.get("start"))))
+        player.wait(-1)
+        for at, what, value in case["input"]:
+            player.say(at, passenger=int(value == name if name else over(case, what, value)))
+        player.wait(end(case))
+        got += [[at, word, name] if name else [at, word] for word, at in player.told()]
+        if any("pending" in item for item in case["expect"]):
+            starts = zip(player.told(), player.story.starts("peer"), strict=True)
+            got += [[start, "pending"] for (word, _), start in starts if word == "raise"]
+    return sorted(got, key=lambda item: (item[0], item[1]))
+
+
+def over(case: Case, what: str, value: float) -> bool:
+    """Whether a number is over the case's limit, a flag set."""
+    if what != "v":
+        return bool(value)
+    limit = case["rule"].get("threshold") or float(re.findall(r"v>(\d+(?:\.\d+)?)", case["lift_mapping"])[0])
+    return value > limit
+
+
+def end(case: Case) -> float:
+    """Until when a case is watched: its own last moment and its longest delay once more."""
+    spec = case["rule"]
+    times = [item[0] for item in [*case["input"], *case["expect"]] if isinstance(item[0], int | float)]
+    delays = [value for value in spec.values() if isinstance(value, int | float)]
+    return max(times, default=0) + max(delays, default=0) + 1
+
+
+def absence(case: Case) -> Expected:
+    """Something, and then for a while not something else."""
+    pattern = case["rule"]["pattern"]
+    found = re.fullmatch(r"(\w+) then not (\w+) for ([\d.]+) s", pattern)
+    assert found, f"no adapter for the pattern {pattern!r}"
+    signals = {found[1]: "passenger", found[2]: "light"}
+    player = Player(rule(when="passenger", until="light", **{"for": seconds(float(found[3]))}), passenger=0, light=0)
+    player.say(-1)
+    for at, name in case["input"]:
+        player.say(at, **{signal: int(signal == signals.get(name)) for signal in signals.values()})
+    player.wait(end(case) + float(found[3]))
+    return [[at, "match"] for word, at in player.told() if word == "raise"]
+
+
+def ladder(case: Case) -> Expected:
+    """Severities by limits of one number, and a limit of its own for the end."""
+    names = list(case["rule"]["create"])
+    conditions = [f"load {limit}" for limit in case["rule"]["create"].values()]
+    text = rule(when=conditions[0], clear=f"load {case['rule']['clear']}" if case["rule"].get("clear") else None)
+    player = Player(text + "".join(level(number, when) for number, when in enumerate(conditions[1:], 1)), load=0)
+    return _steps(case, player, names, lambda value: {"load": value})
+
+
+def repeat(case: Case) -> Expected:
+    """Severities by how often something has happened. Each `cond` is one more time, and over before the next."""
+    names = list(case["rule"]["create"])
+    conditions = [f'passenger and count(passenger, "24h") >= {times}' for times in case["rule"]["create"].values()]
+    text = rule(when=conditions[0], clear='count(passenger, "24h") < 1')
+    player = Player(text + "".join(level(number, when) for number, when in enumerate(conditions[1:], 1)), passenger=0)
+    return _steps(case, player, names, lambda value: {"passenger": int(value)}, after={"passenger": 0})
+
+
+def _steps(
+    case: Case,
+    player: Player,
+    names: Sequence[str],
+    values: Callable[[Any], dict[str, Any]],
+    after: Mapping[str, Any] | None = None,
+) -> Expected:
+    """What was said at each input: created, more severe, the same again, or over."""
+    player.say(-1)
+    got: Expected = []
+    active = False
+    for at, _, value in case["input"]:
+        before = len(player.told())
+        player.say(at, **values(value))
+        words = [word for word, _ in player.told()[before:]]
+        name = names[(player.story.levels("peer") or [0])[-1]]
+        if "raise" in words:
+            got.append([at, f"create {name}"])
+        elif "change" in words:
+            got.append([at, f"severity {name}"])
+        elif "clear" in words:
+            got.append([at, "clear unacked"])
+        elif active and values(value).get("load", 0):
+            got.append([at, "update"])
+        active = (active or "raise" in words) and "clear" not in words
+        if after:
+            player.say(at + 0.005, **after)
+    return got
+
+
+@dataclass
+class Desk:
+    """The row of an alarm: what the lift is, and what a person has done about it."""
+
+    names: Sequence[str]
+    latched: bool = True
+    active: bool = False
+    raised: bool = False
+    severity: str = ""
+    operator: OperatorState = OperatorState.UNACKNOWLEDGED
+    notified: bool = field(default=False)
+
+    def hear(self, word: str, step: int) -> None:
+        """Something that the engine said."""
+        self.severity = self.names[step]
+        if word == "raise":
+            self.active = self.raised = True
+            self.operator = OperatorState.UNACKNOWLEDGED
+        elif word == "change":
+            self._moved("more severe")
+        elif word == "clear":
+            self.active = False
+        self.notified |= word in {"raise", "change"}
+
+    def acknowledge(self) -> None:
+        if self.raised:
+            self._moved("acknowledge")
+
+    def _moved(self, name: str) -> None:
+        for move in OPERATOR_MOVES:
+            if move.name == name and self.operator in move.source:
+                self.operator = move.target
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.operator is OperatorState.ACKNOWLEDGED
+
+    @property
+    def stands(self) -> bool:
+        """Nobody may forget it yet: the lift is not well, or nobody has seen that it was not."""
+        return self.raised and (self.active or (self.latched and not self.acknowledged))
+
+    @property
+    def isa(self) -> str:
+        """ISA-18.2's name of the state."""
+        if not self.raised:
+            return "NORM"
+        return {(True, False): "UNACK", (True, True): "ACKED", (False, False): "RTNUN", (False, True): "NORM"}[
+            self.active, self.acknowledged
+        ]
+
+
+class Graded(Player):
+    """A lift under a rule with a level for each severity of an order; the number is the severity's place."""
+
+    def __init__(self, case: Case) -> None:
+        spec = case["rule"]
+        order = spec.get("order") or ORDERS[spec["kind"]]
+        self.order = [
+            *order,
+            *sorted({item for row in case["input"] for item in row if item in ORDERS["severity"]} - set(order)),
+        ]
+        delay, times = spec.get("delay_s", 0), spec.get("count", 0)
+        hold_for = seconds(delay) if delay and not times else None
+        conditions = [self._condition(number, times, delay) for number in range(1, len(self.order))]
+        text = rule(when=conditions[0], **{"for": hold_for}, clear="load < 1")
+        super().__init__(
+            text
+            + "".join(level(number, when, hold_for) for number, when in enumerate(conditions[1:], 1) if number < 4),
+            load=0,
+        )
+        self.desk = Desk(self.order[1:], latched=spec.get("latch", True))
+        self.heard = 0
+        self.say(-1)
+
+    @staticmethod
+    def _condition(number: int, times: int, delay: float) -> str:
+        if not times:
+            return f"load >= {number}"
+        return f'load >= {number} and (count(load >= {number}, "{round(delay)}s") >= {times} or age(load >= {number}) >= {delay})'
+
+    def until(self, at: float) -> None:
+        """Time passes up to `at`, and the desk hears what was said on the way."""
+        self.wait(at)
+        self.listen()
+
+    def listen(self) -> None:
+        told, levels = self.told(), self.story.levels("peer")
+        for (word, _), step in list(zip(told, levels, strict=True))[self.heard :]:
+            self.desk.hear(word, step)
+        self.heard = len(told)
+
+
+def severity(case: Case) -> Expected:
+    """Phoebus' words at each moment of the case for what the row of our alarm is then."""
+    player = Graded(case)
+    inputs = list(case["input"])
+    got: Expected = []
+    for item in case["expect"]:
+        moment, words = item[0], item[1:]
+        while inputs and inputs[0][0] < moment:
+            _do(player, inputs.pop(0))
+        player.desk.notified = False
+        before = player.heard
+        while inputs and inputs[0][0] == moment:
+            _do(player, inputs.pop(0))
+        player.until(moment)
+        got.append([moment, *(_word(player, word, said=player.heard > before) for word in words)])
+    for item in inputs:
+        _do(player, item)
+    player.until(end(case))
+    if not case["expect"]:
+        got += [[at, word] for word, at in player.told()]
+    return got
+
+
+def _do(player: Graded, item: Sequence[Any]) -> None:
+    if item[1] == "ack":
+        player.until(item[0])
+        player.desk.acknowledge()
+    else:
+        player.say(item[0], load=player.order.index(item[2]))
+        player.listen()
+
+
+def _word(player: Graded, wanted: str, *, said: bool) -> str:
+    """Our word for what the case wants to see there, in the case's spelling where we agree."""
+    desk = player.desk
+    if wanted in {"notify", "silent"}:
+        return "notify" if desk.notified else "silent"
+    if wanted.startswith("update"):
+        return wanted if desk.stands and not said else "changed"
+    state = f"{desk.severity} acked" if desk.acknowledged else desk.severity
+    verb = "raise " if desk.notified else "still " if wanted.startswith("still") else ""
+    return (verb + state) if desk.stands else "clear"
+
+
+def isa(case: Case) -> list[str]:
+    """ISA-18.2's state after each input."""
+    player, got = Graded(case), []
+    duplicates = 0
+    for number, item in enumerate(case["input"]):
+        before = player.heard
+        if item[0] == "ack":
+            player.desk.acknowledge()
+        else:
+            place = player.order.index(item[1])
+            again = place > 0 and player.values["load"] == place
+            player.say(number, load=place)
+            player.listen()
+            duplicates = duplicates + 1 if again and player.heard == before else 0
+        got.append(f"{player.desk.isa} duplicate={duplicates}" if duplicates and item[0] != "ack" else player.desk.isa)
+    return got
+
+
+def heartbeat(case: Case) -> list[str]:
+    """A device that promises to be heard again within so many seconds; 0 is no promise."""
+    got, player, limit = [], None, 0.0
+    for (text,) in case["input"]:
+        at = float(re.findall(r"at ([\d.]+)", text)[0])
+        if text.startswith("heartbeat"):
+            limit = float((re.findall(r"timeout=([\d.]+)", text) or [limit])[0])
+            player = player or Player(rule(silent_for=seconds(max(limit, 1))), passenger=0)
+            player.story.sample(at)
+        elif player is not None:
+            player.story.tick(at)
+            raised = [word for word, _ in player.told()][-1:] == ["raise"]
+            got.append("expired" if raised and limit else "ok")
+    return got
+
+
+KINDS: dict[str, Callable[[Case], Any]] = {
+    "hold": hold, "absence": absence, "ladder": ladder, "repeat": repeat, "severity": severity, "isa-18.2": isa, "heartbeat": heartbeat,
+}  # fmt: skip
