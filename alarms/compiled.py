@@ -179,7 +179,7 @@ class Compiled:
             np.where(own_clear, lines(clear, size), lines(opposite, 0)), lines(until, 0), lines(until, size),
         )  # fmt: skip
         self._size, self._layout = size, Layout(planes, self.count, nothing)
-        self.overlapping = chosen(self.hold & own_clear)
+        self.overlapping = chosen(self.hold & (own_clear | (opposite != when)))
         self._holding = {
             name: mask(np.flatnonzero(self.rule == self.rules.index(name)), self.count)
             for plan in self.columns
@@ -191,6 +191,8 @@ class Compiled:
 
     def evaluate(self, view: View, escalator: Bools) -> Conditions:
         """The conditions of every column with a hold, one record a place."""
+        if not view.size:
+            return Conditions(words=np.zeros((0, 7, len(self.holds)), np.uint64), any_when=np.zeros(0, bool))
         truths = self._program.run(view)
         lines = np.empty((2 * self._size + 1, view.size), bool)
         lines[-1] = False

@@ -15,7 +15,7 @@ from alarms import machine
 from alarms.compiled import CLEAR, NEVER, WHEN, Compiled, Conditions
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
-from alarms.remember import InOrder, Lone, Recall, Timeline
+from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
 from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, JUDGED, State
 from hoistway.limits import MAX_GAP_MS
@@ -131,21 +131,31 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
 def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: Ints) -> Recall | None:
     if not rules.remembering or not len(slots):
         return None
-    if ordered.first.all() and not len(ordered.batch.events):
-        return Lone(state, slots, at)
-    return InOrder(state, _timeline(ordered))
-
-
-def _timeline(ordered: _Sorted) -> Timeline:
-    """The batch without its link messages, as the remembering functions see it."""
     valued = np.flatnonzero(ordered.row >= 0)
-    slot, row, sample = ordered.slot[valued], ordered.row[valued], ordered.sample[valued]
-    code = np.full(len(valued), -1, np.int64)
+    opening = np.flatnonzero(np.diff(ordered.slot[valued], prepend=-1) != 0)
+    alone = np.zeros(len(valued), bool)
+    alone[opening] = np.diff(np.append(opening, len(valued))) == 1
+    alone &= ordered.sample[valued]
+    if alone.all():
+        return Lone(state, slots, at)
+    theirs = ordered.row[valued[~alone]]
+    if len(theirs) * 2 > len(valued):
+        return InOrder(state, _timeline(ordered, valued, ordered.row[valued]))
+    mine, place = ordered.row[valued[alone]], np.empty(len(valued), np.int64)
+    place[theirs] = np.arange(len(theirs))
+    others = InOrder(state, _timeline(ordered, valued[~alone], place[theirs]))
+    return Mixed(state, Lone(state, slots[mine], at[mine]), mine, others, theirs)
+
+
+def _timeline(ordered: _Sorted, records: Ints, row: Ints) -> Timeline:
+    """Some records, whole slots of them, as the remembering functions see it; `row` is where their values will stand."""
+    slot, sample = ordered.slot[records], ordered.sample[records]
+    code = np.full(len(records), -1, np.int64)
     event = np.flatnonzero(~sample)
-    events = ordered.batch.events[row[event]]
+    events = ordered.batch.events[ordered.row[records[event]]]
     code[event] = np.where(events["active"] == 1, events["code"], -1)
     opening = np.flatnonzero(np.diff(slot, prepend=-1) != 0)
-    return Timeline(slot=slot, at=ordered.at[valued], row=row, sample=sample, code=code, opening=opening)
+    return Timeline(slot=slot, at=ordered.at[records], row=row, sample=sample, code=code, opening=opening)
 
 
 def _values_at_events(state: State, ordered: _Sorted) -> Rows:

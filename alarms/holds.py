@@ -25,6 +25,20 @@ class Cells:
     column: Ints
     start: Ints
     true_at: Ints
+    bit: Words  # of each cell's column, (lifts, cells, words); 0 of an empty cell
+
+    def united(self, those: Bools) -> Words:
+        """The set of the columns of some cells, by lift."""
+        some = np.where(those[:, :, None], self.bit, np.uint64(0))
+        found: Words = some[:, 0].copy()
+        for cell in range(1, some.shape[1]):
+            found |= some[:, cell]
+        return found
+
+    def member(self, words: Words) -> Bools:
+        """Which cells' columns are in the set of their lift."""
+        common = self.bit & words[:, None]
+        return common[:, :, 0] != 0 if common.shape[2] == 1 else np.asarray(common.any(axis=2))
 
 
 class _Rows:
@@ -60,10 +74,11 @@ class _Rows:
 class Holds:
     """Rows of cells by slot."""
 
-    def __init__(self, columns: int) -> None:
-        self._count = columns
+    def __init__(self, bit: Words) -> None:
+        """`bit`: the set of each single column, the last one empty."""
+        self._bit = bit
         self.row = np.zeros(0, np.int32)  # 0 none, positive a small row, negative a wide one
-        self._small, self._wide = _Rows(CELLS), _Rows(max(1, columns))
+        self._small, self._wide = _Rows(CELLS), _Rows(max(1, len(bit) - 1))
 
     def grow(self, more: int) -> None:
         self.row = np.concatenate([self.row, np.zeros(more, np.int32)])
@@ -81,8 +96,8 @@ class Holds:
         rows = self.row[slots]
         kind = self._wide if len(rows) and rows[0] < 0 else self._small
         place = np.abs(rows)
-        times = kind.times[place]
-        return Cells(column=kind.column[place].astype(np.int64), start=times[:, 0], true_at=times[:, 1])
+        times, column = kind.times[place], kind.column[place]
+        return Cells(column=column.astype(np.int64), start=times[:, 0], true_at=times[:, 1], bit=self._bit[column])
 
     def touch(self, slots: Ints, cells: Cells) -> None:
         """Write back cells of which only times have changed."""
@@ -93,58 +108,47 @@ class Holds:
 
     def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints]) -> None:
         """Keep some cells and add holds (row of `slots`, column, start)."""
-        row = fresh[0]
-        before = cells.column >= 0
-        if not len(row) and (kept == before).all():
-            self.touch(slots, cells)
+        self.touch(slots, cells)
+        moved = (kept != (cells.column >= 0)).any(axis=1)
+        moved[fresh[0]] = True
+        changed = np.flatnonzero(moved)
+        if not changed.size:
             return
-        count = kept.sum(axis=1) + np.bincount(row, minlength=len(slots))
-        small = np.flatnonzero((count <= CELLS) & (cells.column.shape[1] == CELLS))
-        other = np.flatnonzero((count > CELLS) | (cells.column.shape[1] != CELLS))
-        if small.size:
-            self._put_small(slots, cells, kept, fresh, small, count)
-        if other.size:
-            self._put_again(slots, cells, kept, fresh, other)
-
-    def _put_small(
-        self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints], mine: Ints, count: Ints
-    ) -> None:
-        """Lifts that had a small row or none, and have at most so many holds."""
-        rows = self.row[slots[mine]].astype(np.int64)
-        idle = mine[(rows > 0) & (count[mine] == 0)]
-        if idle.size:
-            self._small.give(self.row[slots[idle]].astype(np.int64))
-            self.row[slots[idle]] = 0
-        new = mine[(rows == 0) & (count[mine] > 0)]
-        if new.size:
-            self.row[slots[new]] = self._small.take(len(new))
-        mine = mine[count[mine] > 0]
-        place = self.row[slots[mine]]
-        self._small.column[place] = np.where(kept[mine], cells.column[mine], -1)
-        self._small.times[place, 0], self._small.times[place, 1] = cells.start[mine], cells.true_at[mine]
         row, column, start = fresh
-        inside = np.isin(row, mine)
-        if inside.any():
-            row, column, start = row[inside], column[inside], start[inside]
+        slots, kept = slots[changed], kept[changed]
+        row = np.searchsorted(changed, row)
+        count = kept.sum(axis=1) + np.bincount(row, minlength=len(slots))
+        if kept.shape[1] == CELLS and count.max() <= CELLS:
+            self._put_small(slots, cells.column[changed], kept, (row, column, start), count)
+            return
+        old, cell = np.nonzero(kept)
+        self.lay(
+            slots,
+            np.concatenate([old, row]),
+            np.concatenate([cells.column[changed][old, cell], column]),
+            np.concatenate([cells.start[changed][old, cell], start]),
+            np.concatenate([cells.true_at[changed][old, cell], start]),
+        )
+
+    def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: tuple[Ints, Ints, Ints], count: Ints) -> None:
+        """Lifts that had a small row or none, and will have one or none."""
+        rows = self.row[slots].astype(np.int64)
+        idle = np.flatnonzero((rows > 0) & (count == 0))
+        if idle.size:
+            self._small.give(rows[idle])
+            rows[idle] = 0
+        new = np.flatnonzero((rows == 0) & (count > 0))
+        if new.size:
+            rows[new] = self._small.take(len(new))
+        self.row[slots] = rows
+        held = np.flatnonzero(rows)
+        self._small.column[rows[held]] = np.where(kept[held], column[held], -1)
+        row, column, start = fresh
+        if len(row):
             empty = np.argsort(kept[row], axis=1, kind="stable")
             cell = empty[np.arange(len(row)), _ordinal(row)]
-            place = self.row[slots[row]]
-            self._small.column[place, cell] = column
-            self._small.times[place, 0, cell] = self._small.times[place, 1, cell] = start
-
-    def _put_again(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints], mine: Ints) -> None:
-        """Lifts whose row changes its width, or is wide: all their holds are laid down anew."""
-        row, cell = np.nonzero(kept[mine])
-        inside = np.isin(fresh[0], mine)
-        place = np.zeros(len(slots), np.int64)
-        place[mine] = np.arange(len(mine))
-        self.lay(
-            slots[mine],
-            np.concatenate([row, place[fresh[0][inside]]]),
-            np.concatenate([cells.column[mine][row, cell], fresh[1][inside]]),
-            np.concatenate([cells.start[mine][row, cell], fresh[2][inside]]),
-            np.concatenate([cells.true_at[mine][row, cell], fresh[2][inside]]),
-        )
+            self._small.column[rows[row], cell] = column
+            self._small.times[rows[row], 0, cell] = self._small.times[rows[row], 1, cell] = start
 
     def lay(self, slots: Ints, row: Ints, column: Ints, start: Ints, true_at: Ints) -> None:
         """All holds of some slots, as parallel arrays: row of `slots`, column, start, last true."""
@@ -186,14 +190,3 @@ def _ordinal(row: Ints) -> Ints:
     """Which occurrence of its value each one is; equal values stand together."""
     opening = np.flatnonzero(np.diff(row, prepend=-1) != 0)
     return np.arange(len(row)) - np.repeat(opening, np.diff(np.append(opening, len(row))))
-
-
-def united(bit: Words, cells: Cells, those: Bools) -> Words:
-    """The set of the columns of some cells, by lift."""
-    found: Words = np.bitwise_or.reduce(np.where(those[:, :, None], bit[cells.column], np.uint64(0)), axis=1)
-    return found
-
-
-def member(bit: Words, cells: Cells, words: Words) -> Bools:
-    """Which cells' columns are in the set of their lift."""
-    return np.asarray((bit[cells.column] & words[:, None]).any(axis=2))

@@ -13,7 +13,7 @@ import numpy as np
 from alarms.compiled import CLEAR as CLEAR_PLANE
 from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
 from alarms.groups import Groups, join
-from alarms.holds import Cells, member, united
+from alarms.holds import Cells
 from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, JUDGED, OFF, SHIELDED, TRUE, State
 from alarms.words import Words, chosen, listed
@@ -102,15 +102,15 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     gap = records.sample & (records.at - state.last_at[slots] > MAX_GAP_MS)
     over = (gap[:, None] | (now[:, None] - cells.true_at > MAX_GAP_MS)) & ~rules.timeless[cells.column]
     said = _said(rules, records, found, flags)
-    held, active, demoted = flags[:, HELD] & ~united(bit, cells, over), flags[:, ACTIVE], flags[:, DEMOTED]
+    held, active, demoted = flags[:, HELD] & ~cells.united(over), flags[:, ACTIVE], flags[:, DEMOTED]
     loud_enough = rules.louds | ~said.unless
 
     mine = active & rules.holds
     clears = mine & said.clear
     held &= ~(mine & said.clear_false)
     fresh = clears & ~held
-    complete = member(bit, cells, clears & held) & (now[:, None] - cells.start >= rules.clear_ms[cells.column])
-    ended = united(bit, cells, complete) | (fresh & rules.clears_at_once)
+    complete = cells.member(clears & held) & (now[:, None] - cells.start >= rules.clear_ms[cells.column])
+    ended = cells.united(complete) | (fresh & rules.clears_at_once)
     _emit(sink, CLEAR, slots, ended, now, (cells, fresh, bit), demoted)
     active, demoted = active & ~ended, demoted & ~ended
     held = (held | fresh) & ~ended
@@ -125,20 +125,20 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     held &= ~(quiet & when_false)
     raises = quiet & when
     begun = raises & ~held
-    complete = member(bit, cells, raises & held) & _long_enough(state, rules, slots, now, cells)
-    raised = (united(bit, cells, complete) | (begun & _at_once(state, rules, slots))) & loud_enough
+    complete = cells.member(raises & held) & _long_enough(state, rules, slots, now, cells)
+    raised = (cells.united(complete) | (begun & _at_once(state, rules, slots))) & loud_enough
     fresh = (fresh & ~ended) | begun
     _emit(sink, RAISE, slots, raised, now, (cells, begun, bit), said.unless)
     active |= raised
     held = (held | begun) & ~raised
     demoted |= raised & said.unless
 
-    np.copyto(cells.true_at, now[:, None], where=member(bit, cells, clears | raises))
+    np.copyto(cells.true_at, now[:, None], where=cells.member(clears | raises))
     flags[:, HELD], flags[:, ACTIVE], flags[:, DEMOTED] = held, active, demoted
     flags[:, ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
     flags[:, TRUE], flags[:, SHIELDED] = when, said.unless
     row, column = listed(fresh & held, rules.count)
-    state.holds.put(slots, cells, member(bit, cells, held & ~fresh), (row, column, now[row]))
+    state.holds.put(slots, cells, cells.member(held & ~fresh), (row, column, now[row]))
     state.write(slots, flags)
 
 
@@ -216,10 +216,10 @@ def extend(state: State, slots: Ints, at: Ints, rules: Compiled) -> None:
         held, active = flags[:, HELD], flags[:, ACTIVE]
         # Of a raise hold TRUE says whether the condition is true now; of a clear hold ARMED does.
         true = held & ((active & flags[:, ARMED]) | (~active & flags[:, TRUE]))
-        stays = member(rules.bit, cells, true)
+        stays = cells.member(true)
         aged = (now - cells.true_at > MAX_GAP_MS) & ~stays & ~rules.timeless[cells.column]
         np.copyto(cells.true_at, now, where=stays)
-        flags[:, HELD] = held & ~united(rules.bit, cells, aged)
+        flags[:, HELD] = held & ~cells.united(aged)
         state.holds.put(slots_, cells, (cells.column >= 0) & ~aged, (_NOBODY, _NOBODY, _NOBODY))
         state.write(slots_, flags)
 
@@ -248,9 +248,9 @@ def deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple
 
 def _deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple[Ints, Ints]:
     cells = state.holds.cells(slots)
-    clearing = member(rules.bit, cells, flags[:, ACTIVE])
+    clearing = cells.member(flags[:, ACTIVE])
     at = cells.start + np.where(clearing, rules.clear_ms[cells.column], _raise_length(state, rules, slots, cells))
-    valid = member(rules.bit, cells, flags[:, ARMED])
+    valid = cells.member(flags[:, ARMED])
     valid &= rules.timeless[cells.column] | (at <= state.horizon(slots)[:, None])
     key = np.where(valid, (at << _COLUMN_BITS) | np.maximum(cells.column, 0), NEVER).min(axis=1)
     return np.where(key == NEVER, NEVER, key >> _COLUMN_BITS), key & (2**_COLUMN_BITS - 1)
@@ -274,7 +274,13 @@ def schedule(state: State, rules: Compiled, slots: Ints) -> None:
     """Note when time alone will next change something in these slots."""
     flags = state.flags[slots]
     hold, _ = deadlines(state, rules, slots, flags)
-    state.due[slots] = np.minimum(hold, silences(state, rules, slots, flags).min(axis=1, initial=NEVER))
+    silence = rules.shortest_silence[state.escalator[slots].astype(np.int8)]
+    due = np.where(state.alive[slots], state.contact[slots] + silence, NEVER)
+    told = ((flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF]) & ~rules.holds).any(axis=1)
+    odd = np.flatnonzero(told | (state.lost_at[slots] != NEVER))
+    if odd.size:
+        due[odd] = silences(state, rules, slots[odd], flags[odd]).min(axis=1, initial=NEVER)
+    state.due[slots] = np.minimum(hold, due)
 
 
 def advance(state: State, rules: Compiled, slots: Ints, until: Ints, received: Ints, sink: Sink) -> None:

@@ -118,7 +118,8 @@ class InOrder(Recall):
     def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
         true, false = self._known(value)
         edge = self._rises(true, false, memory["was"])
-        step = self._line.at // (_window(term) // COUNT_STEPS)
+        length = _window(term) // COUNT_STEPS
+        step = self._line.at // length
         stored = np.asarray(memory["counts"][self._slots].any(axis=1))
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
@@ -126,7 +127,7 @@ class InOrder(Recall):
         places = np.flatnonzero(stored[self._group])
         if places.size:
             total[places] += self._stored(memory, places, step)
-        self._keep_counts(memory, edge, step, stored)
+        self._keep_counts(memory, edge, step, stored, length)
         return self._in_rows(total.astype(np.float32))
 
     def _rises(self, true: Bools, false: Bools, was: Column) -> Bools:
@@ -163,7 +164,7 @@ class InOrder(Recall):
         recent = steps > (step[places] - COUNT_STEPS)[:, None]
         return np.asarray(np.where(recent, memory["counts"][slots], 0).sum(axis=1, dtype=np.int64))
 
-    def _keep_counts(self, memory: dict[str, Column], edge: Bools, step: Ints, stored: Bools) -> None:
+    def _keep_counts(self, memory: dict[str, Column], edge: Bools, step: Ints, stored: Bools, length: int) -> None:
         touched = stored.copy()
         touched[self._group[edge]] = True
         groups = np.flatnonzero(touched)
@@ -175,8 +176,7 @@ class InOrder(Recall):
         rises = np.flatnonzero(edge)
         rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
-        memory["counts"][slots] = np.minimum(counts, np.iinfo(np.uint16).max)
-        memory["step"][slots] = latest
+        _keep(memory, slots, np.minimum(counts, np.iinfo(np.uint16).max), latest, length)
 
     def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
         line, window = self._line, _window(term)
@@ -229,6 +229,36 @@ class InOrder(Recall):
         return self._in_rows(((line.at - at) / 1_000).astype(np.float32))
 
 
+class Mixed(Recall):
+    """A batch of which most slots have one sample only: these are `Lone`, the others `InOrder`."""
+
+    def __init__(self, state: State, lone: Lone, mine: Ints, others: InOrder, theirs: Ints) -> None:
+        super().__init__(state)
+        self._parts: tuple[tuple[Recall, Ints], ...] = ((lone, mine), (others, theirs))
+        self._size = len(mine) + len(theirs)
+
+    def __call__(self, number: int, value: Any) -> Any:
+        answers = [(rows, part(number, _some(value, rows, self._size))) for part, rows in self._parts]
+        if isinstance(answers[0][1], Truth):
+            found = Truth(np.empty(self._size, bool), np.empty(self._size, bool))
+            for rows, answer in answers:
+                found.true[rows], found.false[rows] = answer
+            return found
+        numbers = np.empty(self._size, np.float32)
+        for rows, answer in answers:
+            numbers[rows] = answer
+        return numbers
+
+
+def _some(value: Any, rows: Ints, size: int) -> Any:
+    """The values of some rows."""
+    if value is None:
+        return None
+    if isinstance(value, Truth):
+        return Truth(*(np.broadcast_to(side, (size,))[rows] for side in value))
+    return np.broadcast_to(value, (size,))[rows]
+
+
 class Lone(Recall):
     """The remembering terms of a batch of samples of distinct slots: nothing in it comes before anything else.
 
@@ -255,36 +285,44 @@ class Lone(Recall):
         return Truth(known & differs, known & ~differs)
 
     def age(self, _: Term, memory: dict[str, Column], value: Truth) -> Column:
+        true, false = self._all(value)
         since = memory["since"][self._slots]
-        since[value.false | self._gap] = NEVER
-        np.copyto(since, self._at, where=value.true & (since == NEVER))
+        since[false | self._gap] = NEVER
+        np.copyto(since, self._at, where=true & (since == NEVER))
         memory["since"][self._slots] = since
         seconds = ((self._at - since) / 1_000).astype(np.float32)
-        seconds[~np.broadcast_to(value.true, seconds.shape)] = np.nan
-        seconds[np.broadcast_to(value.false, seconds.shape)] = 0
+        seconds[~true] = np.nan
+        seconds[false] = 0
         return seconds
 
+    def _all(self, value: Truth) -> tuple[Bools, Bools]:
+        """One truth a record, also of a constant."""
+        size = (len(self._slots),)
+        return np.broadcast_to(value.true, size), np.broadcast_to(value.false, size)
+
     def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
+        true, false = self._all(value)
         was = memory["was"][self._slots]
         if self._gaps:
             was[self._gap] = -1
-        edge = value.true & (was == 0)
-        was[value.true] = 1
-        was[value.false] = 0
+        edge = true & (was == 0)
+        was[true] = 1
+        was[false] = 0
         memory["was"][self._slots] = was
-        counts = memory["counts"][self._slots]
-        touched = np.flatnonzero(edge | counts.any(axis=1))
-        total = np.zeros(len(self._slots), np.float32)
+        total = memory["total"][self._slots]
+        touched = np.flatnonzero(edge | (self._at >= memory["until"][self._slots]))
         if touched.size:
-            slots, step = self._slots[touched], self._at[touched] // (_window(term) // COUNT_STEPS)
-            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts[touched], 0)
+            slots, length = self._slots[touched], _window(term) // COUNT_STEPS
+            step = self._at[touched] // length
+            counts = memory["counts"][slots]
+            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts, 0)
             counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
-            total[touched] = counts.sum(axis=1, dtype=np.int64)
-            memory["counts"][slots], memory["step"][slots] = counts, step
+            _keep(memory, slots, counts, step, length)
+            total[touched] = memory["total"][slots]
         return total
 
     def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
-        here = np.asarray(value, np.float32)
+        here = np.broadcast_to(np.asarray(value, np.float32), (len(self._slots),))
         known = np.flatnonzero(~np.isnan(here))
         slots, at, step = self._slots[known], self._at[known], self._at[known] // _window(term)
         steps, times, values = (memory[name][slots] for name in ("step", "at", "value"))
@@ -299,7 +337,7 @@ class Lone(Recall):
         found[known] = np.where((steps[:, 0] == step - 1) & np.isfinite(slope), slope, np.float32(np.nan))
         return found
 
-    def since_reported(self, term: Term, memory: dict[str, Column], _: object) -> Column:
+    def since_reported(self, _: Term, memory: dict[str, Column], __: object) -> Column:
         kept = memory["at"][self._slots]
         new = kept == -NEVER
         if new.any():
@@ -317,6 +355,14 @@ def _plain(value: Any) -> Column:
 
 def _window(term: Term) -> int:
     return int(str(term.value))
+
+
+def _keep(memory: dict[str, Column], slots: Ints, counts: Ints, step: Ints, length: int) -> None:
+    """Counts by step, the latest step, their total, and the time at which the oldest of them falls out."""
+    oldest = np.where(counts > 0, _steps(step), NEVER).min(axis=1)
+    memory["counts"][slots], memory["step"][slots] = counts, step
+    memory["total"][slots] = counts.sum(axis=1, dtype=np.int64)
+    memory["until"][slots] = np.where(oldest == NEVER, NEVER, (oldest + COUNT_STEPS) * length)
 
 
 def _steps(latest: Ints) -> Ints:

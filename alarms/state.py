@@ -60,7 +60,7 @@ class State:
         self.rated_speed = np.zeros(0, np.float32)
         self.top, self.bottom = (np.zeros(0, np.int16) for _ in range(2))
         self.flags: Words = np.zeros((0, FLAGS, width(rules.count)), np.uint64)
-        self.holds = Holds(rules.count)
+        self.holds = Holds(rules.bit)
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -82,7 +82,7 @@ class State:
     def write(self, slots: Ints, flags: Words) -> None:
         """The flags of some slots; one without hold, alarm or judgement is not busy."""
         self.flags[slots] = flags
-        self.busy[slots] = flags[:, [HELD, ACTIVE, JUDGED]].any(axis=(1, 2))
+        self.busy[slots] = (flags[:, HELD] | flags[:, ACTIVE] | flags[:, JUDGED]).any(axis=1)
 
     # --- what a lift has of its own ---
 
@@ -156,7 +156,10 @@ _Field = tuple[type[np.generic], tuple[int, ...], float]
 REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "changed": {},
     "age": {"since": (np.int64, (), NEVER)},
-    "count": {"was": (np.int8, (), -1), "step": (np.int64, (), 0), "counts": (np.uint16, (10,), 0)},
+    "count": {
+        "was": (np.int8, (), -1), "step": (np.int64, (), 0), "counts": (np.uint16, (10,), 0), "total": (np.float32, (), 0),
+        "until": (np.int64, (), NEVER),
+    },
     "rate": {
         "step": (np.int64, (2,), -NEVER), "at": (np.int64, (2,), 0), "value": (np.float32, (2,), 0),
     },
