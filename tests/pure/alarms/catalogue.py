@@ -100,7 +100,7 @@ _AT_BOTTOM: Changes = {"car_position": BOTTOM, "car_direction": 2, "door_zone": 
 MACHINE = (
     Fault(rule="stopped-outside-zone", limit=45, true={"door_zone": 0}, unknown={"door_zone": 0, "speed": 1.0}, clear_for=2),
     Fault(rule="unintended-movement", limit=1, true={**RUN, **OPEN}, unknown={**RUN, **OPEN, "door_zone": -1}, clear_for=5,
-          before={**RUN, **OPEN, "door_zone": 1}),
+          before=OPEN),
     Fault(rule="overspeed", limit=1, true={**RUN, "speed": -2.2}, unknown={**RUN, "speed": float("nan")}, clear_for=10,
           inspection=Inspection.NONE),
     Fault(rule="top-overtravel", limit=20, true=_AT_TOP, unknown={**_AT_TOP, "car_position": -1}, clear_for=2,

@@ -115,15 +115,27 @@ def test_the_controllers_word_and_ours_are_one_alarm(rule: str, code: str, true:
 
 
 def test_a_door_that_opens_on_the_way_is_not_an_unintended_movement() -> None:
-    """Zone first, door second: open while running. Door first, zone second: unintended movement, and that one alone."""
+    """Movement first, door second: open while running, past how many floors it may go. Door first: unintended movement, that alone."""
     story = Story()
     story.samples(0, 5, 1, **RUN)
-    story.samples(6, 12, 1, **RUN, **OPEN)
+    story.samples(6, 9, 1, **RUN, **OPEN)
+    story.sample(10, **{**RUN, **OPEN, "door_zone": 1})
+    story.samples(11, 14, 1, **RUN, **OPEN)
     assert story.spoke() == {"door-open-while-running"}
     story = Story()
     story.samples(0, 5, 1, **OPEN_AT_LANDING)
     story.samples(6, 12, 1, **RUN, **OPEN)
     assert story.spoke() == {"unintended-movement"}
+
+
+def test_a_door_that_is_forced_between_floors_moves_nothing() -> None:
+    """Stopped off level, then opened by hand from inside: that is somebody trapped, not a movement."""
+    story = Story()
+    story.samples(0, 5, 1, **RUN, passenger=1)
+    story.samples(6, 10, 1, door_zone=0, passenger=1)
+    story.samples(11, 60, 1, **OPEN, door_zone=0, passenger=1)
+    assert "unintended-movement" not in story.spoke()
+    assert "entrapment-door-ajar" in story.spoke()
 
 
 def test_a_stuck_zone_sensor_holds_tickets_about_the_zone_back() -> None:
