@@ -128,6 +128,17 @@ def test_a_door_that_opens_on_the_way_is_not_an_unintended_movement() -> None:
     assert story.spoke() == {"unintended-movement"}
 
 
+@pytest.mark.parametrize("speed", [1.75, float("nan")])
+def test_a_fast_car_passes_zones_with_an_open_door(speed: float) -> None:
+    """A floor every second and a half: the zones on the way do not hide the open door, with or without a speed."""
+    story = Story()
+    for floor in range(4):
+        story.sample(1.5 * floor, **{**RUN, **OPEN, "speed": speed})
+        story.sample(1.5 * floor + 1.2, **{**RUN, **OPEN, "speed": speed, "door_zone": 1})
+    assert [told[0] for told in story.said("door-open-while-running")] == ["raise"]
+    assert story.starts("door-open-while-running") == [0]
+
+
 def test_a_door_that_is_forced_between_floors_moves_nothing() -> None:
     """Stopped off level, then opened by hand from inside: that is somebody trapped, not a movement."""
     story = Story()
