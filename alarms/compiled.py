@@ -92,11 +92,11 @@ class Compiled:
         self.first_of = {plan.rule: index for index, plan in reversed(list(enumerate(self.columns)))}
         self.several = np.array([self._several(index) for index in range(self.count)], bool)
         self.hold = np.array([not rule.silent for rule in owners], bool)
-        self.for_ms = np.array([plan.for_ms for plan in self.columns], np.int64)
-        self.clear_ms = np.array([plan.clear_ms for plan in self.columns], np.int64)
+        # One more at the end, for column -1: an empty cell.
+        self.for_ms = np.array([*(plan.for_ms for plan in self.columns), 0], np.int64)
+        self.clear_ms = np.array([*(plan.clear_ms for plan in self.columns), 0], np.int64)
         self.loud = np.array([rule.loud for rule in owners], bool)
-        timeless = [not _names_signal(_terms_of(plan)) for plan in self.columns]
-        self.timeless = np.array([*timeless, True], bool)  # the last one is column -1: an empty cell
+        self.timeless = np.array([*(not _names_signal(_terms_of(plan)) for plan in self.columns), True], bool)
         self.own_hold = {f"for:{rules[rule].id}": index for rule, index in self.first_of.items() if self.hold[index]}
         self._silences(owners)
         self._sets(owners)
@@ -120,7 +120,7 @@ class Compiled:
         """The same as sets of columns."""
         self.bit = bits(self.count)
         self.holds, self.louds = chosen(self.hold), chosen(self.loud)
-        self.at_once, self.clears_at_once = chosen(self.for_ms == 0), chosen(self.clear_ms == 0)
+        self.at_once, self.clears_at_once = chosen(self.for_ms[:-1] == 0), chosen(self.clear_ms[:-1] == 0)
         self.sequences = chosen(np.array([plan.until is not None for plan in self.columns], bool))
         self.fitting = np.stack([chosen(fits) for fits in self.fits])
         self.shields = [
@@ -193,11 +193,10 @@ class Compiled:
         """The conditions of every column with a hold, one record a place."""
         if not view.size:
             return Conditions(words=np.zeros((0, 7, len(self.holds)), np.uint64), any_when=np.zeros(0, bool))
-        truths = self._program.run(view)
         lines = np.empty((2 * self._size + 1, view.size), bool)
         lines[-1] = False
-        for index, truth in enumerate(truths):
-            lines[index], lines[index + self._size] = truth.true, truth.false
+        for index, (true, false) in enumerate(self._program.pairs(view)):
+            lines[index], lines[index + self._size] = true, false
         words = self._layout.pack(lines)
         words[:, WHEN] &= self.fitting[escalator.astype(np.int8)] if escalator.any() else self.fitting[0]
         return Conditions(words=words, any_when=np.asarray(words[:, WHEN].any(axis=1)))

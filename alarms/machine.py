@@ -190,7 +190,7 @@ def _at_once(state: State, rules: Compiled, slots: Ints) -> Words:
         return rules.at_once
     found = np.repeat(rules.at_once[None], len(slots), axis=0)
     for row in special.tolist():
-        found[row] = chosen(state.hold_ms(int(slots[row])) == 0)
+        found[row] = chosen(state.hold_ms(int(slots[row]))[:-1] == 0)
     return found
 
 

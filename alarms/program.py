@@ -1,7 +1,8 @@
-"""Checked terms run over columns in three-valued logic: every part that several rules share is computed once a pass.
+"""Checked terms made into one straight-line function over columns, in three-valued logic. Every part that rules share is worked out once.
 
 A condition is a pair of boolean columns (surely true, surely false); where neither holds it is unknown. So `not` swaps the pair and
-costs nothing. Numbers are single precision with NaN for unknown; a result that is not finite is unknown.
+costs nothing. Numbers are single precision with NaN for unknown; a result that is not finite is unknown. The function's text is made
+from the templates below and numbers of variables only; names and values of rules reach it as constants.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 
 from alarms.language.checker import REMEMBERING, Term, Type
-from alarms.language.times import UTC, Span, Zone, within
+from alarms.language.times import UTC, Zone, within
 from alarms.signals import Bools, Column, Ints, Values
 from hoistway.errors import OurFault
-
-Recall = Callable[[int, Any], Any]
-"""The value of the program's remembering term with this number, given the value of its part at every record."""
 
 
 class Truth(NamedTuple):
     true: Bools
     false: Bools
+
+
+Recall = Callable[[int, Any], Any]
+"""The value of the program's remembering term with this number, given the value of its part at every record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class View:
     values: Values
     reported: Ints  # one bit an event code
     rated_speed: Column
-    parameters: Mapping[str, Column]  # NaN where the lift has none of its own
+    parameters: Mapping[str, Column]  # names that some unit has of its own; NaN where it has none
     at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the records' times, ms
     zone: Zone = UTC
     floors: Mapping[str, Column] = field(default_factory=dict)  # label of the highest and the lowest floor, -1 unknown
@@ -42,45 +44,109 @@ class View:
     link_lost: Bools = field(default_factory=lambda: np.zeros(0, bool))  # these two only for silent rules
     holding: Mapping[str, Bools] = field(default_factory=dict)
 
+    # --- what the templates call ---
+
+    def code(self, bit: int) -> Truth:
+        """Whether the event code of this bit is reported."""
+        true = (self.reported & bit) != 0
+        return Truth(true, ~true)
+
+    def parameter(self, name: str, default: np.float32) -> Any:
+        """A number of each unit's own, else the default."""
+        own = self.parameters.get(name)
+        return default if own is None else np.where(np.isnan(own), default, own)
+
+    def during(self, wanted: Any) -> Truth:
+        true = within(self.at, wanted, self.zone)
+        return Truth(true, ~true)
+
+    def floor(self, name: str, shown: Column) -> Truth:
+        end = self.floors[name]
+        known, true = (shown >= 0) & (end >= 0), shown == end
+        return Truth(known & true, known & ~true)
+
+    def held(self, names: Sequence[str]) -> Truth:
+        true = np.logical_or.reduce([self.holding[name] for name in names])
+        return Truth(true, ~true)
+
+    def lost(self) -> Truth:
+        return Truth(self.link_lost, ~self.link_lost)
+
+    def remember(self, number: int, value: Any) -> Any:
+        if self.recall is None:
+            raise OurFault(f"term {number} without records to remember")
+        return self.recall(number, value)
+
 
 class Program:
     """Several conditions compiled together."""
 
     def __init__(self, roots: Sequence[Term]) -> None:
-        self._steps: list[tuple[Callable[[View, list[Any]], Any], bool]] = []
-        self._index: dict[Term, int] = {}
         self.remembering: list[Term] = []
+        self._names: dict[
+            Term, tuple[str, str]
+        ] = {}  # the variables: of a condition true and false, of a number twice the same
+        self._constants: list[Any] = []
+        self._lines: list[str] = []
         self._roots = [self._place(root) for root in roots]
         terms = [term for root in roots for term in root.walk()]
         self.signals = tuple(dict.fromkeys(str(term.value) for term in terms if term.op == "signal"))
-
-    def _place(self, term: Term) -> int:
-        if term not in self._index:
-            arguments = [self._place(part) for part in term.parts]
-            step = self._recalled(term, arguments) if term.op in REMEMBERING else _MAKE[term.op](term, arguments)
-            self._steps.append((step, term.type is Type.BOOL))
-            self._index[term] = len(self._steps) - 1
-        return self._index[term]
-
-    def _recalled(self, term: Term, arguments: list[int]) -> _Step:
-        number = len(self.remembering)
-        self.remembering.append(term)
-        part = arguments[0] if arguments else None
-
-        def run(view: View, done: list[Any]) -> Any:
-            if view.recall is None:
-                raise OurFault(f"{term.op} without records to remember")
-            return view.recall(number, None if part is None else done[part])
-
-        return run
+        answer = ", ".join(f"({true}, {false})" for true, false in self._roots)
+        body = "\n    ".join([*self._lines, f"return [{answer}]"])
+        scope: dict[str, Any] = {"np": np, "K": self._constants, "NAN": np.float32(np.nan), "Truth": Truth}
+        exec(compile(f"def run(view, V):\n    {body}\n", "<rules>", "exec"), scope)  # noqa: S102 - our own templates, no text of a rule
+        self._run: Callable[[View, Values], list[tuple[Bools, Bools]]] = scope["run"]
 
     def run(self, view: View) -> list[Truth]:
         """One truth a root, in the order in which they were given; treat the columns as read-only."""
-        done: list[Any] = []
+        return [Truth(*(np.broadcast_to(side, (view.size,)) for side in pair)) for pair in self.pairs(view)]
+
+    def pairs(self, view: View) -> list[tuple[Bools, Bools]]:
+        """The same without shape: a condition that is the same for every row may be a single value."""
         with np.errstate(all="ignore"):
-            for step, _ in self._steps:
-                done.append(step(view, done))
-        return [_full(done[root], view.size) for root in self._roots]
+            return self._run(view, view.values)
+
+    def _place(self, term: Term) -> tuple[str, str]:
+        if term not in self._names:
+            parts = [self._place(part) for part in term.parts]
+            self._names[term] = self._written(term, parts)
+        return self._names[term]
+
+    def _written(self, term: Term, parts: list[tuple[str, str]]) -> tuple[str, str]:
+        """Write the lines of one term; answers its variables."""
+        if term.op == "not":
+            return parts[0][1], parts[0][0]
+        number = len(self._names)
+        true, false = (f"t{number}", f"f{number}") if term.type is Type.BOOL else (f"n{number}",) * 2
+        values = {"t": true, "f": false, "n": true, "k": self._constant(term)}
+        for name, part in zip("ab", parts, strict=False):
+            values |= {name: part[0], f"{name}t": part[0], f"{name}f": part[1]}
+        self._lines += [line.format(**values) for line in self._template(term, values)]
+        return true, false
+
+    def _constant(self, term: Term) -> str:
+        """The term's own value as the program sees it."""
+        value = _CONSTANT.get(term.op, lambda given: given)(term.value)
+        self._constants.append(value)
+        return f"K[{len(self._constants) - 1}]"
+
+    def _template(self, term: Term, values: dict[str, str]) -> tuple[str, ...]:
+        if term.op in REMEMBERING:
+            self.remembering.append(term)
+            part = "None"
+            if term.parts:
+                part = "Truth({at}, {af})" if term.parts[0].type is Type.BOOL else "{a}"
+            answer = "{t}, {f}" if term.type is Type.BOOL else "{n}"
+            return (f"{answer} = view.remember({len(self.remembering) - 1}, {part})",)
+        if term.op == "among":
+            wanted = cast("tuple[int, ...]", term.value)
+            first, *others = (f"({values['a']} == {int(value)})" for value in wanted)
+            return (f"{{t}} = {' | '.join([first, *others])}", f"{{f}} = ({values['a']} >= 0) & ~{values['t']}")
+        if term.op == "known":
+            return _KNOWN[term.parts[0].type]
+        if term.op == "signal" and term.type is Type.BOOL:
+            return _TEMPLATE["flag"]
+        return _TEMPLATE[term.op]
 
 
 def parameters(terms: Iterable[Term]) -> set[str]:
@@ -88,194 +154,41 @@ def parameters(terms: Iterable[Term]) -> set[str]:
     return {cast("tuple[str, float]", part.value)[0] for term in terms for part in term.walk() if part.op == "param"}
 
 
-def _full(truth: Truth, size: int) -> Truth:
-    if truth.true.ndim and truth.false.ndim:
-        return truth
-    return Truth(np.broadcast_to(truth.true, (size,)), np.broadcast_to(truth.false, (size,)))
-
-
-_Step = Callable[[View, list[Any]], Any]
-
-
-def _signal(term: Term, _: list[int]) -> _Step:
-    name = str(term.value)
-    if term.type is not Type.BOOL:
-        return lambda view, _: view.values[name]
-    return lambda view, _: Truth(view.values[name] == 1, view.values[name] == 0)
-
-
-def _among(term: Term, arguments: list[int]) -> _Step:
-    values = cast("tuple[int, ...]", term.value)
-
-    def run(_: View, done: list[Any]) -> Truth:
-        column = done[arguments[0]]
-        true = column == values[0]
-        for value in values[1:]:
-            true |= column == value
-        return Truth(true, (column >= 0) & ~true)
-
-    return run
-
-
-def _compare(op: Callable[[Column, Column], Bools], opposite: Callable[[Column, Column], Bools]) -> Any:
-    def make(_: Term, arguments: list[int]) -> _Step:
-        left, right = arguments
-        return lambda _, done: Truth(
-            np.asarray(op(done[left], done[right])), np.asarray(opposite(done[left], done[right]))
-        )
-
-    return make
-
-
-def _differs(left: Column, right: Column) -> Bools:
-    return np.asarray((left < right) | (left > right))
-
-
-def _arithmetic(op: Callable[..., Column]) -> Any:
-    def make(_: Term, arguments: list[int]) -> _Step:
-        def run(_: View, done: list[Any]) -> Column:
-            result = op(*(done[index] for index in arguments))
-            return np.where(np.isfinite(result), result, np.float32(np.nan))
-
-        return run
-
-    return make
-
-
-def _junction(*, both: bool) -> Any:
-    def make(_: Term, arguments: list[int]) -> _Step:
-        left, right = arguments
-        if both:
-            return lambda _, done: Truth(done[left].true & done[right].true, done[left].false | done[right].false)
-        return lambda _, done: Truth(done[left].true | done[right].true, done[left].false & done[right].false)
-
-    return make
-
-
-def _known(term: Term, arguments: list[int]) -> _Step:
-    (index,) = arguments
-    kind = term.parts[0].type
-
-    def run(_: View, done: list[Any]) -> Truth:
-        value = done[index]
-        if kind is Type.BOOL:
-            known = value.true | value.false
-        else:
-            known = ~np.isnan(value) if kind is Type.NUMBER else value >= 0
-        known = np.asarray(known)
-        return Truth(known, ~known)
-
-    return run
-
-
-def _surely(_: Term, arguments: list[int]) -> _Step:
-    (index,) = arguments
-    return lambda _, done: Truth(done[index].true, ~done[index].true)
-
-
-def _possibly(_: Term, arguments: list[int]) -> _Step:
-    (index,) = arguments
-    return lambda _, done: Truth(~done[index].false, done[index].false)
-
-
-def _not(_: Term, arguments: list[int]) -> _Step:
-    (index,) = arguments
-    return lambda _, done: Truth(done[index].false, done[index].true)
-
-
-def _number(term: Term, _: list[int]) -> _Step:
-    constant = np.float32(cast("float", term.value))
-    return lambda _, __: constant
-
-
-def _rated_speed(_: Term, __: list[int]) -> _Step:
-    return lambda view, _: view.rated_speed
-
-
-def _param(term: Term, _: list[int]) -> _Step:
-    name, default = cast("tuple[str, float]", term.value)
-    fallback = np.float32(default)
-
-    def run(view: View, _: list[Any]) -> Column:
-        own = view.parameters[name]
-        return np.where(np.isnan(own), fallback, own)
-
-    return run
-
-
-def _reported(term: Term, _: list[int]) -> _Step:
-    bit = np.int64(1) << np.int64(cast("int", term.value))
-
-    def run(view: View, _: list[Any]) -> Truth:
-        true = (view.reported & bit) != 0
-        return Truth(true, ~true)
-
-    return run
-
-
-def _floor(term: Term, arguments: list[int]) -> _Step:
-    (index,) = arguments
-    name = str(term.value)
-
-    def run(view: View, done: list[Any]) -> Truth:
-        shown, end = done[index], view.floors[name]
-        known, true = (shown >= 0) & (end >= 0), shown == end
-        return Truth(known & true, known & ~true)
-
-    return run
-
-
-def _during(term: Term, _: list[int]) -> _Step:
-    wanted = cast("tuple[Span, ...]", term.value)
-
-    def run(view: View, _: list[Any]) -> Truth:
-        true = within(view.at, wanted, view.zone)
-        return Truth(true, ~true)
-
-    return run
-
-
-def _link_lost(_: Term, __: list[int]) -> _Step:
-    def run(view: View, _: list[Any]) -> Truth:
-        return Truth(view.link_lost, ~view.link_lost)
-
-    return run
-
-
-def _holding(term: Term, _: list[int]) -> _Step:
-    names = cast("tuple[str, ...]", term.value)
-
-    def run(view: View, _: list[Any]) -> Truth:
-        true = np.logical_or.reduce([view.holding[name] for name in names])
-        return Truth(true, ~true)
-
-    return run
-
-
-_MAKE: Final[dict[str, Callable[[Term, list[int]], _Step]]] = {
-    "signal": _signal,
-    "number": _number,
-    "rated_speed": _rated_speed,
-    "param": _param,
-    "reported": _reported,
-    "floor": _floor,
-    "during": _during,
-    "link_lost": _link_lost,
-    "holding": _holding,
-    "known": _known,
-    "surely": _surely,
-    "possibly": _possibly,
-    "not": _not,
-    "and": _junction(both=True),
-    "or": _junction(both=False),
-    "among": _among,
-    "less": _compare(np.less, np.greater_equal),
-    "at_most": _compare(np.less_equal, np.greater),
-    "equal": _compare(np.equal, _differs),
-    "add": _arithmetic(np.add),
-    "subtract": _arithmetic(np.subtract),
-    "multiply": _arithmetic(np.multiply),
-    "divide": _arithmetic(np.divide),
-    "negate": _arithmetic(np.negative),
-    "absolute": _arithmetic(np.abs),
+_CONSTANT: Final[dict[str, Callable[[Any], Any]]] = {
+    "number": np.float32,
+    "reported": lambda code: 1 << int(code),
+    "param": lambda given: (given[0], np.float32(given[1])),
 }
+_FINITE: Final = "{n} = np.where(np.isfinite({n}), {n}, NAN)"
+_KNOWN: Final[dict[Type, tuple[str, ...]]] = {
+    Type.BOOL: ("{t} = {at} | {af}", "{f} = ~{t}"),
+    Type.NUMBER: ("{f} = np.isnan({a})", "{t} = ~{f}"),
+    Type.ENUM: ("{t} = {a} >= 0", "{f} = ~{t}"),
+    Type.LABEL: ("{t} = {a} >= 0", "{f} = ~{t}"),
+}
+_TEMPLATE: Final[dict[str, tuple[str, ...]]] = {
+    "signal": ("{n} = V[{k}]",),
+    "flag": ("s = V[{k}]", "{t} = s == 1", "{f} = s == 0"),
+    "number": ("{n} = {k}",),
+    "rated_speed": ("{n} = view.rated_speed",),
+    "param": ("{n} = view.parameter(*{k})",),
+    "reported": ("{t}, {f} = view.code({k})",),
+    "floor": ("{t}, {f} = view.floor({k}, {a})",),
+    "during": ("{t}, {f} = view.during({k})",),
+    "link_lost": ("{t}, {f} = view.lost()",),
+    "holding": ("{t}, {f} = view.held({k})",),
+    "surely": ("{t} = {at}", "{f} = ~{at}"),
+    "possibly": ("{t} = ~{af}", "{f} = {af}"),
+    "and": ("{t} = {at} & {bt}", "{f} = {af} | {bf}"),
+    "or": ("{t} = {at} | {bt}", "{f} = {af} & {bf}"),
+    "less": ("{t} = {a} < {b}", "{f} = {a} >= {b}"),
+    "at_most": ("{t} = {a} <= {b}", "{f} = {a} > {b}"),
+    "equal": ("{t} = {a} == {b}", "{f} = ({a} < {b}) | ({a} > {b})"),
+    "add": ("{n} = {a} + {b}", _FINITE),
+    "subtract": ("{n} = {a} - {b}", _FINITE),
+    "multiply": ("{n} = {a} * {b}", _FINITE),
+    "divide": ("{n} = {a} / {b}", _FINITE),
+    "negate": ("{n} = -{a}",),
+    "absolute": ("{n} = abs({a})",),
+}
+"""By operation: {t} and {f} are the condition's variables, {n} the number's, {a} and {b} those of its parts, {k} its constant."""

@@ -176,7 +176,7 @@ class InOrder(Recall):
         rises = np.flatnonzero(edge)
         rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
-        _keep(memory, slots, np.minimum(counts, np.iinfo(np.uint16).max), latest, length)
+        _keep(memory, slots, counts, latest, length)
 
     def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
         line, window = self._line, _window(term)
@@ -309,13 +309,13 @@ class Lone(Recall):
         was[true] = 1
         was[false] = 0
         memory["was"][self._slots] = was
-        total = memory["total"][self._slots]
+        total = memory["total"][self._slots].astype(np.float32)
         touched = np.flatnonzero(edge | (self._at >= memory["until"][self._slots]))
         if touched.size:
             slots, length = self._slots[touched], _window(term) // COUNT_STEPS
             step = self._at[touched] // length
             counts = memory["counts"][slots]
-            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts, 0)
+            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts, 0).astype(np.int64)
             counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
             _keep(memory, slots, counts, step, length)
             total[touched] = memory["total"][slots]
@@ -359,12 +359,18 @@ def _window(term: Term) -> int:
 
 def _keep(memory: dict[str, Column], slots: Ints, counts: Ints, step: Ints, length: int) -> None:
     """Counts by step, the latest step, their total, and the time at which the oldest of them falls out."""
+    counts = np.minimum(counts, COUNT_MOST)
     oldest = np.where(counts > 0, _steps(step), NEVER).min(axis=1)
     memory["counts"][slots], memory["step"][slots] = counts, step
     memory["total"][slots] = counts.sum(axis=1, dtype=np.int64)
     memory["until"][slots] = np.where(oldest == NEVER, NEVER, (oldest + COUNT_STEPS) * length)
 
 
-def _steps(latest: Ints) -> Ints:
+COUNT_MOST = 255
+"""A step counts so far."""
+
+
+def _steps(latest: Column) -> Ints:
     """Of ten counts kept by step modulo ten, which step each belongs to, when the latest is known."""
+    latest = latest.astype(np.int64)
     return np.asarray(latest[:, None] - (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS)

@@ -190,7 +190,9 @@ def _implausible(rows: Rows) -> Column:
 
 
 def _clock_lag(rows: Rows) -> Column:
-    return np.asarray((rows["received"] - rows["at"]) / 1_000, np.float32)
+    """Unknown where there is no sample."""
+    lag = (rows["received"] - rows["at"]) / 1_000
+    return np.where(rows["received"] == 0, np.nan, lag).astype(np.float32)
 
 
 _UNKNOWN_WORDS: Final = {item.name: item.unknown_value for item in SIGNALS if item.unknown_value is not None}

@@ -48,7 +48,7 @@ class State:
         self.rules = rules
         self.own: dict[int, dict[str, float]] = {}
         self.groups: dict[tuple[int, int], Group] = {}  # by slot and rule
-        self.parameters: dict[str, Column] = {name: np.zeros(0, np.float32) for name in rules.parameters}
+        self.parameters: dict[str, Column] = {}  # of the names that rules use and some lift has of its own
         self.remembered: list[dict[str, npt.NDArray[np.generic]]] = [
             {name: np.zeros((0, *shape), kind) for name, (kind, shape, _) in REMEMBERED[term.op].items()}
             for term in rules.remembering
@@ -90,6 +90,9 @@ class State:
         """Parameters, switched off rules and holds of their own of some slots, from `own`."""
         special = np.array([slot in self.own for slot in slots.tolist()], bool)
         self.special[slots] = False
+        owned = {name for slot in slots[special].tolist() for name in self.own[slot]} & self.rules.parameters
+        for name in owned - self.parameters.keys():
+            self.parameters[name] = np.full(self.size, np.nan, np.float32)
         for name, column in self.parameters.items():
             column[slots] = [self.own.get(slot, {}).get(name, np.nan) for slot in slots.tolist()]
         self.flags[slots, OFF] = 0
@@ -157,7 +160,7 @@ REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "changed": {},
     "age": {"since": (np.int64, (), NEVER)},
     "count": {
-        "was": (np.int8, (), -1), "step": (np.int64, (), 0), "counts": (np.uint16, (10,), 0), "total": (np.float32, (), 0),
+        "was": (np.int8, (), -1), "step": (np.uint32, (), 0), "counts": (np.uint8, (10,), 0), "total": (np.uint16, (), 0),
         "until": (np.int64, (), NEVER),
     },
     "rate": {

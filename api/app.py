@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hoistway
-from api import desk, health, lifts, pages, problems, records, schemas
+from api import desk, figures, health, incidents, lifts, pages, problems, records, schemas, shelving
 from api.access import COOKIE, declared
 from api.console.pages import STATIC
 from api.live import LiveState
@@ -33,7 +33,10 @@ from hoistway.limits import BODY_BYTES
 from hoistway.settings import Settings
 from hoistway.store import Database
 
-ROUTERS: Final = (lifts.router, desk.alarms, desk.cases, records.quarantine, records.rules, health.router, pages.router)
+ROUTERS: Final = (
+    lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, incidents.router, figures.router,
+    records.quarantine, records.rules, health.router, pages.router,
+)  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (
     ("X-Content-Type-Options", "nosniff"),

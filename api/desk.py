@@ -7,6 +7,7 @@ opened a case also acknowledges the case; acknowledging or moving a case also ac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -21,7 +22,7 @@ from api.schemas import PROBLEMS, Id
 from dispatch.policy import TimerKind
 from hoistway import lifecycle
 from hoistway.lifecycle import CASE_MOVE, CaseState
-from hoistway.model import CaseKind
+from hoistway.model import CaseKind, OperatorState
 from hoistway.store import queries
 
 alarms = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], responses=PROBLEMS)
@@ -32,9 +33,11 @@ _ENDED: Final = frozenset({CaseState.RELEASED, *lifecycle.TERMINAL})
 _ANSWERED: Final = [TimerKind.ACKNOWLEDGE, TimerKind.VOICE]  # timers that end when a person takes the case
 
 
-async def alarm_documents(source: Any, scope: int | None, ids: list[int]) -> list[Document]:
-    """The alarms of `ids` that lie in `scope`, newest first. `source` is a connection or the database."""
-    return [shapes.alarm(row) for row in await source.fetch(_sql["alarm_documents"], scope, ids)]
+async def alarm_documents(
+    source: Any, scope: int | None, ids: list[int], now: datetime | None = None
+) -> list[Document]:
+    """The alarms of `ids` in `scope`, newest first, as of `now` (or the database's clock). `source`: connection or database."""
+    return [shapes.alarm(row) for row in await source.fetch(_sql["alarm_documents"], scope, ids, now)]
 
 
 async def case_documents(source: Any, principal: Principal, ids: list[int]) -> list[Document]:
@@ -50,8 +53,8 @@ async def open_of_lift(source: Any, principal: Principal, lift_id: int) -> tuple
     return await alarm_documents(source, principal.scope, alarm_ids), await case_documents(source, principal, case_ids)
 
 
-async def _alarm(source: Any, principal: Principal, alarm_id: int) -> Document:
-    found = await alarm_documents(source, principal.scope, [alarm_id])
+async def _alarm(source: Any, principal: Principal, alarm_id: int, now: datetime | None = None) -> Document:
+    found = await alarm_documents(source, principal.scope, [alarm_id], now)
     if not found:
         raise not_found("alarm")
     return found[0]
@@ -76,12 +79,15 @@ async def list_alarms(
     lift_id: Annotated[Id | None, Query()] = None,
     rule_id: Annotated[str | None, Query(max_length=100)] = None,
     is_open: Annotated[bool | None, Query(alias="open", description="true: still on somebody's desk")] = None,
+    operator_state: Annotated[OperatorState | None, Query()] = None,
 ) -> Response:
     """Alarms, newest first."""
-    database = request.app.state.database
-    rows = await database.fetch(_sql["alarm_ids"], principal.scope, is_open, lift_id, rule_id, cursor(after), limit + 1)
+    database, now = request.app.state.database, request.app.state.clock()
+    rows = await database.fetch(
+        _sql["alarm_ids"], principal.scope, is_open, lift_id, rule_id, cursor(after), limit + 1, operator_state
+    )
     ids = [row["id"] for row in rows]
-    return page(request, await alarm_documents(database, principal.scope, ids[:limit]), ids, limit)
+    return page(request, await alarm_documents(database, principal.scope, ids[:limit], now), ids, limit)
 
 
 @alarms.get("/{alarm_id}", response_model=schemas.AlarmDetail)
@@ -89,7 +95,7 @@ async def read_alarm(request: Request, principal: Reader, alarm_id: Id) -> Respo
     """One alarm with its evidence and history. The ETag is what acknowledging it needs."""
     database = request.app.state.database
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        document = await _alarm(connection, principal, alarm_id)
+        document = await _alarm(connection, principal, alarm_id, request.app.state.clock())
         history = await connection.fetch(_sql["alarm_history"], alarm_id)
         document["evidence"] = await connection.fetchval(_sql["alarm_evidence"], alarm_id)
     document["history"] = [shapes.happening(row) for row in history]
@@ -104,6 +110,8 @@ async def acknowledge_alarm(request: Request, principal: DeskPerson, alarm_id: I
         await connection.fetch(_sql["lock_alarms"], [alarm_id])
         document = await _alarm(connection, principal, alarm_id)
         check_version(version, document)
+        if document["operator_state"] != OperatorState.ACKNOWLEDGED:
+            lifecycle.next_operator_state(OperatorState(document["operator_state"]), "acknowledge")
         acting = _Acting(connection, principal, request.app.state.clock())
         await acting.acknowledge_alarm(alarm_id)
         if document["case_id"] is not None:

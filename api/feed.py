@@ -15,15 +15,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from api import shapes
+from api import incidents, shapes
 from api.exchange import Document, encode
 from api.people import EVERY_FIRM
 from hoistway.limits import CHANGE_HOURS
-from hoistway.model import CaseKind, Condition, Role
+from hoistway.model import CaseKind, Condition, OperatorState, Role
 from hoistway.store import queries
 
 OFFLINE_RULE: Final = "offline"
-COUNTED: Final = ("unhandled_entrapments", "open_alarms", "open_cases", "lifts_offline")
+COUNTED: Final = (
+    "unhandled_entrapments", "open_alarms", "shelved_alarms", "out_of_service_alarms", "open_cases", "lifts_offline",
+)  # fmt: skip
+KINDS: Final = {"alarm": "alarms", "case": "cases", "incident": "incidents", "flood": "floods"}
+"""From a kind of change to its list in a frame. Incidents and floods tell of every firm: only staff sees them."""
 _PORTION: Final = 500
 _PLACE: Final = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}")
 
@@ -32,7 +36,9 @@ _desk: Final = queries("api", "sql/desk.sql")
 _lifts: Final = queries("api", "sql/lifts.sql")
 
 Key = tuple[str, int]
-"""("alarms" or "cases", id): where the object stands in a frame."""
+"""(a list of `KINDS`, id): where the object stands in a frame."""
+Ids = Mapping[str, list[int]]
+"""Ids by list."""
 
 
 class Audience(NamedTuple):
@@ -47,10 +53,10 @@ class Audience(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One alarm or case, written once for all its readers."""
+    """One alarm, case, incident or flood, written once for all its readers."""
 
-    lift_id: int
-    firm: int | None
+    lift_id: int | None  # None: of the whole city
+    firm: int | None  # None: seen by those who see every firm
     open: bool
     plain: bytes
     desk: bytes  # with the moves that the desk may make
@@ -91,7 +97,7 @@ class Tick:
 
 
 class Mirror:
-    """The open alarms and cases at one place in the feed."""
+    """What is open at one place in the feed."""
 
     def __init__(self) -> None:
         self.place = ""
@@ -134,11 +140,11 @@ class Mirror:
         return list(self._of_lift)
 
     def wrong_firms(self, firms: Mapping[int, int | None]) -> dict[str, list[int]]:
-        """Objects whose lift now belongs to another firm, by kind."""
-        found: dict[str, list[int]] = {"alarms": [], "cases": []}
+        """Objects whose lift now belongs to another firm, by list."""
+        found: dict[str, list[int]] = {}
         for (kind, number), entry in self._entries.items():
-            if entry.lift_id in firms and firms[entry.lift_id] != entry.firm:
-                found[kind].append(number)
+            if entry.lift_id is not None and entry.lift_id in firms and firms[entry.lift_id] != entry.firm:
+                found.setdefault(kind, []).append(number)
         return found
 
     # --- writing: without awaiting, so that a reader sees one place or the next ---
@@ -172,16 +178,18 @@ class Mirror:
 
     def _add(self, key: Key, entry: Entry) -> None:
         self._entries[key] = entry
-        self._of_lift.setdefault(entry.lift_id, set()).add(key)
+        if entry.lift_id is not None:
+            self._of_lift.setdefault(entry.lift_id, set()).add(key)
         for scope in _scopes(entry):
             self._counts.setdefault(scope, Counter()).update(entry.counts)
 
     def _remove(self, key: Key, entry: Entry) -> None:
         del self._entries[key]
-        keys = self._of_lift[entry.lift_id]
-        keys.discard(key)
-        if not keys:
-            del self._of_lift[entry.lift_id]
+        if entry.lift_id is not None:
+            keys = self._of_lift[entry.lift_id]
+            keys.discard(key)
+            if not keys:
+                del self._of_lift[entry.lift_id]
         for scope in _scopes(entry):
             self._counts[scope].subtract(entry.counts)
 
@@ -203,7 +211,9 @@ async def read_all(database: Any, mirror: Mirror) -> None:
         place = await connection.fetchrow(_sql["place"])
         alarms = [row["id"] for row in await connection.fetch(_sql["open_alarms"])]
         cases = [row["id"] for row in await connection.fetch(_sql["open_cases"])]
-        entries = await _entries(connection, alarms, cases)
+        areas, floods = await incidents.open_ids(connection)
+        ids = {"alarms": alarms, "cases": cases, "incidents": areas, "floods": floods}
+        entries = await _entries(connection, ids)
         lifts = await connection.fetch(_lifts["lifts_by_firm"])
     mirror.clear()
     mirror.count_lifts(lifts)
@@ -219,8 +229,7 @@ async def read_changes(database: Any, mirror: Mirror) -> Tick | None:
             return None
         entries: dict[Key, Entry] = {}
         if place["position"] != mirror.place:
-            changed = await connection.fetchrow(_sql["changes_since"], mirror.place)
-            entries = await _entries(connection, changed["alarms"], changed["cases"])
+            entries = await _entries(connection, await _changed(connection, mirror.place))
     return mirror.apply(place["position"], entries)
 
 
@@ -230,7 +239,7 @@ async def read_firms(database: Any, mirror: Mirror) -> Tick:
         mirror.count_lifts(await connection.fetch(_lifts["lifts_by_firm"]))
         rows = await connection.fetch(_lifts["firms_of_lifts"], mirror.lift_ids())
         wrong = mirror.wrong_firms({row["id"]: row["firm_id"] for row in rows})
-        entries = await _entries(connection, wrong["alarms"], wrong["cases"])
+        entries = await _entries(connection, wrong)
     return mirror.apply(mirror.place, entries)
 
 
@@ -251,31 +260,58 @@ async def read_missed(database: Any, place: str, audience: Audience) -> tuple[li
             kept = False
         if not kept:
             return None
-        changed = await connection.fetchrow(_sql["changes_since"], place)
-        keys: list[Key] = [("alarms", number) for number in changed["alarms"]]
-        keys += [("cases", number) for number in changed["cases"]]
-        entries = await _entries(connection, changed["alarms"], changed["cases"])
+        changed = await _changed(connection, place)
+        keys: list[Key] = [(kind, number) for kind, numbers in changed.items() for number in numbers]
+        entries = await _entries(connection, changed)
     closed = {key: e.text(audience) for key, e in entries.items() if not e.open and audience.sees(e.firm)}
     return keys, closed
 
 
-async def _entries(connection: Any, alarm_ids: list[int], case_ids: list[int]) -> dict[Key, Entry]:
+async def _changed(connection: Any, place: str) -> dict[str, list[int]]:
+    """What changed after `place`, by list."""
+    return {KINDS[row["kind"]]: row["ids"] for row in await connection.fetch(_sql["changes_since"], place)}
+
+
+async def _entries(connection: Any, ids: Ids) -> dict[Key, Entry]:
     """The present state of these objects; in portions, so that a storm does not hold up every other request."""
     entries: dict[Key, Entry] = {}
-    for start in range(0, len(alarm_ids), _PORTION):
-        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, alarm_ids[start : start + _PORTION]):
+    for portion in _portions(ids.get("alarms", [])):
+        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, portion, None):
             entries["alarms", row["id"]] = _alarm(row)
-    for start in range(0, len(case_ids), _PORTION):
-        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, case_ids[start : start + _PORTION]):
+    for portion in _portions(ids.get("cases", [])):
+        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, portion):
             entries["cases", row["id"]] = _case(row)
+    for area in await incidents.incident_documents(connection, ids.get("incidents", [])):
+        entries["incidents", area["id"]] = _of_the_city(area)
+    for flood in await incidents.flood_documents(connection, ids.get("floods", [])):
+        entries["floods", flood["id"]] = _of_the_city(flood)
     return entries
+
+
+def _portions(ids: list[int]) -> Iterable[list[int]]:
+    return (ids[start : start + _PORTION] for start in range(0, len(ids), _PORTION))
+
+
+def _of_the_city(document: Document) -> Entry:
+    text = encode(document)
+    return Entry(lift_id=None, firm=None, open=document["open"], plain=text, desk=text, counts=())
 
 
 def _alarm(row: Mapping[str, Any]) -> Entry:
     text = encode(shapes.alarm(row))
-    offline = row["rule_id"] == OFFLINE_RULE and row["condition"] == Condition.ACTIVE
-    counts = ("open_alarms", "lifts_offline") if offline else ("open_alarms",)
-    return Entry(lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=counts)
+    counts = [_counted(row)]
+    if row["rule_id"] == OFFLINE_RULE and row["condition"] == Condition.ACTIVE:
+        counts.append("lifts_offline")
+    return Entry(
+        lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=tuple(counts)
+    )
+
+
+def _counted(row: Mapping[str, Any]) -> str:
+    """The counter of an alarm: what a person silenced is counted apart."""
+    if row["out_of_service"]:
+        return "out_of_service_alarms"
+    return "shelved_alarms" if row["operator_state"] == OperatorState.SHELVED else "open_alarms"
 
 
 def _case(row: Mapping[str, Any]) -> Entry:

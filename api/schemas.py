@@ -99,11 +99,22 @@ class Alarm(_Answer):
     operator_state: OperatorState
     hold_start: Time
     raised_at: Time
+    last_raised_at: Annotated[Time, Field(description="of its latest repeat; else raised_at")]
     detected_at: Time
     cleared_at: Time | None
     repeats: int
     acknowledged_at: Time | None
     acknowledged_by: str | None
+    shelved_until: Time | None
+    shelved_by: str | None
+    shelve_reason: str | None
+    chattering: Annotated[bool, Field(description="three raises or more within 10 min; this one row stands for them")]
+    stale: Annotated[bool, Field(description="active for more than 24 h since its latest raise, when this was written")]
+    out_of_service: Annotated[bool, Field(description="a person took the rule of this lift out of service")]
+    witnesses: Annotated[list[Literal["rule", "device"]], Field(description="who saw it")]
+    correction: Annotated[
+        Literal["late", "amended", "contradicted"] | None, Field(description="what later data said of it")
+    ]
     case_id: int | None
     exercise: bool
     open: bool
@@ -213,6 +224,7 @@ class Lift(_Answer):
     user_unit_phone: str
     emergency_phone: str
     urban: bool
+    feeder: Annotated[str, Field(description="power feeder; empty: not known")]
     exercise: bool
     devices: list[Device]
 
@@ -322,7 +334,9 @@ class QuarantinePage(_Page):
 
 class Counters(_Answer):
     unhandled_entrapments: Annotated[int, Field(description="open entrapment cases that nobody has acknowledged")]
-    open_alarms: int
+    open_alarms: Annotated[int, Field(description="on the desk: neither shelved nor out of service")]
+    shelved_alarms: int
+    out_of_service_alarms: int
     open_cases: int
     lifts: int
     lifts_offline: int

@@ -5,7 +5,7 @@ Pure: rows and values in, plain documents out. `schemas` says the same to OpenAP
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from api.exchange import Document, moment
@@ -20,7 +20,8 @@ MOVING_SPEED_M_S: Final = 0.05
 UNKNOWN: Final = -1
 
 
-def _lift_in_brief(row: Row) -> Document:
+def lift_in_brief(row: Row) -> Document:
+    """What an alarm, a case or an incident says of its lift."""
     return {
         "name": row["name"],
         "rescue_code": row["rescue_code"],
@@ -37,7 +38,7 @@ def alarm(row: Row) -> Document:
     return {
         "id": row["id"],
         "lift_id": row["lift_id"],
-        "lift": _lift_in_brief(row),
+        "lift": lift_in_brief(row),
         "rule_id": row["rule_id"],
         "rule_version": row["rule_version"],
         "title": {"zh": row["title_zh"] or row["rule_id"], "en": row["title_en"] or row["rule_id"]},
@@ -47,16 +48,75 @@ def alarm(row: Row) -> Document:
         "operator_state": row["operator_state"],
         "hold_start": moment(row["hold_start"]),
         "raised_at": moment(row["raised_at"]),
+        "last_raised_at": moment(row["last_raised_at"]),
         "detected_at": moment(row["detected_at"]),
         "cleared_at": moment(row["cleared_at"]),
         "repeats": row["repeats"],
         "acknowledged_at": moment(row["acknowledged_at"]),
         "acknowledged_by": row["acknowledged_by"],
+        "shelved_until": moment(row["shelved_until"]),
+        "shelved_by": row["shelved_by"],
+        "shelve_reason": row["shelve_reason"],
+        "chattering": row["chattering"],
+        "stale": row["stale"],
+        "out_of_service": row["out_of_service"],
+        "witnesses": row["witnesses"],
+        "correction": row["correction"],
         "case_id": row["case_id"],
         "exercise": row["exercise"],
         "open": row["open"],
         "version": row["version"],
     }
+
+
+def removal(row: Row) -> Document:
+    """A rule of a lift that a person took out of service, from `removal_documents`."""
+    plain = ("id", "lift_id", "rule_id", "reason", "person", "ended_by", "end_reason")
+    return {
+        **{name: row[name] for name in plain},
+        "lift": lift_in_brief(row),
+        "title": {"zh": row["title_zh"] or row["rule_id"], "en": row["title_en"] or row["rule_id"]},
+        **{name: moment(row[name]) for name in ("since", "until", "ended_at")},
+    }
+
+
+def incident(row: Row, lifts: Sequence[Row], cases: Sequence[Row]) -> Document:
+    """One area incident, from `incident_documents`, with its lifts and the entrapments among them."""
+    times = ("opened_at", "last_joined_at", "ended_at")
+    return {
+        **{
+            name: row[name]
+            for name in ("id", "kind", "name", "cause", "active_lifts", "lift_count", "exercise", "version")
+        },
+        **{name: moment(row[name]) for name in times},
+        "open": row["ended_at"] is None,
+        "entrapments": [
+            {
+                **{name: case[name] for name in ("case_id", "alarm_id", "lift_id", "state", "open")},
+                "lift": lift_in_brief(case),
+                **{name: moment(case[name]) for name in ("opened_at", "acknowledged_at")},
+            }
+            for case in cases
+        ],
+        "lifts": [
+            {
+                "lift_id": lift["lift_id"],
+                "lift": lift_in_brief(lift),
+                "rules": lift["rules"],
+                "alarm_ids": lift["alarm_ids"],
+                "active": lift["active"],
+                "joined_at": moment(lift["joined_at"]),
+            }
+            for lift in lifts
+        ],
+    }
+
+
+def flood(row: Row) -> Document:
+    """One alarm flood, from `flood_documents`."""
+    plain = ("id", "positions", "peak", "exercise", "version")
+    times = {name: moment(row[name]) for name in ("began_at", "ended_at")}
+    return {**{name: row[name] for name in plain}, **times, "open": row["ended_at"] is None}
 
 
 def case(row: Row, role: Role) -> Document:
@@ -68,7 +128,7 @@ def case(row: Row, role: Role) -> Document:
         "kind": row["kind"],
         "channel": row["channel"],
         "lift_id": row["lift_id"],
-        "lift": _lift_in_brief(row),
+        "lift": lift_in_brief(row),
         "state": row["state"],
         "level": row["level"],
         "alarm_id": row["alarm_id"],
@@ -111,7 +171,10 @@ def lift(row: Row) -> Document:
         "rated_speed_m_s": number(row["rated_speed_m_s"]),
         "rated_load_kg": number(row["rated_load_kg"]),
         "firm": firm,
-        **{name: row[name] for name in ("user_unit", "user_unit_phone", "emergency_phone", "urban", "exercise")},
+        **{
+            name: row[name]
+            for name in ("user_unit", "user_unit_phone", "emergency_phone", "urban", "feeder", "exercise")
+        },
         "devices": [],
     }
 

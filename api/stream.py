@@ -139,9 +139,10 @@ class Subscriber:
 
 
 def _lists(objects: dict[Key, bytes]) -> bytes:
-    alarms = [text for (kind, _), text in objects.items() if kind == "alarms"]
-    cases = [text for (kind, _), text in objects.items() if kind == "cases"]
-    return b',"alarms":[' + b",".join(alarms) + b'],"cases":[' + b",".join(cases) + b"]"
+    lists: dict[str, list[bytes]] = {name: [] for name in feed.KINDS.values()}
+    for (kind, _), text in objects.items():
+        lists[kind].append(text)
+    return b"".join(b',"%s":[%s]' % (name.encode(), b",".join(texts)) for name, texts in lists.items())
 
 
 class Hub:

@@ -1,4 +1,7 @@
-"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next."""
+"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next.
+
+Beside it, in a task of its own so that no timer waits for it, goes the desk's round (`rounds`).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.policy import CaseView, Consequence, TimerKind, when_due
+from dispatch.rounds import make_rounds
 from hoistway.errors import WorldFault
 from hoistway.lifecycle import CaseState
 from hoistway.metrics import serve_registry
@@ -27,6 +31,9 @@ POLL_S: Final = 0.25
 
 REGISTRY: Final = CollectorRegistry()
 LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
+ROUND: Final = Gauge(
+    "hoistway_dispatch_round_timestamp_seconds", "when the desk's round was last made", registry=REGISTRY
+)
 FIRED: Final = Counter("hoistway_dispatch_timers_fired", "timers fired, by kind", ["kind"], registry=REGISTRY)
 LATE: Final = Gauge("hoistway_dispatch_timer_lateness_seconds", "lateness of the last timer fired", registry=REGISTRY)
 
@@ -41,7 +48,17 @@ def utc_now() -> datetime:
 
 
 async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
-    """Fire due timers until stopped. A database that is away is waited for; no timer is lost by it."""
+    """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost."""
+    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=lambda: ROUND.set(time.time())))
+    try:
+        await fire_timers(database, stop, clock=clock)
+    finally:
+        rounds.cancel()
+        await asyncio.gather(rounds, return_exceptions=True)
+
+
+async def fire_timers(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
+    """Fire due timers until stopped."""
     for row in await database.fetch(SQL["overdue"], clock()):
         log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
     while not stop.is_set():

@@ -1,7 +1,7 @@
 """Life cycles as tables of legal moves: the rescue case and what a person may do to an alarm.
 
 A move names where it may start, where it ends and who may make it. Anything else raises `IllegalMove`. Diagrams in the
-documents are generated from these tables (`diagram`).
+documents are generated from these tables (`diagram`, `alarm_diagram`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from hoistway.errors import IllegalMove
-from hoistway.model import Role
+from hoistway.model import OperatorState, Role
 
 
 class CaseState(StrEnum):
@@ -73,4 +73,59 @@ def diagram() -> str:
             mark = " (confirmed by a person)" if move.confirmation else ""
             lines.append(f"    {source} --> {move.target}: {move.name}{mark}")
     lines += [f"    {state} --> [*]" for state in CaseState if state in TERMINAL]
+    return "\n".join(lines) + "\n"
+
+
+class Mover(StrEnum):
+    """Who moves the operator state of an alarm."""
+
+    PERSON = "person"
+    TIME = "time"  # a limit that a person has set is over
+    EQUIPMENT = "equipment"  # the lift says more, or says it again
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmMove:
+    """One move of the operator state. `cleared`: only while the condition is cleared."""
+
+    name: str
+    source: frozenset[OperatorState]
+    target: OperatorState
+    mover: Mover
+    cleared: bool = False
+
+
+def _alarm_move(
+    name: str, source: set[OperatorState], target: OperatorState, mover: Mover, *, cleared: bool = False
+) -> AlarmMove:
+    return AlarmMove(name=name, source=frozenset(source), target=target, mover=mover, cleared=cleared)
+
+
+_O = OperatorState
+ALARM_MOVES: Final[tuple[AlarmMove, ...]] = (
+    _alarm_move("acknowledge", {_O.UNACKNOWLEDGED}, _O.ACKNOWLEDGED, Mover.PERSON),
+    _alarm_move("shelve", {_O.UNACKNOWLEDGED, _O.ACKNOWLEDGED}, _O.SHELVED, Mover.PERSON),
+    _alarm_move("unshelve", {_O.SHELVED}, _O.UNACKNOWLEDGED, Mover.PERSON),
+    _alarm_move("time is over", {_O.SHELVED}, _O.UNACKNOWLEDGED, Mover.TIME),
+    _alarm_move("more severe", {_O.ACKNOWLEDGED, _O.SHELVED}, _O.UNACKNOWLEDGED, Mover.EQUIPMENT),
+    _alarm_move("raised again while chattering", {_O.ACKNOWLEDGED}, _O.UNACKNOWLEDGED, Mover.EQUIPMENT, cleared=True),
+)
+
+
+def next_operator_state(state: OperatorState, name: str) -> OperatorState:
+    """The operator state after a person's move `name`; raises `IllegalMove` when the table does not hold it."""
+    moves = [move for move in ALARM_MOVES if move.mover is Mover.PERSON and state in move.source]
+    for move in moves:
+        if move.name == name:
+            return move.target
+    raise IllegalMove(machine="alarm", state=state, move=name, allowed=tuple(move.name for move in moves))
+
+
+def alarm_diagram() -> str:
+    """The operator state of an alarm as a Mermaid state diagram. It ends acknowledged and cleared, in either order."""
+    lines = ["stateDiagram-v2", f"    [*] --> {_O.UNACKNOWLEDGED}: raised"]
+    for move in ALARM_MOVES:
+        sources = sorted(move.source, key=list(OperatorState).index)
+        lines += [f"    {source} --> {move.target}: {move.name} ({move.mover})" for source in sources]
+    lines.append(f"    {_O.ACKNOWLEDGED} --> [*]: cleared")
     return "\n".join(lines) + "\n"

@@ -83,6 +83,18 @@ LOGIN_LINK_MINUTES = 30
 LOGIN_FAILURES = 8
 """Failed passwords of one name within 15 minutes before further tries are answered 429."""
 
+# --- the desk ---
+SHELVE_HOURS = 24
+"""A shelved alarm comes back after this long at the latest; a person may shelve it again."""
+CHATTERING_S = 600
+"""Three raises of one lift and rule within this time are chattering; so long without a transition and it is over."""
+STALE_HOURS = 24
+"""An alarm that is active for longer is stale (ISA-18.2)."""
+INCIDENT_LIFTS = 500
+"""Lifts listed in the document of an area incident; the rest is counted."""
+FIGURES_DAYS = 92
+"""The longest window of the desk's figures."""
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from dispatch.policy import case_for
-from hoistway.model import CaseKind, Opens, Severity
+from hoistway.model import CaseKind, Opens, OperatorState, Severity
 from hoistway.store import queries
 from ingest.assemble import Refusal
 
@@ -102,7 +102,7 @@ async def _raise(connection: Any, wave: list[Change], detected_at: datetime) -> 
         change = by_key[row["lift_id"], row["rule_id"]]
         detail = json.dumps({"demoted": change.demoted, "rule_version": change.rule_version})
         events.append((row["id"], "repeated" if row["repeats"] else "raised", when(change.at_ms), detail))
-    await _alarm_events(connection, events)
+    await _alarm_events(connection, events + _asked_again(rows, by_key))
     await _cases(connection, rows, by_key, detected_at)
 
 
@@ -131,8 +131,23 @@ async def _promote(connection: Any, wave: list[Change], detected_at: datetime) -
         [change.opens for change in wave],
         [when(change.at_ms) for change in wave],
     )
-    await _alarm_events(connection, [(row["id"], "promoted", row["raised_at"], "{}") for row in rows])
-    await _cases(connection, rows, {change.key: change for change in wave}, detected_at)
+    by_key = {change.key: change for change in wave}
+    events = [(row["id"], "promoted", row["raised_at"], "{}") for row in rows]
+    await _alarm_events(connection, events + _asked_again(rows, by_key))
+    await _cases(connection, rows, by_key, detected_at)
+
+
+def _asked_again(rows: Sequence[Any], by_key: dict[tuple[int, str], Change]) -> list[tuple[Any, ...]]:
+    """History of what the desk had settled and is asked about again, and of what began to chatter."""
+    events = []
+    for row in rows:
+        at = when(by_key[row["lift_id"], row["rule_id"]].at_ms)
+        if row["was"] not in (None, row["becomes"]):
+            kind = "unshelved" if row["was"] == OperatorState.SHELVED else "escalated"
+            events.append((row["id"], kind, at, json.dumps({"before": {"operator_state": row["was"]}})))
+        if row["chatters"]:
+            events.append((row["id"], "chattering", at, "{}"))
+    return events
 
 
 async def _cases(

@@ -7,17 +7,25 @@ where ($1::integer = 0 or l.firm_id = $1)
   and ($3::integer is null or a.lift_id = $3)
   and ($4::text is null or a.rule_id = $4)
   and ($5::bigint is null or a.id < $5)
+  and ($7::text is null or a.operator_state = $7)
 order by a.id desc
 limit $6
 
 -- name: alarm_documents
 -- The alarm as every reader sees it. Its case is the one it opened, else the one of its kind that was open then.
+-- Stale (ISA-18.2) is active for more than a day since its latest raise, at $3 or now.
 select a.id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.opens, a.condition, a.operator_state, a.hold_start,
     a.raised_at, a.detected_at, a.cleared_at, a.repeats, a.acknowledged_at, a.acknowledged_by, a.exercise, a.version,
-    a.open, r.title_zh, r.title_en, c.id as case_id,
+    a.open, a.shelved_until, a.shelved_by, a.shelve_reason, a.chattering, a.witnesses, a.correction,
+    up.last_raised_at, a.condition = 'active'
+        and up.last_raised_at < coalesce($3::timestamptz, clock_timestamp()) - interval '24 hours' as stale,
+    a.opens not in ('rescue', 'alarm-call') and exists (
+        select 1 from out_of_service o where o.lift_id = a.lift_id and o.rule_id = a.rule_id and o.ended_at is null
+    ) as out_of_service, r.title_zh, r.title_en, c.id as case_id,
     l.firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
 from alarm a
 join lift l on l.id = a.lift_id
+cross join lateral (select coalesce(a.raises[cardinality(a.raises)], a.raised_at) as last_raised_at) up
 left join rule_version r on r.rule_id = a.rule_id and r.version = a.rule_version
 left join lateral (
     select id from rescue_case
@@ -54,7 +62,7 @@ select id from alarm where id = any($1::bigint[]) order by id for update
 -- name: acknowledge_alarm
 update alarm
 set operator_state = 'acknowledged', acknowledged_at = $2, acknowledged_by = $3, version = version + 1
-where id = $1 and operator_state <> 'acknowledged'
+where id = $1 and operator_state = 'unacknowledged'
 returning id
 
 -- name: touch_alarm

@@ -11,11 +11,10 @@ select pg_current_snapshot()::text as position,
 -- What was committed after the place $1: transactions that its snapshot did not see. A transaction that commits late is
 -- not in that snapshot either, so it is never jumped over, and one that stays open holds up nobody else.
 with seen as materialized (select $1::text::pg_snapshot as snapshot)
-select
-    array(select distinct object_id from change, seen where kind = 'alarm'
-        and xid >= pg_snapshot_xmin(snapshot) and not pg_visible_in_snapshot(xid, snapshot)) as alarms,
-    array(select distinct object_id from change, seen where kind = 'case'
-        and xid >= pg_snapshot_xmin(snapshot) and not pg_visible_in_snapshot(xid, snapshot)) as cases
+select kind, array_agg(distinct object_id) as ids
+from change, seen
+where xid >= pg_snapshot_xmin(snapshot) and not pg_visible_in_snapshot(xid, snapshot) and kind <> 'quarantine'
+group by kind
 
 -- name: place_is_kept
 -- Whether every change after the place $1 is still there, and the place is not from the future.

@@ -32,13 +32,14 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     "installed_on": ("安装日期", "投用日期"),
     "shard": ("分片",),
     "gateway": ("网关", "网关编号"),
+    "feeder": ("供电线路", "馈线", "配电线路"),
 }
 """Our columns, in the order of the document, each with other headings that mean it."""
 
 NAMES: Final = tuple(HEADINGS)
 KEYS: Final = ("register_code", "rescue_code", "device")
 """What identifies a lift, the strongest first."""
-TEXTS: Final = ("estate", "building", "address", "district", "firm", "user_unit", "maker")
+TEXTS: Final = ("estate", "building", "address", "district", "firm", "user_unit", "maker", "feeder")
 PHONES: Final = ("firm_phone", "user_unit_phone", "emergency_phone")
 
 _SPACE: Final = re.compile(r"[\s_-]+")

@@ -30,7 +30,7 @@ _BYTES: Final = 1024 * 1024 * 1024
 _JSON_COLUMNS: Final = (
     "kind", "rescue_code", "register_code", "name", "estate", "building", "address", "district", "lon", "lat", "crs",
     "floors", "rated_speed_m_s", "rated_load_kg", "firm", "user_unit", "user_unit_phone", "emergency_phone", "urban",
-    "maker", "installed_on",
+    "maker", "installed_on", "feeder",
 )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ class Entry:
     installed_on: date | None = None
     shard: int | None = None
     gateway: str | None = None
+    feeder: str = ""  # the power feeder
 
     @property
     def key(self) -> str:

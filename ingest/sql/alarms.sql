@@ -1,20 +1,44 @@
 -- What alarm transitions do to the rows of alarms and cases, in the batch's own transaction.
 
 -- name: raise
--- At most one open alarm per lift and rule: a repeat counts up on the open one.
+-- At most one open alarm per lift and rule: a repeat counts up on the open one. The third raise within 10 min is chattering:
+-- it joins the newest row even when that was acknowledged and cleared; never for what may hold a person.
+-- What grew more severe asks the desk again, acknowledged or shelved: the trigger alarm_asks_again.
 with t as (
     select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
         $8::text[]) as t (lift_id, rule_id, rule_version, severity, opens, hold_start, raised_at, evidence)
+), n as (
+    select t.*, a.id as newest, (a.raises || t.raised_at)[cardinality(a.raises) - 1:] as raises,
+        coalesce(t.opens not in ('rescue', 'alarm-call') and t.raised_at - interval '10 min' < case
+            when a.chattering then greatest(a.raises[cardinality(a.raises)], a.cleared_at)
+            else a.raises[cardinality(a.raises) - 1] end and not may_hold_person(t.rule_id), false) as chattering
+    from t left join lateral (
+        select id, raises, chattering, cleared_at from alarm where lift_id = t.lift_id and rule_id = t.rule_id
+        order by id desc limit 1
+    ) a on true
+), joined as (
+    update alarm a
+    set condition = 'active', cleared_at = null, operator_state = 'unacknowledged', acknowledged_at = null,
+        acknowledged_by = null, repeats = a.repeats + 1, severity = n.severity, opens = n.opens, raises = n.raises,
+        chattering = true, version = a.version + 1
+    from n
+    where a.id = n.newest and not a.open and n.chattering and a.cleared_at > n.raised_at - interval '10 min'
+    returning new.id, new.lift_id, new.rule_id, new.opens, n.raised_at, new.repeats, new.exercise, null::text as was,
+        new.operator_state as becomes, new.chattering and not old.chattering as chatters
+), made as (
+    insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
+        evidence, exercise, raises, chattering)
+    select n.lift_id, n.rule_id, n.rule_version, n.severity, n.opens, 'active', n.hold_start, n.raised_at, $9,
+        n.evidence::jsonb, l.exercise, coalesce(n.raises, array[n.raised_at]), n.chattering
+    from n join lift l on l.id = n.lift_id
+    where not exists (select 1 from joined where joined.id = n.newest)
+    on conflict (lift_id, rule_id) where open do update
+    set condition = 'active', cleared_at = null, repeats = a.repeats + 1, severity = excluded.severity, opens = excluded.opens,
+        raises = excluded.raises, chattering = excluded.chattering, version = a.version + 1
+    returning new.id, new.lift_id, new.rule_id, new.opens, new.raised_at, new.repeats, new.exercise, old.operator_state as was,
+        new.operator_state as becomes, new.chattering and not coalesce(old.chattering, false) as chatters
 )
-insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
-    evidence, exercise)
-select t.lift_id, t.rule_id, t.rule_version, t.severity, t.opens, 'active', t.hold_start, t.raised_at, $9,
-    t.evidence::jsonb, l.exercise
-from t join lift l on l.id = t.lift_id
-on conflict (lift_id, rule_id) where open do update
-set condition = 'active', cleared_at = null, repeats = a.repeats + 1, severity = excluded.severity, opens = excluded.opens,
-    version = a.version + 1
-returning id, lift_id, rule_id, opens, raised_at, repeats, exercise
+select * from joined union all select * from made
 
 -- name: clear
 update alarm a set condition = 'cleared', cleared_at = t.at, version = a.version + 1
@@ -27,7 +51,8 @@ returning a.id, a.lift_id, a.rule_id, a.opens, a.cleared_at as at
 update alarm a set severity = t.severity, opens = t.opens, version = a.version + 1
 from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) as t (lift_id, rule_id, severity, opens, at)
 where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
-returning a.id, a.lift_id, a.rule_id, a.opens, t.at as raised_at, a.repeats, a.exercise
+returning a.id, a.lift_id, a.rule_id, a.opens, t.at as raised_at, a.repeats, a.exercise, old.operator_state as was,
+    new.operator_state as becomes, false as chatters
 
 -- name: alarm_events
 insert into alarm_event (alarm_id, kind, at, detail)

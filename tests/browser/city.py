@@ -166,5 +166,9 @@ class City:
             " version = version + 1 where open"
         )
         await self.execute(
-            "update alarm set condition = 'cleared', operator_state = 'acknowledged', version = version + 1 where open"
+            "update alarm set condition = 'cleared', operator_state = 'acknowledged', shelved_until = null,"
+            " shelved_by = null, shelve_reason = null, version = version + 1 where open"
         )
+        await self.execute("update out_of_service set ended_at = now() where ended_at is null")
+        await self.execute("update area_incident set ended_at = now(), version = version + 1 where ended_at is null")
+        await self.execute("update alarm_flood set ended_at = now(), version = version + 1 where ended_at is null")

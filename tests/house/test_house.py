@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from hoistway.lifecycle import diagram
+from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram
+from hoistway.limits import CHATTERING_S, STALE_HOURS
 from hoistway.model import SIGNALS
 from hoistway.store import queries
 from ingest.pack import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("hoistway", "ingest", "alarms", "dispatch", "api", "simulators")
-CORE = [*sorted((ROOT / "alarms").glob("*.py")), ROOT / "dispatch/policy.py", ROOT / "hoistway/lifecycle.py"]
+CORE = [
+    *sorted((ROOT / "alarms").glob("*.py")),
+    *(ROOT / name for name in ("dispatch/policy.py", "dispatch/desk.py", "dispatch/areas.py", "hoistway/lifecycle.py")),
+]
 CLOCKS = {("time", "time"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
 
 
@@ -77,6 +81,22 @@ def test_sample_columns_stand_in_one_order() -> None:
 def test_the_case_machine_s_diagram_is_the_table_s() -> None:
     """The documents show the life cycle as the code has it."""
     assert diagram() in (ROOT / "docs/cases.md").read_text("utf-8")
+
+
+def test_the_operator_states_diagram_and_table_are_the_code_s() -> None:
+    """The documents show every move of the operator state, with who makes it."""
+    text = (ROOT / "docs/alarms.md").read_text("utf-8")
+    assert alarm_diagram() in text
+    for move in ALARM_MOVES:
+        assert f"| {move.name} | {', '.join(sorted(move.source))} | {move.target} | {move.mover} |" in text
+
+
+def test_the_desk_s_limits_stand_in_the_queries_too() -> None:
+    """Where a query spells out a limit, it is the product's."""
+    chattering = queries("ingest", "sql/alarms.sql")["raise"]
+    assert set(re.findall(r"interval '(\d+) min'", chattering)) == {str(CHATTERING_S // 60)}
+    stale = queries("api", "sql/desk.sql")["alarm_documents"]
+    assert set(re.findall(r"interval '(\d+) hours'", stale)) == {str(STALE_HOURS)}
 
 
 def test_no_registry_addresses_and_no_machine_paths() -> None:

@@ -214,6 +214,16 @@ async def test_the_commands(database_url: str, tmp_path: Path) -> None:
     assert nothing.exit_code == 2
 
 
+async def test_the_power_feeder_is_read(register: Any) -> None:
+    """A feeder column, also under its Chinese heading, is stored; a later file without it leaves it as it is."""
+    await load(register, f"{FULL},F-12", header=f"{HEADER},供电线路")
+    assert await register.fetchval("select feeder from lift") == "F-12"
+    await load(register, FULL)
+    assert await register.fetchval("select feeder from lift") == "F-12"
+    await load(register, f"{FULL},F-13", header=f"{HEADER},feeder")
+    assert await register.fetchval("select feeder from lift") == "F-13"
+
+
 async def test_a_file_that_cannot_be_read(register: Any, database_url: str, tmp_path: Path) -> None:
     """A missing file, a wrong mapping and a file without headings give exit code 2 and say what was expected."""
     file = tmp_path / "lifts.csv"

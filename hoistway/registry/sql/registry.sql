@@ -44,17 +44,18 @@ select nextval(pg_get_serial_sequence('lift', 'id'))::integer as id from generat
 insert into lift (
     id, kind, rescue_code, register_code, name, estate, building, address, district, lon, lat, crs, floors,
     rated_speed_m_s, rated_load_kg, firm_id, user_unit, user_unit_phone, emergency_phone, urban, maker, installed_on,
-    exercise
+    feeder, exercise
 ) overriding system value
 select given.id, given.kind, given.rescue_code, given.register_code, given.name, given.estate, given.building,
     given.address, given.district, given.lon, given.lat, coalesce(given.crs, 'WGS-84'),
     coalesce(given.floors, '{}'), given.rated_speed_m_s, given.rated_load_kg, firm.id, given.user_unit,
-    given.user_unit_phone, given.emergency_phone, coalesce(given.urban, true), given.maker, given.installed_on, $2
+    given.user_unit_phone, given.emergency_phone, coalesce(given.urban, true), given.maker, given.installed_on,
+    coalesce(given.feeder, ''), $2
 from jsonb_to_recordset($1::jsonb) as given (
     id integer, kind text, rescue_code text, register_code text, name text, estate text, building text, address text,
     district text, lon double precision, lat double precision, crs text, floors text[], rated_speed_m_s real,
     rated_load_kg real, firm text, user_unit text, user_unit_phone text, emergency_phone text, urban boolean,
-    maker text, installed_on date
+    maker text, installed_on date, feeder text
 )
 left join firm on firm.name = given.firm;
 
@@ -66,7 +67,7 @@ with given as (
         id integer, rescue_code text, register_code text, name text, estate text, building text, address text,
         district text, lon double precision, lat double precision, crs text, floors text[], rated_speed_m_s real,
         rated_load_kg real, firm text, user_unit text, user_unit_phone text, emergency_phone text, urban boolean,
-        maker text, installed_on date
+        maker text, installed_on date, feeder text
     )
     left join firm on firm.name = given.firm
 ), wanted as (
@@ -90,7 +91,8 @@ with given as (
         coalesce(nullif(given.emergency_phone, ''), lift.emergency_phone) as emergency_phone,
         coalesce(given.urban, lift.urban) as urban,
         coalesce(nullif(given.maker, ''), lift.maker) as maker,
-        coalesce(given.installed_on, lift.installed_on) as installed_on
+        coalesce(given.installed_on, lift.installed_on) as installed_on,
+        coalesce(nullif(given.feeder, ''), lift.feeder) as feeder
     from given join lift using (id)
 )
 update lift set
@@ -100,18 +102,19 @@ update lift set
     rated_speed_m_s = wanted.rated_speed_m_s, rated_load_kg = wanted.rated_load_kg, firm_id = wanted.firm_id,
     user_unit = wanted.user_unit, user_unit_phone = wanted.user_unit_phone,
     emergency_phone = wanted.emergency_phone, urban = wanted.urban, maker = wanted.maker,
-    installed_on = wanted.installed_on, updated_at = now()
+    installed_on = wanted.installed_on, feeder = wanted.feeder, updated_at = now()
 from wanted
 where lift.id = wanted.id
     and (
         lift.rescue_code, lift.register_code, lift.name, lift.estate, lift.building, lift.address, lift.district,
         lift.lon, lift.lat, lift.crs, lift.floors, lift.rated_speed_m_s, lift.rated_load_kg, lift.firm_id,
-        lift.user_unit, lift.user_unit_phone, lift.emergency_phone, lift.urban, lift.maker, lift.installed_on
+        lift.user_unit, lift.user_unit_phone, lift.emergency_phone, lift.urban, lift.maker, lift.installed_on,
+        lift.feeder
     ) is distinct from (
         wanted.rescue_code, wanted.register_code, wanted.name, wanted.estate, wanted.building, wanted.address,
         wanted.district, wanted.lon, wanted.lat, wanted.crs, wanted.floors, wanted.rated_speed_m_s,
         wanted.rated_load_kg, wanted.firm_id, wanted.user_unit, wanted.user_unit_phone, wanted.emergency_phone,
-        wanted.urban, wanted.maker, wanted.installed_on
+        wanted.urban, wanted.maker, wanted.installed_on, wanted.feeder
     )
 returning lift.id;
 

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { ApiError, get, post } from "./api.js";
 import { boot, mayAct } from "./boot.js";
 import { t } from "./i18n.js";
-import { alarms, cases, dispatch, entries, lastLift, pending, select, selected, view } from "./store.js";
+import { alarms, caseEntries, cases, dispatch, entries, lastLift, pending, select, selected, view } from "./store.js";
 import { now } from "./time.js";
 
 /** @typedef {import("./types.js").Selection} Selection */
@@ -12,7 +12,7 @@ import { now } from "./time.js";
 export const toasts = signal([]);
 /** Keys of rows whose optimistic change was just taken back. @type {import("@preact/signals").Signal<Set<string>>} */
 export const rolledBack = signal(new Set());
-/** The open dialog. @type {import("@preact/signals").Signal<{name: string, caseId?: number}|null>} */
+/** The open dialog. @type {import("@preact/signals").Signal<{name: string, caseId?: number, alarmId?: number}|null>} */
 export const dialog = signal(null);
 /** Counts up when a detail must be read again although its version did not change (a comment). */
 export const detailTick = signal(0);
@@ -28,7 +28,7 @@ export function toast(text, bad = false) {
 }
 
 /** @param {ApiError} error */
-function reason(error) {
+export function reason(error) {
   if (error.status === 412) {
     const by = error.body.current?.acknowledged_by;
     return by && by !== boot.person ? t("toast.changed_by", { name: by }) : t("toast.changed");
@@ -61,7 +61,7 @@ function flash(key) {
  * @param {() => Promise<any>} request
  * @returns {Promise<boolean>}
  */
-async function optimistic(kind, id, what, patch, request) {
+export async function optimistic(kind, id, what, patch, request) {
   const key = `${kind}-${id}`;
   if (pending.peek().has(key)) return false;
   setPending(key, patch);
@@ -145,7 +145,8 @@ export function moveSelection(step) {
 
 /** Select without changing what a narrow screen shows. @param {Selection} target */
 export function choose(target) {
-  if (target.kind !== "lift") lastLift.value = (target.kind === "case" ? cases : alarms).peek().get(target.id)?.lift_id ?? null;
+  if (target.kind === "incident") lastLift.value = null;
+  else if (target.kind !== "lift") lastLift.value = (target.kind === "case" ? cases : alarms).peek().get(target.id)?.lift_id ?? null;
   select(target);
 }
 
@@ -157,11 +158,11 @@ export function openDetail(target) {
 
 /** A lift from the map: what is wrong with it comes first. @param {number} id */
 export function openLift(id) {
-  const found = entries.peek().find((item) => item.row.lift_id === id);
+  const found = entries.peek().find((item) => "lift_id" in item.row && item.row.lift_id === id);
   openDetail(found ? { kind: found.kind, id: found.id } : { kind: "lift", id });
 }
 
 export function selectFirstEntrapment() {
-  const first = entries.peek()[0];
-  if (first?.kind === "case") openDetail({ kind: "case", id: first.id });
+  const first = caseEntries.peek()[0];
+  if (first) openDetail({ kind: "case", id: first.id });
 }

@@ -2,9 +2,10 @@
 import { acknowledge } from "./actions.js";
 import { mayAct } from "./boot.js";
 import { html } from "./html.js";
-import { t, titleOf } from "./i18n.js";
+import { t, titleOf, tOr } from "./i18n.js";
 import { Mark } from "./icons.js";
-import { Tags } from "./list.js";
+import { Tags } from "./tags.js";
+import { SilenceButtons } from "./silence.js";
 import { pending } from "./store.js";
 import { duration, moment, now } from "./time.js";
 import { place } from "./words.js";
@@ -17,6 +18,7 @@ const Age = ({ since }) => html`<span class="big-clock"><b class="num">${duratio
 /** @param {{row: Alarm, gone: boolean}} props */
 export function AlarmHead({ row, gone }) {
   const loud = row.operator_state === "unacknowledged";
+  const shelved = row.operator_state === "shelved";
   return html`<header class=${`head ${row.severity}`}>
       <${Mark} severity=${row.severity} quiet=${!loud} />
       <div class="head-text"><p class="head-kind"><b>${titleOf(row.title)}</b> <span class="dim">${t("alarm.number", { id: row.id })}</span>
@@ -31,9 +33,13 @@ export function AlarmHead({ row, gone }) {
         <time class="num">${row.acknowledged_at ? `${moment(row.acknowledged_at)} ${row.acknowledged_by ?? ""}` : "—"}</time></li>
       <li class=${row.cleared_at ? "done" : ""}><span>${t("condition.cleared")}</span><time class="num">${row.cleared_at ? moment(row.cleared_at) : "—"}</time></li></ol>
     <p class="pairs"><span>${t("detail.rule")}</span><b>${row.rule_id} <small class="dim">${row.rule_version}</small></b>
-      ${row.repeats > 0 && html`<span></span><b>${t("list.repeats", { n: row.repeats })}</b>`}</p>
+      ${row.repeats > 0 && html`<span></span><b>${t("list.repeats", { n: row.repeats })}</b>`}
+      ${row.witnesses && row.witnesses.length > 0 && html`<span>${t("detail.witnesses")}</span><b>${row.witnesses.map((one) => tOr(`witness.${one}`, one)).join(", ")}</b>`}</p>
+    ${shelved && html`<p class="note">${t("silence.shelved_by", { name: row.shelved_by ?? "", until: moment(row.shelved_until), why: row.shelve_reason ?? "" })}</p>`}
+    ${row.out_of_service && html`<p class="note">${t("silence.removed")}</p>`}
     <div class="moves">${loud && html`<button class="button primary" disabled=${!mayAct || pending.value.has(`alarm-${row.id}`)}
-      onClick=${() => acknowledge({ kind: "alarm", id: row.id })}>${t("act.acknowledge")} <kbd>A</kbd></button>`}</div>`;
+      onClick=${() => acknowledge({ kind: "alarm", id: row.id })}>${t("act.acknowledge")} <kbd>A</kbd></button>`}
+      <${SilenceButtons} row=${row} gone=${gone} /></div>`;
 }
 
 /** One value of the evidence, bare or with its time. @param {unknown} item */

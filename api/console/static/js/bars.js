@@ -3,6 +3,7 @@ import { dialog, selectFirstEntrapment } from "./actions.js";
 import { boot } from "./boot.js";
 import { html } from "./html.js";
 import { language, switchLanguage, t, tOr } from "./i18n.js";
+import { FloodBand } from "./incident.js";
 import { post } from "./api.js";
 import { selfTest, setWanted, soundState, testing, unlock } from "./sound.js";
 import { counters, dataAge, exercise, staleness } from "./store.js";
@@ -97,6 +98,6 @@ function SoundBand() {
 export function Bands() {
   return html`<div class="bands">
     ${exercise.value && html`<div class="band exercise" data-testid="exercise"><span>${t("band.exercise")}</span></div>`}
-    <${StaleBand} /><${SoundBand} /></div>`;
+    <${FloodBand} /><${StaleBand} /><${SoundBand} /></div>`;
 }
 

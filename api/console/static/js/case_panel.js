@@ -4,9 +4,10 @@ import { mayAct } from "./boot.js";
 import { html } from "./html.js";
 import { t, tOr } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
-import { Limit, Tags } from "./list.js";
+import { Limit } from "./list.js";
 import { isUnhandled, mayBeTrapped } from "./order.js";
 import { pending } from "./store.js";
+import { Tags } from "./tags.js";
 import { duration, moment, now } from "./time.js";
 import { place } from "./words.js";
 

@@ -8,8 +8,9 @@ import { CaseHead } from "./case_panel.js";
 import { html } from "./html.js";
 import { t, titleOf, tOr } from "./i18n.js";
 import { Mark } from "./icons.js";
+import { IncidentPage } from "./incident.js";
 import { LiftPanel } from "./lift_panel.js";
-import { alarms, cases, lastLift, select, selected, selectedLift, view } from "./store.js";
+import { alarms, cases, incidents, lastLift, select, selected, selectedLift, view } from "./store.js";
 import { moment } from "./time.js";
 
 /** @typedef {import("./types.js").LogRow} LogRow */
@@ -40,7 +41,7 @@ function useDetail(target, version) {
     get(`/api/v1/${target.kind}s/${target.id}`).then(
       (row) => {
         if (!current) return;
-        lastLift.value = row.lift_id;
+        lastLift.value = row.lift_id ?? null;
         setState({ key, row, error: "" });
       },
       (error) => { if (current) setState({ key, row: null, error: error.message }); },
@@ -118,6 +119,15 @@ function AlarmDetail({ target }) {
     <${Evidence} evidence=${row?.evidence} /><${Log} rows=${row?.history} title=${t("detail.history")} />`;
 }
 
+/** @param {{target: Selection}} props */
+function IncidentDetail({ target }) {
+  const live = incidents.value.get(target.id);
+  const { row, error } = useDetail(target, live?.version);
+  const shown = row ?? live;
+  if (!shown) return html`<p class="none">${error ? t("detail.error", { reason: error }) : "…"}</p>`;
+  return html`<${IncidentPage} row=${shown} gone=${!live} />`;
+}
+
 /** @param {{id: number}} props */
 function LiftDetail({ id }) {
   const rows = [...alarms.value.values()].filter((alarm) => alarm.lift_id === id);
@@ -132,7 +142,8 @@ export function Detail() {
     return html`<main class="detail empty"><p>${t("detail.empty")}</p><p class="dim">${t("detail.empty_hint")}</p></main>`;
   }
   const panel = target.kind === "case" ? html`<${CaseDetail} key=${target.id} target=${target} />`
-    : target.kind === "alarm" ? html`<${AlarmDetail} key=${target.id} target=${target} />` : html`<${LiftDetail} id=${target.id} />`;
+    : target.kind === "alarm" ? html`<${AlarmDetail} key=${target.id} target=${target} />`
+    : target.kind === "incident" ? html`<${IncidentDetail} key=${target.id} target=${target} />` : html`<${LiftDetail} id=${target.id} />`;
   return html`<main class="detail">
     <button class="button small back" onClick=${() => { view.value = "list"; }}>‹ ${t("detail.back")}</button>
     <div class="panel event">${panel}</div>

@@ -1,30 +1,19 @@
 /** Dialogs: the confirmation that nobody is trapped, and the sheet of keys. */
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { dialog, moveCase } from "./actions.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { Mark } from "./icons.js";
+import { close, Modal } from "./modal.js";
 import { SEVERITIES } from "./order.js";
+import { SilenceDialog } from "./silence.js";
 import { cases } from "./store.js";
 import { place } from "./words.js";
 
 export const KEYS = [
   ["J K ↓ ↑", "help.move"], ["A", "help.ack"], ["Enter", "help.open"], ["C", "help.comment"], ["R", "help.release"],
-  ["T", "help.first"], ["G", "help.map"], ["M", "help.sound"], ["?", "help.help"], ["Esc", "help.esc"],
+  ["S", "help.shelve"], ["T", "help.first"], ["G", "help.map"], ["M", "help.sound"], ["?", "help.help"], ["Esc", "help.esc"],
 ];
-
-const close = () => { dialog.value = null; };
-
-/** A native modal dialog: it keeps the focus inside and closes on Esc. @param {{label: string, children?: any}} props */
-function Modal({ label, children }) {
-  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
-  useLayoutEffect(() => {
-    const element = ref.current;
-    element?.showModal();
-    return () => element?.close();
-  }, []);
-  return html`<dialog ref=${ref} aria-label=${label} onClose=${close}>${children}</dialog>`;
-}
 
 const WAYS = ["dialog.how_crew", "dialog.how_voice", "dialog.how_property"];
 
@@ -66,5 +55,6 @@ export function Dialogs() {
   const open = dialog.value;
   if (!open) return null;
   if (open.name === "help") return html`<${Help} />`;
+  if (open.alarmId !== undefined) return html`<${SilenceDialog} key=${`${open.name}-${open.alarmId}`} name=${open.name} alarmId=${open.alarmId} />`;
   return html`<${Confirm} key=${open.caseId} name=${open.name} caseId=${open.caseId} />`;
 }

@@ -6,7 +6,8 @@ import { focusComment } from "./detail.js";
 import { t } from "./i18n.js";
 import { focusMap } from "./map.js";
 import { mayBeTrapped } from "./order.js";
-import { cases, select, selected, view } from "./store.js";
+import { toggleShelved } from "./silence.js";
+import { alarms, cases, select, selected, view } from "./store.js";
 
 function release() {
   const target = selected.peek();
@@ -16,9 +17,15 @@ function release() {
   else toast(t("toast.illegal"), true);
 }
 
+function shelve() {
+  const target = selected.peek();
+  if (target?.kind === "case") toast(t("toast.never_shelved"), true);
+  else if (target?.kind === "alarm") toggleShelved(alarms.peek().get(target.id));
+}
+
 function startComment() {
   const target = selected.peek();
-  if (!target || target.kind === "lift") return;
+  if (!target || target.kind === "lift" || target.kind === "incident") return;
   openDetail(target);
   focusComment();
 }
@@ -34,7 +41,7 @@ const ACTIONS = {
   k: () => moveSelection(-1), ArrowUp: () => moveSelection(-1),
   a: () => void acknowledge(selected.peek()),
   Enter: () => { const target = selected.peek(); if (target) openDetail(target); },
-  c: startComment, r: release, t: selectFirstEntrapment, m: toggleSound, g: focusMap,
+  c: startComment, r: release, s: shelve, t: selectFirstEntrapment, m: toggleSound, g: focusMap,
   "?": () => { dialog.value = { name: "help" }; },
   Escape: escape,
 };

@@ -1,13 +1,16 @@
-/** The list: cases, then alarms. A row under the pointer or selected keeps its place on screen whatever arrives above it. */
+/** The list: area incidents with their entrapments, cases, alarms. A row under the pointer or selected keeps its place on screen whatever arrives above it. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { acknowledge, openDetail, rolledBack } from "./actions.js";
+import { acknowledge } from "./actions.js";
 import { mayAct } from "./boot.js";
 import { html } from "./html.js";
 import { t, titleOf } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
-import { isUnhandled, mayBeTrapped } from "./order.js";
-import { alarmEntries, caseEntries, entries, pending, ready, selected } from "./store.js";
+import { IncidentRow } from "./incident.js";
+import { isSilenced, isUnhandled, mayBeTrapped } from "./order.js";
+import { Elapsed, hovered, Row } from "./row.js";
+import { alarmEntries, entries, incidentEntries, incidents, looseCaseEntries, pending, ready, selected, showSilenced, silencedEntries } from "./store.js";
+import { Tags } from "./tags.js";
 import { duration, moment, now } from "./time.js";
 import { place, runningLimit } from "./words.js";
 
@@ -16,7 +19,6 @@ const SHOWN = 400;
 
 /** The row that must not move. @type {{key: string, top: number}|null} */
 let anchor = null;
-const hovered = signal("");
 const newAbove = signal(0);
 
 /** @param {{row: import("./types.js").Case}} props */
@@ -38,14 +40,11 @@ function Acknowledge({ entry, done, by }) {
   return html`<button class="button small ack" disabled=${!mayAct} onClick=${() => acknowledge(entry)}>${t("list.ack")} <kbd>A</kbd></button>`;
 }
 
-/** @param {{since: string}} props */
-const Elapsed = ({ since }) => html`<span class="num elapsed">${duration(now.value - Date.parse(since))}</span>`;
-
 /** @param {{entry: import("./types.js").Entry}} props */
 function CaseRow({ entry }) {
   const row = /** @type {import("./types.js").Case} */ (entry.row);
   const loud = isUnhandled(row);
-  return html`<${Row} entry=${entry} tone=${mayBeTrapped(row) ? "critical" : "calm"} loud=${loud}>
+  return html`<${Row} entry=${entry} label=${place(row.lift)} tone=${mayBeTrapped(row) ? "critical" : "calm"} loud=${loud}>
     ${mayBeTrapped(row) ? html`<${Mark} severity="critical" quiet=${!loud} />` : html`<${Settled} />`}
     <span class="row-title"><b>${t(`case.${row.kind}`)}</b><span class="chip">${t(`state.${row.state}`)}</span>
       ${row.level > 1 && html`<span class="chip strong">${t("level", { n: row.level })}</span>`}<${Tags} row=${row} /></span>
@@ -60,30 +59,17 @@ function CaseRow({ entry }) {
 /** @param {{entry: import("./types.js").Entry}} props */
 function AlarmRow({ entry }) {
   const row = /** @type {import("./types.js").Alarm} */ (entry.row);
-  const loud = row.operator_state === "unacknowledged";
-  return html`<${Row} entry=${entry} tone=${row.severity} loud=${loud && row.condition === "active"}>
+  const silenced = isSilenced(row);
+  const loud = row.operator_state === "unacknowledged" && !silenced;
+  return html`<${Row} entry=${entry} label=${place(row.lift)} tone=${row.severity} loud=${loud && row.condition === "active"}>
     <${Mark} severity=${row.severity} quiet=${!loud} />
     <span class="row-title"><b>${titleOf(row.title)}</b>
       ${row.condition === "cleared" && html`<span class="chip">${t("list.cleared")} ${moment(row.cleared_at)}</span>`}<${Tags} row=${row} /></span>
     <${Elapsed} since=${row.raised_at} />
     <span class="row-place">${place(row.lift)}</span>
-    <span class="row-foot">${row.lift.district}${row.repeats > 0 && html`<span class="note">${t("list.repeats", { n: row.repeats })}</span>`}</span>
-    <${Acknowledge} entry=${entry} done=${!loud} by=${row.acknowledged_by} /><//>`;
-}
-
-/** @param {{row: {exercise: boolean}}} props */
-export const Tags = ({ row }) => (row.exercise ? html`<span class="chip hatched">${t("list.exercise")}</span>` : null);
-
-/** @param {{entry: import("./types.js").Entry, tone: string, loud: boolean, children?: any}} props */
-function Row({ entry, tone, loud, children }) {
-  const chosen = selected.value?.kind === entry.kind && selected.value.id === entry.id;
-  const back = rolledBack.value.has(entry.key);
-  const open = () => openDetail({ kind: entry.kind, id: entry.id });
-  return html`<li class=${`row ${tone}${loud ? " loud" : ""}${chosen ? " chosen" : ""}${back ? " rolled-back" : ""}`} data-key=${entry.key}
-    aria-current=${chosen ? "true" : undefined} onClick=${(/** @type {MouseEvent} */ event) => { if (!(/** @type {Element} */ (event.target)).closest("button")) open(); }}
-    onPointerEnter=${(/** @type {PointerEvent} */ event) => { if (event.pointerType === "mouse") hovered.value = entry.key; }}
-    onPointerLeave=${() => { hovered.value = ""; }}>
-    <button class="row-open" onClick=${open} aria-label=${`${place(entry.row.lift)}`}></button>${children}</li>`;
+    <span class="row-foot">${row.lift.district}${row.repeats > 0 && html`<span class="note">${t("list.repeats", { n: row.repeats })}</span>`}
+      ${row.operator_state === "shelved" && html`<span class="note">${row.shelved_by} · ${row.shelve_reason}</span>`}</span>
+    ${row.operator_state !== "shelved" && html`<${Acknowledge} entry=${entry} done=${row.operator_state === "acknowledged"} by=${row.acknowledged_by} />`}<//>`;
 }
 
 /** Where the anchored row stands now, in pixels from the top of the visible list. @param {HTMLElement} box @param {string} key */
@@ -122,10 +108,23 @@ function reveal(box, key) {
   box.querySelector(`[data-key="${key}"]`)?.scrollIntoView({ block: "nearest" });
 }
 
-/** @param {{title: string, none: string, list: import("./types.js").Entry[], row: any, shown: number}} props */
-function Section({ title, none, list, row, shown }) {
+/** @param {{entry: import("./types.js").Entry}} props */
+const AreaRow = ({ entry }) => (entry.kind === "incident" ? html`<${IncidentRow} entry=${entry} />` : html`<${CaseRow} entry=${entry} />`);
+
+/** What a person silenced: always counted, listed when asked for. */
+function Silenced() {
+  const n = silencedEntries.value.length;
+  if (n === 0) return null;
+  const shown = showSilenced.value;
+  return html`<button class="silenced-toggle" aria-expanded=${shown} data-testid="silenced" onClick=${() => { showSilenced.value = !shown; }}>
+      <span aria-hidden="true">${shown ? "▾" : "▸"}</span> ${t(shown ? "list.hide_silenced" : "list.show_silenced", { n })}</button>
+    ${shown && html`<${Section} title=${t("list.silenced")} none="" list=${silencedEntries.value} row=${AlarmRow} shown=${SHOWN} />`}`;
+}
+
+/** @param {{title: string, none: string, list: import("./types.js").Entry[], row: any, shown: number, count?: number}} props */
+function Section({ title, none, list, row, shown, count }) {
   return html`<section aria-label=${title}>
-    <h2 class="list-head">${title}<span class="num">${list.length}</span></h2>
+    <h2 class="list-head">${title}<span class="num">${count ?? list.length}</span></h2>
     ${list.length === 0 && html`<p class="none">${none}</p>`}
     <ul class="rows">${list.slice(0, shown).map((entry) => html`<${row} key=${entry.key} entry=${entry} />`)}</ul>
     ${list.length > shown && html`<p class="none">${t("list.more", { n: list.length - shown })}</p>`}
@@ -159,8 +158,9 @@ export function List() {
   return html`<nav class="list" aria-label=${t("list.title")}>
     ${newAbove.value > 0 && html`<button class="new-above" onClick=${toTop}>${t("list.new_above", { n: newAbove.value })}</button>`}
     <div class="list-scroll" ref=${box} onScroll=${scrolled} tabindex="-1">
-      ${ready.value && html`<${Section} title=${t("list.cases")} none=${t("list.none_cases")} list=${caseEntries.value} row=${CaseRow} shown=${SHOWN} />
-      <${Section} title=${t("list.alarms")} none=${t("list.none_alarms")} list=${alarmEntries.value} row=${AlarmRow} shown=${SHOWN} />`}
+      ${ready.value && html`${incidents.value.size > 0 && html`<${Section} title=${t("incident.titles")} none="" list=${incidentEntries.value} row=${AreaRow} shown=${SHOWN} count=${incidents.value.size} />`}
+      <${Section} title=${t("list.cases")} none=${t("list.none_cases")} list=${looseCaseEntries.value} row=${CaseRow} shown=${SHOWN} />
+      <${Section} title=${t("list.alarms")} none=${t("list.none_alarms")} list=${alarmEntries.value} row=${AlarmRow} shown=${SHOWN} /><${Silenced} />`}
       <div ref=${spacer} aria-hidden="true"></div>
     </div></nav>`;
 }

@@ -2,6 +2,7 @@
 
 /** @typedef {import("./types.js").Alarm} Alarm */
 /** @typedef {import("./types.js").Case} Case */
+/** @typedef {import("./types.js").Incident} Incident */
 /** @typedef {import("./types.js").Entry} Entry */
 
 export const SEVERITIES = ["critical", "major", "minor", "notice"];
@@ -14,6 +15,12 @@ export const mayBeTrapped = (row) => TRAPPED_STATES.has(row.state);
 /** @param {Case} row */
 export const isUnhandled = (row) => mayBeTrapped(row) && !row.acknowledged_at;
 
+/** A person silenced it: shelved for a time, or its rule is out of service. @param {Alarm} row */
+export const isSilenced = (row) => row.operator_state === "shelved" || row.out_of_service === true;
+
+/** It stands for a person: never to be silenced. @param {Alarm} row */
+export const isForPerson = (row) => row.opens === "rescue" || row.opens === "alarm-call" || row.case_id != null;
+
 /** @param {Case} row */
 function caseRank(row) {
   if (isUnhandled(row)) return row.kind === "entrapment" ? 0 : 1;
@@ -23,10 +30,10 @@ function caseRank(row) {
 /** @param {Alarm} row */
 const alarmRank = (row) => SEVERITIES.indexOf(row.severity) * 2 + (row.operator_state === "unacknowledged" ? 0 : 1);
 
-/** @type {WeakMap<Case|Alarm, Entry>} */
+/** @type {WeakMap<Case|Alarm|Incident, Entry>} */
 const made = new WeakMap();
 
-/** The entry of a row: the same object as long as the row is the same, so that only changed rows are drawn again. @param {"case"|"alarm"} kind @param {Case|Alarm} row */
+/** The entry of a row: the same object as long as the row is the same, so that only changed rows are drawn again. @param {"case"|"alarm"|"incident"} kind @param {Case|Alarm|Incident} row */
 function entryOf(kind, row) {
   const known = made.get(row);
   if (known) return known;
@@ -43,15 +50,48 @@ export function orderCases(cases) {
     .map((row) => entryOf("case", row));
 }
 
+/** What open incidents hold: alarms by id, and lifts. @param {Iterable<Incident>} incidents */
+export function heldBy(incidents) {
+  const held = { alarms: new Set(), lifts: new Set() };
+  for (const incident of incidents) {
+    for (const lift of incident.lifts) {
+      held.lifts.add(lift.lift_id);
+      for (const id of lift.alarm_ids) held.alarms.add(id);
+    }
+  }
+  return held;
+}
+
 /**
- * Alarms that belong to an open case stand in that case, not a second time in the list.
- * @param {Iterable<Alarm>} alarms
- * @param {Map<number, Case>} cases
+ * Incidents, the oldest first, each followed by the entrapments of its lifts: those stay cases of their own.
+ * @param {Iterable<Incident>} incidents
+ * @param {Iterable<Case>} cases
  * @returns {Entry[]}
  */
-export function orderAlarms(alarms, cases) {
+export function orderIncidents(incidents, cases) {
+  const inside = orderCases(cases).filter((entry) => /** @type {Case} */ (entry.row).kind === "entrapment");
+  /** @type {Set<string>} */
+  const listed = new Set();
+  return [...incidents]
+    .sort((a, b) => Date.parse(a.opened_at) - Date.parse(b.opened_at) || a.id - b.id)
+    .flatMap((row) => {
+      const lifts = new Set(row.lifts.map((lift) => lift.lift_id));
+      const own = inside.filter((entry) => lifts.has(/** @type {Case} */ (entry.row).lift_id) && !listed.has(entry.key));
+      for (const entry of own) listed.add(entry.key);
+      return [entryOf("incident", row), ...own];
+    });
+}
+
+/**
+ * Alarms that belong to an open case or incident stand there, not a second time in the list.
+ * @param {Iterable<Alarm>} alarms
+ * @param {Map<number, Case>} cases
+ * @param {Set<number>} [held]  alarms of open incidents
+ * @returns {Entry[]}
+ */
+export function orderAlarms(alarms, cases, held = new Set()) {
   return [...alarms]
-    .filter((row) => row.case_id == null || !cases.has(row.case_id))
+    .filter((row) => (row.case_id == null || !cases.has(row.case_id)) && !held.has(row.id))
     .sort((a, b) => alarmRank(a) - alarmRank(b) || Date.parse(a.raised_at) - Date.parse(b.raised_at) || a.id - b.id)
     .map((row) => entryOf("alarm", row));
 }
@@ -76,7 +116,7 @@ export function worstByLift(alarms, cases) {
     });
   };
   for (const row of alarms) {
-    if (row.condition === "active") note(row.lift_id, row.severity, false, row.operator_state === "unacknowledged");
+    if (row.condition === "active") note(row.lift_id, row.severity, false, row.operator_state === "unacknowledged" && !isSilenced(row));
   }
   for (const row of cases) if (mayBeTrapped(row)) note(row.lift_id, "critical", true, isUnhandled(row));
   return worst;
@@ -93,7 +133,7 @@ export function soundingSeverity(alarms, cases) {
   let best = SEVERITIES.length;
   for (const row of alarms) {
     const covered = row.case_id != null && cases.has(row.case_id);
-    if (!covered && row.operator_state === "unacknowledged" && row.condition === "active") best = Math.min(best, SEVERITIES.indexOf(row.severity));
+    if (!covered && !isSilenced(row) && row.operator_state === "unacknowledged" && row.condition === "active") best = Math.min(best, SEVERITIES.indexOf(row.severity));
   }
   return best < 3 ? SEVERITIES[best] : null;
 }

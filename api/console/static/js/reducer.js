@@ -9,12 +9,12 @@
 
 /** @type {import("./types.js").Counters} */
 const NO_COUNTERS = {
-  unhandled_entrapments: 0, open_alarms: 0, open_cases: 0, lifts: 0, lifts_offline: 0, data_age_s: null, exercise: false,
+  unhandled_entrapments: 0, open_alarms: 0, shelved_alarms: 0, out_of_service_alarms: 0, open_cases: 0, lifts: 0, lifts_offline: 0, data_age_s: null, exercise: false,
 };
 
 /** @returns {State} */
 export function initialState() {
-  return { alarms: new Map(), cases: new Map(), counters: NO_COUNTERS, serverTime: null, ready: false };
+  return { alarms: new Map(), cases: new Map(), incidents: new Map(), floods: new Map(), counters: NO_COUNTERS, serverTime: null, ready: false };
 }
 
 /** @param {Case} row */
@@ -23,8 +23,11 @@ export const caseIsOpen = (row) => row.open ?? !(row.state === "closed" || row.s
 /** @param {Alarm} row */
 export const alarmIsOpen = (row) => row.open ?? (row.condition === "active" || row.operator_state !== "acknowledged");
 
+/** @param {{open: boolean}} row */
+const isOpen = (row) => row.open;
+
 /**
- * @template {Alarm|Case} Row
+ * @template {{id: number, version: number}} Row
  * @param {Map<number, Row>} known
  * @param {Row[]} rows
  * @param {(row: Row) => boolean} isOpen
@@ -60,10 +63,14 @@ export function reduce(state, frame) {
   if (type === "snapshot") {
     next.alarms = merge(new Map(), data.alarms, alarmIsOpen);
     next.cases = merge(new Map(), data.cases, caseIsOpen);
+    next.incidents = merge(new Map(), data.incidents, isOpen);
+    next.floods = merge(new Map(), data.floods, isOpen);
     next.ready = true;
   } else if (type === "change") {
     next.alarms = merge(state.alarms, data.alarms, alarmIsOpen);
     next.cases = merge(state.cases, data.cases, caseIsOpen);
+    next.incidents = merge(state.incidents, data.incidents, isOpen);
+    next.floods = merge(state.floods, data.floods, isOpen);
   }
   return next;
 }

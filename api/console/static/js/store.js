@@ -1,7 +1,7 @@
 /** The one store: stream state, optimistic patches over it, selection, and everything derived from them. */
 import { computed, signal } from "@preact/signals";
 import { initialState, reduce } from "./reducer.js";
-import { orderAlarms, orderCases, soundingSeverity, worstByLift } from "./order.js";
+import { heldBy, isSilenced, orderAlarms, orderCases, orderIncidents, soundingSeverity, worstByLift } from "./order.js";
 import { learnTime, now } from "./time.js";
 
 /** @typedef {import("./types.js").Selection} Selection */
@@ -41,9 +41,25 @@ export const counters = computed(() => state.value.counters);
 export const cases = computed(() => patched("case-", state.value.cases, pending.value));
 /** @type {import("@preact/signals").ReadonlySignal<Map<number, import("./types.js").Alarm>>} */
 export const alarms = computed(() => patched("alarm-", state.value.alarms, pending.value));
+/** @type {import("@preact/signals").ReadonlySignal<Map<number, import("./types.js").Incident>>} */
+export const incidents = computed(() => state.value.incidents);
+export const floods = computed(() => state.value.floods);
 export const caseEntries = computed(() => orderCases(cases.value.values()));
-export const alarmEntries = computed(() => orderAlarms(alarms.value.values(), cases.value));
-export const entries = computed(() => [...caseEntries.value, ...alarmEntries.value]);
+const held = computed(() => heldBy(incidents.value.values()));
+export const incidentEntries = computed(() => orderIncidents(incidents.value.values(), cases.value.values()));
+/** Cases that stand in no incident. */
+export const looseCaseEntries = computed(() => {
+  const inside = new Set(incidentEntries.value.map((entry) => entry.key));
+  return caseEntries.value.filter((entry) => !inside.has(entry.key));
+});
+const everyAlarm = computed(() => orderAlarms(alarms.value.values(), cases.value, held.value.alarms));
+const silenced = (/** @type {import("./types.js").Entry} */ entry) => isSilenced(/** @type {import("./types.js").Alarm} */ (entry.row));
+export const alarmEntries = computed(() => everyAlarm.value.filter((entry) => !silenced(entry)));
+/** Shelved and out of service: counted always, listed when somebody wants to see them. */
+export const silencedEntries = computed(() => everyAlarm.value.filter(silenced));
+export const showSilenced = signal(false);
+export const entries = computed(() => [...incidentEntries.value, ...looseCaseEntries.value, ...alarmEntries.value,
+  ...(showSilenced.value ? silencedEntries.value : [])]);
 export const worst = computed(() => worstByLift(alarms.value.values(), cases.value.values()));
 export const sounding = computed(() => soundingSeverity(alarms.value.values(), cases.value));
 export const exercise = computed(() => Boolean(counters.value.exercise)
@@ -56,7 +72,7 @@ export const view = signal("list");
 
 /** @returns {Selection|null} */
 function readHash() {
-  const match = /^#(case|alarm|lift)-(\d+)$/.exec(location.hash);
+  const match = /^#(case|alarm|lift|incident)-(\d+)$/.exec(location.hash);
   return match ? { kind: /** @type {Selection["kind"]} */ (match[1]), id: Number(match[2]) } : null;
 }
 
@@ -73,6 +89,7 @@ export const selectedLift = computed(() => {
   const target = selected.value;
   if (!target) return null;
   if (target.kind === "lift") return target.id;
+  if (target.kind === "incident") return null;
   return (target.kind === "case" ? cases.value : alarms.value).get(target.id)?.lift_id ?? lastLift.value;
 });
 /** Kept so that a row that leaves the list does not empty the lift panel under the reader's eyes. */

@@ -6,8 +6,10 @@
  * @typedef {{
  *   id: number, lift_id: number, lift: LiftBrief, rule_id: string, rule_version: string, title: {zh: string, en: string},
  *   severity: "critical"|"major"|"minor"|"notice", opens: string, condition: string, operator_state: string,
- *   hold_start: string, raised_at: string, detected_at: string, cleared_at: string|null, repeats: number,
+ *   hold_start: string, raised_at: string, last_raised_at?: string, detected_at: string, cleared_at: string|null, repeats: number,
  *   acknowledged_at: string|null, acknowledged_by: string|null, case_id: number|null, exercise: boolean, version: number, open?: boolean,
+ *   shelved_until?: string|null, shelved_by?: string|null, shelve_reason?: string|null, chattering?: boolean, stale?: boolean,
+ *   out_of_service?: boolean, witnesses?: string[], correction?: "late"|"amended"|"contradicted"|null,
  *   evidence?: Record<string, unknown>, history?: LogRow[]
  * }} Alarm
  *
@@ -20,17 +22,26 @@
  *   log?: LogRow[]
  * }} Case
  *
+ * @typedef {{
+ *   id: number, kind: "building"|"estate"|"feeder"|"district", name: string, cause: string, opened_at: string, last_joined_at: string,
+ *   ended_at: string|null, open: boolean, active_lifts: number, lift_count: number, exercise: boolean, version: number,
+ *   entrapments: {case_id: number, alarm_id: number|null, lift_id: number, lift: LiftBrief, state: string, open: boolean, opened_at: string, acknowledged_at: string|null}[],
+ *   lifts: {lift_id: number, lift: LiftBrief, rules: string[], alarm_ids: number[], active: boolean, joined_at: string}[]
+ * }} Incident
+ *
+ * @typedef {{id: number, positions: number, peak: number, began_at: string, ended_at: string|null, open: boolean, exercise: boolean, version: number}} Flood
+ *
  * @typedef {{kind: string, at: string, person: string|null, role: string|null, reason?: string|null,
  *   before?: Record<string, unknown>, after?: Record<string, unknown>, detail?: Record<string, unknown>}} LogRow
  *
- * @typedef {{unhandled_entrapments: number, open_alarms: number, open_cases: number, lifts: number, lifts_offline: number,
+ * @typedef {{unhandled_entrapments: number, open_alarms: number, shelved_alarms: number, out_of_service_alarms: number, open_cases: number, lifts: number, lifts_offline: number,
  *   data_age_s: number|null, exercise: boolean|number}} Counters
  *
- * @typedef {{alarms: Map<number, Alarm>, cases: Map<number, Case>, counters: Counters, serverTime: number|null, ready: boolean}} State
+ * @typedef {{alarms: Map<number, Alarm>, cases: Map<number, Case>, incidents: Map<number, Incident>, floods: Map<number, Flood>, counters: Counters, serverTime: number|null, ready: boolean}} State
  *
- * @typedef {{key: string, kind: "case"|"alarm", id: number, row: Case|Alarm}} Entry
+ * @typedef {{key: string, kind: "case"|"alarm"|"incident", id: number, row: Case|Alarm|Incident}} Entry
  *
- * @typedef {{kind: "case"|"alarm"|"lift", id: number}} Selection
+ * @typedef {{kind: "case"|"alarm"|"lift"|"incident", id: number}} Selection
  *
  * @typedef {{lift_id: number, at: string|null, received: string|null, age_s: number|null, values: Record<string, number|string|boolean|null>,
  *   moving: boolean|null, online: boolean|null, open_alarms: Alarm[], open_cases: Case[]}} LiftState
