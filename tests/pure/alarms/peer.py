@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alarms.language.reader import load
-from hoistway import lifecycle
+from hoistway.lifecycle import ALARM_MOVES
 from hoistway.limits import HEARTBEAT_S
 from hoistway.model import OperatorState
 from tests.pure.alarms.story import Story
@@ -20,18 +20,11 @@ from tests.pure.alarms.story import Story
 Case = Mapping[str, Any]
 Expected = list[list[Any]]
 
-OPERATOR_MOVES = getattr(lifecycle, "ALARM_MOVES", ())
-"""What moves the operator state of an alarm; without the table cases in which a person acts cannot be played (`person_acts`)."""
 ORDERS = {
     "isa-18.2": ("OK", "Low", "Medium", "High", "Critical"),
     "severity": ("OK", "MINOR", "MAJOR", "INVALID", "UNDEFINED"),
 }
 SEVERITIES = ("notice", "minor", "major", "critical")
-
-
-def person_acts(case: Case) -> bool:
-    """Whether somebody acknowledges something in it."""
-    return any("ack" in item for item in case["input"])
 
 
 def rule(**keys: Any) -> str:
@@ -207,7 +200,7 @@ class Desk:
             self._moved("acknowledge")
 
     def _moved(self, name: str) -> None:
-        for move in OPERATOR_MOVES:
+        for move in ALARM_MOVES:
             if move.name == name and self.operator in move.source:
                 self.operator = move.target
 
