@@ -45,7 +45,7 @@ def _plans(index: int, rule: Rule, terms: Terms) -> Iterable[ColumnPlan]:
     own = ColumnPlan(
         rule=index,
         level=0,
-        witness=BY_RULE,
+        witness=_own_witness(terms.when),
         when=terms.when,
         until=terms.until,
         unless=terms.unless,
@@ -56,7 +56,7 @@ def _plans(index: int, rule: Rule, terms: Terms) -> Iterable[ColumnPlan]:
     )
     yield own
     for number, (level, when) in enumerate(zip(rule.levels, terms.levels, strict=True), 1):
-        yield replace(own, level=number, when=when, for_ms=level.for_ms)
+        yield replace(own, level=number, witness=_own_witness(when), when=when, for_ms=level.for_ms)
     if rule.witness:
         said = [Term("reported", Type.BOOL, value=EVENT_INDEX[code]) for code in rule.witness]
         one = reduce(lambda left, right: Term("or", Type.BOOL, (left, right)), said)
@@ -89,6 +89,7 @@ class Compiled:
         self.count = len(self.columns)
         owners = [rules[plan.rule] for plan in self.columns]
         self.rule = np.array([plan.rule for plan in self.columns], np.int64)
+        self.witness = np.array([plan.witness for plan in self.columns], np.int64)
         self.first_of = {plan.rule: index for index, plan in reversed(list(enumerate(self.columns)))}
         self.several = np.array([self._several(index) for index in range(self.count)], bool)
         self.hold = np.array([not rule.silent for rule in owners], bool)
@@ -228,6 +229,12 @@ class Compiled:
 def _terms_of(plan: ColumnPlan) -> list[Term]:
     named = (plan.when, plan.until, plan.unless, plan.clear or plan.opposite)
     return [term for term in named if term is not None]
+
+
+def _own_witness(when: Term | None) -> int:
+    """A condition of reported codes alone is the device's word, not ours."""
+    by_device = when is not None and not _names_signal([when]) and any(part.op == "reported" for part in when.walk())
+    return BY_DEVICE if by_device else BY_RULE
 
 
 def _names_signal(terms: Iterable[Term]) -> bool:

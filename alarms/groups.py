@@ -18,7 +18,7 @@ def join(rows: Rows, rules: Compiled, groups: Groups) -> Rows:
     """
     column = rows["rule"].astype(np.int64)
     rows = rows.copy()
-    rows["rule"] = rules.rule[column]
+    rows["rule"], rows["witnesses"] = rules.rule[column], rules.witness[column]
     several = np.flatnonzero(rules.several[column])
     if not several.size:
         return rows

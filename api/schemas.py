@@ -166,6 +166,7 @@ class Case(_Answer):
     trapped: int | None
     confirmed_by: str | None
     confirmation: str | None
+    reported_by_device: Annotated[bool, Field(description="the device itself says that somebody is trapped")]
     device_says_clear_at: Time | None
     contact_lost_at: Time | None
     exercise: bool

@@ -142,6 +142,7 @@ def case(row: Row, role: Role) -> Document:
         "trapped": row["trapped"],
         "confirmed_by": row["confirmed_by"],
         "confirmation": row["confirmation"],
+        "reported_by_device": row["reported_by_device"],
         "device_says_clear_at": moment(row["device_says_clear_at"]),
         "contact_lost_at": moment(row["contact_lost_at"]),
         "exercise": row["exercise"],

@@ -23,6 +23,7 @@ class ChangeKind(IntEnum):
     RAISE = 1
     CLEAR = 2
     PROMOTE = 3
+    CHANGE = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,7 @@ class Change:
     demoted: bool
     urban: bool
     evidence: str  # JSON
+    witnesses: tuple[str, ...] = ()  # who saw it: "rule", "device"
 
     @property
     def key(self) -> tuple[int, str]:
@@ -73,7 +75,7 @@ async def write_changes(connection: Any, changes: Sequence[Change], *, detected_
         elif wave[0].kind is ChangeKind.CLEAR:
             await _clear(connection, wave)
         else:
-            await _promote(connection, wave, detected_at)
+            await _amend(connection, wave, detected_at)
 
 
 def _words(change: Change) -> tuple[str, str]:
@@ -95,6 +97,7 @@ async def _raise(connection: Any, wave: list[Change], detected_at: datetime) -> 
         [when(change.at_ms) for change in wave],
         [change.evidence for change in wave],
         detected_at,
+        [",".join(change.witnesses) for change in wave],
     )
     by_key = {change.key: change for change in wave}
     events = []
@@ -122,19 +125,40 @@ async def _clear(connection: Any, wave: list[Change]) -> None:
     await _contact(connection, wave, SQL["contact_back"], "contact-back")
 
 
-async def _promote(connection: Any, wave: list[Change], detected_at: datetime) -> None:
+async def _amend(connection: Any, wave: list[Change], detected_at: datetime) -> None:
+    """Alarms that stay active and are promoted, grow more severe or gain a witness."""
     rows = await connection.fetch(
-        SQL["promote"],
+        SQL["amend"],
         [change.lift_id for change in wave],
         [change.rule_id for change in wave],
-        [change.severity for change in wave],
-        [change.opens for change in wave],
+        [_words(change)[0] for change in wave],
+        [_words(change)[1] for change in wave],
         [when(change.at_ms) for change in wave],
+        [",".join(change.witnesses) for change in wave],
     )
     by_key = {change.key: change for change in wave}
-    events = [(row["id"], "promoted", row["raised_at"], "{}") for row in rows]
-    await _alarm_events(connection, events + _asked_again(rows, by_key))
-    await _cases(connection, rows, by_key, detected_at)
+    promoted = wave[0].kind is ChangeKind.PROMOTE
+    events = [(row["id"], "promoted", row["raised_at"], "{}") for row in rows if promoted]
+    await _alarm_events(connection, events + _grown(rows, promoted=promoted) + _asked_again(rows, by_key))
+    if promoted:
+        await _cases(connection, rows, by_key, detected_at)
+    trapped = [row["lift_id"] for row in rows if row["opens"] == Opens.RESCUE and "device" in row["witnesses"]]
+    if trapped:
+        cases = await connection.fetch(SQL["device_says_trapped"], trapped)
+        await _case_events(connection, [(row["id"], "device-says-trapped", detected_at, None, "{}") for row in cases])
+
+
+def _grown(rows: Sequence[Any], *, promoted: bool) -> list[tuple[Any, ...]]:
+    """History of alarms that are more severe by a level of their rule, or have one more witness."""
+    events = []
+    for row in rows:
+        if row["severity"] != row["severity_was"] and not promoted:
+            detail = {"before": {"severity": row["severity_was"]}, "after": {"severity": row["severity"]}}
+            events.append((row["id"], "escalated", row["raised_at"], json.dumps(detail)))
+        if row["witnesses"] != row["witnesses_were"]:
+            detail = {"before": {"witnesses": row["witnesses_were"]}, "after": {"witnesses": row["witnesses"]}}
+            events.append((row["id"], "witness", row["raised_at"], json.dumps(detail)))
+    return events
 
 
 def _asked_again(rows: Sequence[Any], by_key: dict[tuple[int, str], Change]) -> list[tuple[Any, ...]]:
@@ -170,6 +194,7 @@ async def _cases(
             [plans[key][1]["id"] for key in keys],
             detected_at,
             [plans[key][1]["exercise"] for key in keys],
+            ["device" in plans[key][2].witnesses for key in keys],
         )
         await _log_cases(
             connection, plans, {(row["lift_id"], CaseKind(row["kind"])): row["id"] for row in opened}, detected_at
@@ -219,12 +244,12 @@ async def _log_cases(
                 (timer.kind, opened[key], detected_at + timedelta(seconds=timer.after_s)) for timer in plan.timers
             ]
         else:
-            joined.append(case_ids[key])
+            joined.append((case_ids[key], "device" in change.witnesses))
     await _case_events(connection, events)
     if timers:
         await connection.execute(SQL["timers"], *columns(timers, 3))
     if joined:
-        await connection.execute(SQL["joined"], joined)
+        await connection.execute(SQL["joined"], *columns(joined, 2))
 
 
 async def _contact(connection: Any, wave: list[Change], statement: str, event: str) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from alarms.engine import Engine
 from alarms.rules import RuleSet
-from alarms.signals import Transitions
+from alarms.signals import BY_DEVICE, BY_RULE, Transitions
 from ingest.alarm_rows import Change, ChangeKind
 from ingest.directory import Directory
+
+WITNESSES: Final = ((BY_RULE, "rule"), (BY_DEVICE, "device"))
 
 
 def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directory: Directory) -> list[Change]:
     """One `Change` a transition, in causal order. An object per alarm, never per reading."""
     changes = []
-    for slot, rule_index, kind, at, hold_start, demoted in transitions.rows[
-        ["slot", "rule", "kind", "at", "hold_start", "demoted"]
-    ].tolist():
+    for slot, rule_index, kind, at, hold_start, demoted, level, witnesses in transitions:
         rule, lift = rules[rule_index], directory.lifts.get(slot)
+        severity, opens = rule.at_level(level)
         evidence = engine.evidence(slot, rule_index) if kind != ChangeKind.CLEAR else {}
         changes.append(
             Change(
@@ -25,13 +27,14 @@ def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directo
                 lift_id=slot,
                 rule_id=rule.id,
                 rule_version=rule.version,
-                severity=rule.severity,
-                opens=rule.opens,
+                severity=severity,
+                opens=opens,
                 at_ms=at,
                 hold_start_ms=hold_start,
-                demoted=bool(demoted),
+                demoted=demoted,
                 urban=lift.urban if lift else True,
                 evidence=json.dumps(evidence, allow_nan=False),
+                witnesses=tuple(name for bit, name in WITNESSES if witnesses & bit),
             )
         )
     return changes

@@ -6,7 +6,7 @@
 -- What grew more severe asks the desk again, acknowledged or shelved: the trigger alarm_asks_again.
 with t as (
     select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-        $8::text[]) as t (lift_id, rule_id, rule_version, severity, opens, hold_start, raised_at, evidence)
+        $8::text[], $10::text[]) as t (lift_id, rule_id, rule_version, severity, opens, hold_start, raised_at, evidence, seen_by)
 ), n as (
     select t.*, a.id as newest, (a.raises || t.raised_at)[cardinality(a.raises) - 1:] as raises,
         coalesce(t.opens not in ('rescue', 'alarm-call') and t.raised_at - interval '10 min' < case
@@ -20,21 +20,22 @@ with t as (
     update alarm a
     set condition = 'active', cleared_at = null, operator_state = 'unacknowledged', acknowledged_at = null,
         acknowledged_by = null, repeats = a.repeats + 1, severity = n.severity, opens = n.opens, raises = n.raises,
-        chattering = true, version = a.version + 1
+        chattering = true, witnesses = seen(a.witnesses, n.seen_by), version = a.version + 1
     from n
     where a.id = n.newest and not a.open and n.chattering and a.cleared_at > n.raised_at - interval '10 min'
     returning new.id, new.lift_id, new.rule_id, new.opens, n.raised_at, new.repeats, new.exercise, null::text as was,
         new.operator_state as becomes, new.chattering and not old.chattering as chatters
 ), made as (
     insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
-        evidence, exercise, raises, chattering)
+        evidence, exercise, raises, chattering, witnesses)
     select n.lift_id, n.rule_id, n.rule_version, n.severity, n.opens, 'active', n.hold_start, n.raised_at, $9,
-        n.evidence::jsonb, l.exercise, coalesce(n.raises, array[n.raised_at]), n.chattering
+        n.evidence::jsonb, l.exercise, coalesce(n.raises, array[n.raised_at]), n.chattering,
+        seen('{}', n.seen_by)
     from n join lift l on l.id = n.lift_id
     where not exists (select 1 from joined where joined.id = n.newest)
     on conflict (lift_id, rule_id) where open do update
     set condition = 'active', cleared_at = null, repeats = a.repeats + 1, severity = excluded.severity, opens = excluded.opens,
-        raises = excluded.raises, chattering = excluded.chattering, version = a.version + 1
+        raises = excluded.raises, chattering = excluded.chattering, witnesses = excluded.witnesses, version = a.version + 1
     returning new.id, new.lift_id, new.rule_id, new.opens, new.raised_at, new.repeats, new.exercise, old.operator_state as was,
         new.operator_state as becomes, new.chattering and not coalesce(old.chattering, false) as chatters
 )
@@ -46,13 +47,15 @@ from unnest($1::int[], $2::text[], $3::timestamptz[]) as t (lift_id, rule_id, at
 where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
 returning a.id, a.lift_id, a.rule_id, a.opens, a.cleared_at as at
 
--- name: promote
--- What was only a notice (in inspection, say) is now the alarm itself.
-update alarm a set severity = t.severity, opens = t.opens, version = a.version + 1
-from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) as t (lift_id, rule_id, severity, opens, at)
+-- name: amend
+-- An alarm that stays active: promoted (it was only a notice), more severe by a level, or seen by another witness.
+update alarm a set severity = t.severity, opens = t.opens, witnesses = seen(a.witnesses, t.seen_by), version = a.version + 1
+from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+    as t (lift_id, rule_id, severity, opens, at, seen_by)
 where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
 returning a.id, a.lift_id, a.rule_id, a.opens, t.at as raised_at, a.repeats, a.exercise, old.operator_state as was,
-    new.operator_state as becomes, false as chatters
+    new.operator_state as becomes, false as chatters, old.severity as severity_was, new.severity,
+    old.witnesses as witnesses_were, new.witnesses
 
 -- name: alarm_events
 insert into alarm_event (alarm_id, kind, at, detail)
@@ -71,9 +74,9 @@ returning id, repeats
 
 -- name: open_cases
 -- One open case per lift and kind: an alarm of a lift that has one joins it.
-insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise)
-select t.kind, 'S04', t.lift_id, t.alarm_id, $4, t.exercise
-from unnest($1::text[], $2::int[], $3::bigint[], $5::bool[]) as t (kind, lift_id, alarm_id, exercise)
+insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise, reported_by_device)
+select t.kind, 'S04', t.lift_id, t.alarm_id, $4, t.exercise, t.by_device
+from unnest($1::text[], $2::int[], $3::bigint[], $5::bool[], $6::bool[]) as t (kind, lift_id, alarm_id, exercise, by_device)
 on conflict (lift_id, kind) where state in ('open', 'dispatched', 'on_site') do nothing
 returning id, lift_id, kind
 
@@ -111,9 +114,17 @@ returning id
 
 -- name: joined
 -- A case that an alarm joined is not the case that somebody looked at a moment ago: its version rises.
-update rescue_case
-set device_says_clear_at = case when kind = 'entrapment' then null else device_says_clear_at end, version = version + 1
-where id = any($1::bigint[])
+update rescue_case c
+set device_says_clear_at = case when kind = 'entrapment' then null else device_says_clear_at end,
+    reported_by_device = reported_by_device or t.by_device, version = version + 1
+from (select id, bool_or(by_device) as by_device from unnest($1::bigint[], $2::bool[]) as u (id, by_device) group by id) t
+where c.id = t.id
+
+-- name: device_says_trapped
+-- The device joined our own rule as a witness.
+update rescue_case set reported_by_device = true, version = version + 1
+where open and kind = 'entrapment' and not reported_by_device and lift_id = any($1::int[])
+returning id
 
 -- name: contact_lost
 update rescue_case set contact_lost_at = $2, version = version + 1

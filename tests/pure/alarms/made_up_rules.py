@@ -21,7 +21,7 @@ _ATOMS = (
     "service_mode not in (normal, fire_return)", "load / people > 70", "known(car_position)", "door_status != open",
 )  # fmt: skip
 _NEWER = (
-    "top_floor", "not bottom_floor", "implausible", "brake == lifted", "clock_lag > 2", "clock_error < 0", 'since_reported("41") < 30',
+    "top_floor", "not bottom_floor", "implausible", "brake == lifted", "clock_lag > 2", "clock_lag < 1", "known(clock_lag)", "clock_error < 0", 'since_reported("41") < 30',
     'since_reported("04") >= 12.5', "changed(passenger)", "changed(door_status)", "known(changed(speed))", "changed(car_position)",
     "changed(moving)", 'rate(load, "10s") > 0.5', 'rate(speed, "30s") < 0', 'count(passenger, "10s") >= 1', 'count(door_zone, "60s") > 1',
     'count(changed(passenger), "30s") >= 2', "age(passenger) >= 10", "age(passenger) < 45", 'rate(count(passenger, "20s"), "10s") > 0',
@@ -158,6 +158,7 @@ def rule_texts(draw: st.DrawFn) -> str:
     return "\n".join(draw(st.permutations(texts)))
 
 
+_MANY = ("passenger", "not moving", "door_zone", 'reported("41")', "not passenger")
 SHARP = {
     "holds": (
         rule(id="long", when="passenger", for_="120s", clear_for="120s", opens="ticket"),
@@ -168,23 +169,58 @@ SHARP = {
         rule(id="to-and-fro", when='count(changed(passenger), "10s") >= 2', opens="ticket"),
         rule(id="often", when='count(passenger, "60s") >= 2', clear_for="10s", opens="ticket"),
         rule(id="hold-0", when="age(possibly(passenger)) >= 10", for_="1s", opens="ticket"),
+        rule(id="rose", when='count(passenger, "10s") >= 1', clear_for="1s", opens="ticket"),
         rule(id="once", when="changed(passenger)", clear="age(passenger) > 20", opens="ticket"),
         rule(id="steep", when='rate(load, "10s") > 0.05 or rate(since_reported("04"), "10s") < 0', opens="notice"),
         rule(id="lately", when='since_reported("41") < 15', opens="notice"),
         rule(id="hours", when='during("22:14-22:16; 06:15-06:17; 07:16-07:20")', opens="notice"),
     ),
-    "columns": (
+    "shields": (
         rule(id="hold-1", when="not passenger", for_="5s", opens="rescue", shielded_by=["hold-0"], witness=["04"]),
-        rule(id="hold-0", when="door_zone", opens="ticket", clear_for="2s", witness=["41", "entrapment"])
-        + table("rule.level", severity="major", when="passenger", for_="2s")
-        + table("rule.level", severity="critical", when="age(passenger) >= 10", opens="notice"),
-        rule(id="hold-2", when="door_zone", until="surely(passenger)", for_="20s", opens="ticket", shielded_by=["hold-3"]),
+        rule(id="hold-0", when="door_zone", opens="ticket"),
         rule(id="hold-3", when='reported("41")', opens="alarm-call", unless="service_mode == inspection", witness=["entrapment"]),
+        rule(id="hold-2", when="possibly(passenger)", for_="2s", opens="ticket", shielded_by=["hold-3"]),
+        rule(id="hold-4", when="power == out", opens="ticket", shielded_by=["hold-0"], witness=["41", "04", "entrapment"]),
         rule(id="silent-0", silent_for="45s", opens="rescue", shielded_by=["hold-0", "hold-3"]),
         rule(id="silent-1", silent_for="45s", opens="ticket", when="implausible or top_floor", shielded_by=["silent-0"]),
     ),
+    "ladders": (
+        rule("notice", id="hold-0", when="door_zone", opens="ticket", clear_for="2s", witness=["41", "entrapment"])
+        + table("rule.level", severity="major", when="passenger", for_="2s")
+        + table("rule.level", severity="critical", when="age(passenger) >= 10", opens="notice"),
+        rule(id="hold-1", when="passenger", opens="rescue", witness=["41", "04"]),
+        rule(id="hold-2", when="possibly(passenger)", clear="door_zone", opens="ticket"),
+        rule(id="silent-0", silent_for="45s", opens="ticket", when='holding("hold-0")'),
+    ),
+    "sequences": (
+        rule(id="hold-0", when="door_zone", until="surely(passenger)", for_="5s", opens="ticket"),
+        rule(id="hold-1", when="changed(passenger)", until="service_mode == inspection", for_="3s", opens="ticket"),
+        rule(id="hold-2", when="changed(passenger)", until="surely(moving)", for_="2s", clear="door_zone", opens="ticket"),
+    ),
+    "signals": (
+        rule(id="inspected", when="service_mode == inspection", opens="ticket"),
+        rule(id="odd", when="implausible", opens="ticket"),
+        rule(id="top", when="surely(top_floor)", opens="notice"),
+        rule(id="bottom", when="bottom_floor", for_="2s", opens="notice"),
+        rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", opens="notice"),
+        rule(id="slope", when='known(rate(load, "10s"))', clear="known(changed(car_position))", opens="notice"),
+        rule(id="braked", when="brake == applied or clock_error < 0", opens="notice"),
+    ),
+    "wide": tuple(
+        rule(id=f"hold-{number}", when=("passenger", "not passenger")[number % 2], for_=f"{5 + number}s", opens="ticket")
+        for number in range(12)
+    ),
+    "many": tuple(
+        rule(
+            id=f"hold-{number}", when=_MANY[number % 5], for_=f"{number // 5}s", clear_for=f"{number % 3}s",
+            opens=("ticket", "rescue")[number % 2], unless="service_mode == inspection" if number % 5 < 3 else None,
+            shielded_by=[f"hold-{(number + 61) % 70}"] if number % 7 == 0 else None,
+        )
+        for number in range(70)
+    ),
 }  # fmt: skip
-"""Rules that streams of this folder often touch: holds that live long enough to be hurt; remembered conditions; joined columns."""
+"""Rules that streams of this folder often touch: holds that live long enough to be hurt; remembered conditions; joined
+columns; more columns than one word of bits, and many holds at once."""
 SHARP_TEXTS = tuple("\n".join(texts) for texts in SHARP.values())
 
 

@@ -151,10 +151,24 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = (0, 0, 0, 
     palette = [draw(_palette())]
     for _ in range(draw(st.integers(1, 3))):
         palette.append(_variant(draw, palette[-1]) if draw(st.booleans()) else draw(_palette()))
-    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=2))
+    slots = draw(st.lists(st.sampled_from(lifts), min_size=1, max_size=3))
     what = st.sampled_from(
         ("sample",) * 4
-        + ("run", "burst", "burst", "beat", "echo", "echo", "event", "event", "event", "event", "link", "listen")
+        + (
+            "run",
+            "burst",
+            "burst",
+            "beat",
+            "echo",
+            "echo",
+            "event",
+            "event",
+            "event",
+            "event",
+            "link",
+            "listen",
+            "wave",
+        )
     )
     step = st.tuples(
         st.sampled_from(_STEPS),
@@ -169,8 +183,9 @@ def streams(draw: st.DrawFn, most: int = 40, lifts: tuple[int, ...] = (0, 0, 0, 
     ]:
         for pause, change in _parts(kind, wait, choice):
             now += pause
-            records.append(_record(kind, slot, now - lag, now, choice + change, palette))
-            times.append(now if kind in {"link", "listen"} else now - lag)
+            for each in sorted(set(lifts)) if kind == "wave" else (slot,):
+                records.append(_record(kind, each, now - lag, now, choice + change, palette))
+                times.append(now if kind in {"link", "listen"} else now - lag)
     order = {"listen": -1, "link": 0, "event": 1, "sample": 2}
     place = sorted(range(len(records)), key=lambda i: (_received(records[i]), order[records[i][0]], i))
     records, times = [records[i] for i in place], [times[i] for i in place]
@@ -188,7 +203,7 @@ def _received(record: Record) -> int:
 
 
 def _record(kind: str, slot: int, at: int, now: int, choice: int, palette: list[Any]) -> Record:
-    if kind in {"sample", "run", "burst", "beat", "echo"}:
+    if kind in {"sample", "run", "burst", "beat", "echo", "wave"}:
         return ("sample", slot, at, now, palette[choice % len(palette)])
     if kind == "event":
         return ("event", slot, at, now, CODES[choice // 2 % len(CODES)], choice % 2 == 0)

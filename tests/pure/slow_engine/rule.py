@@ -44,16 +44,17 @@ class PlainRule:
         if self.silent:
             return [Column(rule=self, when=_maybe(self.when), unless=_maybe(self.unless), loud=self.loud)]
         unless, clear = _maybe(self.unless), read(self.clear or self.until or f"not ({self.when})")
+        when = read(self.when or "")
         found = [
             Column(
-                rule=self, when=_maybe(self.when), until=_maybe(self.until), unless=unless, clear=clear,
+                rule=self, witness=_seen_by(when), when=when, until=_maybe(self.until), unless=unless, clear=clear,
                 length=self.length, clear_length=self.clear_length, loud=self.loud,
             )
         ]  # fmt: skip
         for number, level in enumerate(self.levels, 1):
             found.append(
                 Column(
-                    rule=self, place=number, level=number, when=read(level.when), unless=unless, clear=clear,
+                    rule=self, place=number, level=number, witness=_seen_by(read(level.when)), when=read(level.when), unless=unless, clear=clear,
                     length=level.length, clear_length=self.clear_length, loud=level.opens in LOUD,
                 )
             )  # fmt: skip
@@ -66,6 +67,11 @@ class PlainRule:
                 )
             )  # fmt: skip
         return found
+
+
+def _seen_by(when: Expression) -> str:
+    """Whose word a condition is."""
+    return "device" if "reported" in when.names and not NAMES & when.names else "rule"
 
 
 def _maybe(text: str | None) -> Expression | None:

@@ -60,6 +60,7 @@ export function CaseHead({ row, gone }) {
     </header>
     ${gone && html`<p class="gone">${t("detail.gone")}</p>`}
     ${trapped && html`<${Limit} row=${row} />`}
+    ${row.reported_by_device && trapped && html`<p class="note abnormal">${t("list.device_reported")}</p>`}
     ${row.device_says_clear_at && trapped && html`<p class="note">${t("list.device_clear")} · ${moment(row.device_says_clear_at)}</p>`}
     ${row.contact_lost_at && html`<p class="note abnormal">${t("list.contact_lost")} · ${moment(row.contact_lost_at)}</p>`}
     <${Steps} row=${row} />

@@ -1,0 +1,344 @@
+"""Seeded faults of the fast engine, each a patch of one place. `MUTANTS` says which sharp rules show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alarms import fold, groups, machine, program, remember, signals, snapshot
+from alarms.compiled import NEVER, Compiled
+from alarms.holds import _Rows
+from alarms.language.times import UTC
+from alarms.program import Truth
+from alarms.remember import InOrder, Lone
+from alarms.signals import BY_DEVICE, BY_RULE, CLEAR
+from alarms.state import ACTIVE, OFF, REMEMBERED, State
+from alarms.words import chosen
+
+Patch = pytest.MonkeyPatch
+
+
+def _after(patch: Patch, owner: Any, name: str, then: Callable[..., Any]) -> None:
+    """`then` sees what the original answered, then its arguments; what it answers counts, unless it is nothing."""
+    original = getattr(owner, name)
+
+    def patched(*arguments: Any, **named: Any) -> Any:
+        found = original(*arguments, **named)
+        instead = then(found, *arguments)
+        return found if instead is None else instead
+
+    patch.setattr(owner, name, patched)
+
+
+def _while(patch: Patch, owner: Any, name: str, **fields: Callable[[Any], Any]) -> None:
+    """While the method runs, some fields of its object are others."""
+    original = getattr(owner, name)
+
+    def patched(self: Any, *arguments: Any) -> Any:
+        kept = {field: getattr(self, field) for field in fields}
+        for field, change in fields.items():
+            setattr(self, field, change(kept[field]))
+        try:
+            return original(self, *arguments)
+        finally:
+            for field, value in kept.items():
+                setattr(self, field, value)
+
+    patch.setattr(owner, name, patched)
+
+
+# --- holds, time, silence ---
+
+
+def gap_a_millisecond_long(patch: Patch) -> None:
+    patch.setattr(machine, "MAX_GAP_MS", machine.MAX_GAP_MS + 1)
+
+
+def holds_a_millisecond_long(patch: Patch) -> None:
+    def longer(_: None, self: Compiled, *__: Any) -> None:
+        self.for_ms = self.for_ms + 1
+
+    _after(patch, Compiled, "__init__", longer)
+
+
+def unless_silences_a_rescue(patch: Patch) -> None:
+    def quiet(_: None, self: Compiled, *__: Any) -> None:
+        self.loud, self.louds = np.zeros_like(self.loud), np.zeros_like(self.louds)
+
+    _after(patch, Compiled, "__init__", quiet)
+
+
+def values_never_grow_old(patch: Patch) -> None:
+    patch.setattr(State, "horizon", lambda _, slots: np.full(len(slots), NEVER))
+
+
+def event_forgotten_within_a_batch(patch: Patch) -> None:
+    def report(state: State, ordered: Any) -> None:
+        ordered.reported = state.reported[ordered.slot]
+
+    patch.setattr(fold, "_report", report)
+
+
+def speed_is_no_witness(patch: Patch) -> None:
+    patch.setitem(signals._DERIVED, "moving", lambda rows: np.ascontiguousarray(rows["car_status"]))
+
+
+def unlike_samples_merged(patch: Patch) -> None:
+    def repeats(_: State, __: Compiled, ordered: Any, ___: Any) -> Any:
+        same = ordered.sample & ~ordered.first
+        same[1:] &= ordered.sample[:-1]
+        return same
+
+    patch.setattr(fold, "_repeats", repeats)
+
+
+def run_of_samples_does_not_last(patch: Patch) -> None:
+    patch.setattr(machine, "extend", lambda *_: None)
+
+
+def offline_never_clears(patch: Patch) -> None:
+    patch.setattr(machine, "hear", lambda *_: None)
+
+
+def unknown_enumeration_is_false(patch: Patch) -> None:
+    original: Callable[..., Any] = program._MAKE["among"]
+
+    def make(term: Any, arguments: list[int]) -> Any:
+        step = original(term, arguments)
+        return lambda view, done: Truth(step(view, done).true, ~step(view, done).true)
+
+    patch.setitem(program._MAKE, "among", make)
+
+
+def lost_link_unheeded(patch: Patch) -> None:
+    def never(_: None, self: Compiled, *__: Any) -> None:
+        self.lost_ms = np.full_like(self.lost_ms, NEVER)
+
+    _after(patch, Compiled, "__init__", never)
+
+
+def wide_row_reused_uncleared(patch: Patch) -> None:
+    patch.setattr(_Rows, "give", lambda self, rows: self._free.extend(rows.tolist()))
+
+
+# --- functions that remember ---
+
+
+def _never(gap: Any) -> Any:
+    return gap & False
+
+
+def age_not_reset_by_a_gap(patch: Patch) -> None:
+    for kind in (InOrder, Lone):
+        _while(patch, kind, "age", _gap=_never)
+
+
+def count_not_reset_by_a_gap(patch: Patch) -> None:
+    for kind in (InOrder, Lone):
+        _while(patch, kind, "count", _gap=_never)
+
+
+def changed_across_a_gap(patch: Patch) -> None:
+    for kind in (InOrder, Lone):
+        _while(patch, kind, "changed", _gap=_never)
+
+
+def changed_at_events(patch: Patch) -> None:
+    _while(patch, InOrder, "changed", _line=lambda line: replace(line, sample=line.sample | True))
+
+
+def rate_at_events(patch: Patch) -> None:
+    _while(patch, InOrder, "rate", _line=lambda line: replace(line, sample=line.sample | True))
+
+
+def count_steps_off_by_one(patch: Patch) -> None:
+    _after(patch, remember, "_steps", lambda steps, _: steps + 1)
+
+
+def since_reported_at_the_first_record_only(patch: Patch) -> None:
+    _while(patch, InOrder, "since_reported", _line=lambda line: replace(line, code=np.full_like(line.code, -1)))
+
+
+def zone_offset_ignored(patch: Patch) -> None:
+    within = program.within
+    patch.setattr(program, "within", lambda at, wanted, _: within(at, wanted, UTC))
+
+
+def clocks_never_put_forward(patch: Patch) -> None:
+    within = program.within
+    patch.setattr(program, "within", lambda at, wanted, zone: within(at, wanted, zone[:1]))
+
+
+def field_faults_unheeded(patch: Patch) -> None:
+    implausible = signals._DERIVED["implausible"]
+
+    def without(rows: Any) -> Any:
+        rows = rows.copy()
+        rows["field_faults"] = 0
+        return implausible(rows)
+
+    patch.setitem(signals._DERIVED, "implausible", without)
+
+
+def floors_upside_down(patch: Patch) -> None:
+    _after(patch, State, "floors", lambda found, *_: dict(zip(found, reversed(found.values()), strict=True)))
+
+
+# --- sequences, shields, columns, a lift's own numbers ---
+
+
+def until_ends_no_hold(patch: Patch) -> None:
+    _after(patch, machine, "_said", lambda said, *_: replace(said, until=said.until & np.uint64(0)))
+
+
+def sequence_whose_condition_must_last(patch: Patch) -> None:
+    _after(patch, machine, "_said", lambda said, *_: replace(said, until_false=said.until_false & said.when))
+
+
+def shield_ignored(patch: Patch) -> None:
+    patch.setattr(Compiled, "shielded", lambda _, active: np.zeros_like(active))
+
+
+def shield_looked_at_after_the_rules(patch: Patch) -> None:
+    original = machine._said
+
+    def said(rules: Compiled, records: Any, found: Any, flags: Any) -> Any:
+        flags = flags.copy()
+        flags[:, ACTIVE] |= found.words[records.rows][:, machine.WHEN] & rules.at_once & rules.holds
+        return original(rules, records, found, flags)
+
+    patch.setattr(machine, "_said", said)
+
+
+def witness_not_shielded(patch: Patch) -> None:
+    def fewer(_: None, self: Compiled, *__: Any) -> None:
+        self.shields = [item for item in self.shields if self.columns[item[0]].witness == BY_RULE]
+
+    _after(patch, Compiled, "__init__", fewer)
+
+
+def levels_hold_as_long_as_the_rule(patch: Patch) -> None:
+    def same(_: None, self: Compiled, *__: Any) -> None:
+        self.for_ms = np.array([self.for_ms[self.first_of[rule]] for rule in self.rule.tolist()], np.int64)
+        self.at_once = chosen(self.for_ms == 0)
+
+    _after(patch, Compiled, "__init__", same)
+
+
+def severity_that_falls(patch: Patch) -> None:
+    def fall(_: bool, rows: Any, place: int, __: int, rules: Compiled, known: Any) -> None:
+        group = known.get((int(rows[place]["slot"]), int(rows[place]["rule"])))
+        if group is not None:
+            group.level = max(rules.columns[column].level for column in group.active)
+
+    _after(patch, groups, "_joined", fall)
+
+
+def witness_clears_the_alarm_alone(patch: Patch) -> None:
+    original = groups._joined
+
+    def joined(rows: Any, place: int, column: int, rules: Compiled, known: Any) -> bool:
+        group = known.get((int(rows[place]["slot"]), int(rows[place]["rule"])))
+        if group is not None and rows[place]["kind"] == CLEAR and rules.columns[column].witness == BY_DEVICE:
+            group.active = {column}
+        return original(rows, place, column, rules, known)
+
+    patch.setattr(groups, "_joined", joined)
+
+
+def overlap_merged(patch: Patch) -> None:
+    def none(_: None, self: Compiled, *__: Any) -> None:
+        self.overlapping = np.zeros_like(self.overlapping)
+
+    _after(patch, Compiled, "__init__", none)
+
+
+def off_ignored(patch: Patch) -> None:
+    def none(_: None, self: State, *__: Any) -> None:
+        self.flags[:, OFF] = 0
+
+    _after(patch, State, "set_own", none)
+
+
+def rescue_switched_off(patch: Patch) -> None:
+    def without(rules: Compiled) -> Compiled:
+        quiet = object.__new__(Compiled)
+        vars(quiet).update(vars(rules), loud=np.zeros_like(rules.loud))
+        return quiet
+
+    _while(patch, State, "set_own", rules=without)
+
+
+def own_hold_ignored(patch: Patch) -> None:
+    patch.setattr(State, "hold_ms", lambda self, _: self.rules.for_ms)
+
+
+# --- snapshots ---
+
+
+def snapshot_forgets_when_holds_were_true(patch: Patch) -> None:
+    def forget(found: Any, *_: Any) -> None:
+        for rows in (found[0].holds._small, found[0].holds._wide):
+            rows.times[:, 1] = 0
+
+    _after(patch, snapshot, "read", forget)
+
+
+def snapshot_forgets_what_was_remembered(patch: Patch) -> None:
+    def forget(found: Any, *_: Any) -> None:
+        state = found[0]
+        for term, fields in zip(state.rules.remembering, state.remembered, strict=True):
+            for name, (_kind, _shape, empty) in REMEMBERED[term.op].items():
+                fields[name][:] = empty
+
+    _after(patch, snapshot, "read", forget)
+
+
+def snapshot_forgets_joined_alarms(patch: Patch) -> None:
+    _after(patch, snapshot, "read", lambda found, *_: found[0].groups.clear())
+
+
+MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
+    gap_a_millisecond_long: ("holds",),
+    holds_a_millisecond_long: ("holds",),
+    unless_silences_a_rescue: ("shields",),
+    values_never_grow_old: ("holds",),
+    event_forgotten_within_a_batch: ("ladders",),
+    speed_is_no_witness: ("holds",),
+    unlike_samples_merged: ("holds", "memory"),
+    run_of_samples_does_not_last: ("holds",),
+    offline_never_clears: ("holds",),
+    unknown_enumeration_is_false: ("signals",),
+    lost_link_unheeded: ("holds",),
+    wide_row_reused_uncleared: ("wide",),
+    age_not_reset_by_a_gap: ("memory",),
+    count_not_reset_by_a_gap: ("memory",),
+    changed_across_a_gap: ("memory", "signals"),
+    changed_at_events: ("memory", "signals"),
+    rate_at_events: ("signals",),
+    count_steps_off_by_one: ("memory",),
+    since_reported_at_the_first_record_only: ("memory",),
+    zone_offset_ignored: ("memory",),
+    clocks_never_put_forward: ("memory",),
+    field_faults_unheeded: ("signals",),
+    floors_upside_down: ("signals",),
+    until_ends_no_hold: ("sequences",),
+    sequence_whose_condition_must_last: ("sequences",),
+    shield_ignored: ("shields",),
+    shield_looked_at_after_the_rules: ("shields",),
+    witness_not_shielded: ("shields",),
+    levels_hold_as_long_as_the_rule: ("ladders",),
+    severity_that_falls: ("ladders",),
+    witness_clears_the_alarm_alone: ("ladders",),
+    overlap_merged: ("ladders",),
+    off_ignored: ("ladders",),
+    rescue_switched_off: ("ladders",),
+    own_hold_ignored: ("sequences",),
+    snapshot_forgets_when_holds_were_true: ("holds",),
+    snapshot_forgets_what_was_remembered: ("memory",),
+    snapshot_forgets_joined_alarms: ("ladders",),
+}
