@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.pure.alarms.peer import KINDS
+from tests.pure.alarms.peer_desk import KINDS
 
 FILE = Path(__file__).parents[2] / "data" / "peer_alarm_cases.jsonl"
 CASES = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]

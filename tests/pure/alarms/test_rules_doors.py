@@ -164,3 +164,10 @@ def test_a_stuck_zone_sensor_holds_tickets_about_the_zone_back() -> None:
     story.samples(402, 407, 1, **open_shaft)
     assert story.said("door-zone-stuck")[1:] == [("clear", 401)]
     assert story.said("landing-door-open") == [("raise", 407)]
+
+
+def test_a_lift_that_parks_with_open_doors() -> None:
+    """Where it is built so, the rule is switched off for this lift by its own number."""
+    story = Story(parameters={"off:door-held-open": 1})
+    story.samples(0, 3_600, 60, **OPEN)
+    assert story.spoke() == set()

@@ -193,7 +193,7 @@ def test_a_stuck_zone_sensor_makes_a_notice_of_a_parked_lift_without_person_sens
         story.sample(20 * number + 10, passenger=-1, door_zone=0)
     assert [told[0] for told in story.said("door-zone-stuck")] == ["raise"]
     story.samples(230, 300, 10, passenger=-1, door_zone=0)
-    assert story.said("entrapment-possible") == [("raise", 255, "demoted")]
+    assert story.said("entrapment-possible") == [("raise", 251, "demoted")]
     assert story.said("stopped-outside-zone") == []
 
 
@@ -227,3 +227,19 @@ def test_a_hold_of_ones_own_for_one_lift() -> None:
     story = Story(parameters={"for:entrapment-at-landing": 30})
     story.samples(0, 30, 5, passenger=1)
     assert story.said("entrapment-at-landing") == [("raise", 30)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ("entrapment-door-ajar", {"passenger": 1, "door_closed": 0, "door_status": 2}),  # contradicts itself
+        ("entrapment-door-ajar", {"passenger": 1, "door_closed": -1, "door_status": 0}),
+        ("entrapment-possible", {"passenger": -1, "door_closed": 0, "door_status": 6}),
+        ("entrapment-possible", {"passenger": -1, "door_closed": -1, "door_status": 0}),
+    ],
+)
+def test_a_door_of_which_nothing_is_known_hides_nobody(rule: str, changes: dict[str, int]) -> None:
+    """Between floors somebody, or perhaps somebody, is told whatever the door says or does not say."""
+    story = Story()
+    story.samples(0, 50, 5, door_zone=0, **changes)
+    assert story.said(rule) == [("raise", 45)]
