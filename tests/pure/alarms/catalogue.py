@@ -89,10 +89,6 @@ DOORS = (
           unknown={"door_zone": 0}, clear={"landing_door_locked": 1}, clear_for=5),
     Fault(rule="door-held-open", limit=300, true=OPEN, unknown={"door_closed": -1, "door_status": 0}, clear_for=2,
           inspection=Inspection.ENDS),
-    Fault(rule="door-close-failure", limit=15, true={"door_closed": 0, "door_status": 1}, unknown={"door_closed": 0, "door_status": 0},
-          clear_for=5),
-    Fault(rule="door-open-failure", limit=15, true={"door_closed": 0, "door_status": 3}, unknown={"door_closed": 0, "door_status": 0},
-          clear_for=5),
 )  # fmt: skip
 
 _AT_TOP: Changes = {"car_position": TOP, "car_direction": 1, "door_zone": 0}

@@ -12,6 +12,73 @@ CLOSING: Changes = {"door_closed": 0, "door_status": 1}
 OPENING: Changes = {"door_closed": 0, "door_status": 3}
 
 
+each_way = pytest.mark.parametrize(("rule", "true"), [("door-close-failure", CLOSING), ("door-open-failure", OPENING)])
+
+
+@each_way
+def test_a_door_that_moves_for_fifteen_seconds(rule: str, true: Changes) -> None:
+    """Raised at the first sample after 15 s, not before; a second door movement starts from nothing; five seconds at rest end it."""
+    story = Story()
+    story.samples(0, 14.5, 0.5, **true)
+    story.sample(14.999, **true)
+    assert story.said(rule) == []
+    story.sample(15, **true)
+    assert story.said(rule) == [("raise", 15)]
+    story.samples(16, 19, 1)
+    story.samples(20, 25, 1, **true)
+    assert story.said(rule) == [("raise", 15)]
+    story.samples(26, 35, 1)
+    assert story.said(rule)[1:] == [("clear", 31)]
+    story.samples(40, 54, 1, **true)
+    assert len(story.said(rule)) == 2
+    story.sample(55, **true)
+    assert story.said(rule)[2:] == [("raise", 55)]
+
+
+@each_way
+def test_a_link_that_is_lost_in_mid_movement_is_no_door_fault(rule: str, true: Changes) -> None:
+    """Nothing is raised while nothing is heard; a terminal that repeats itself only every 30 s is judged then."""
+    story = Story()
+    story.sample(0, **true)
+    story.tick(85)
+    assert story.said(rule) == []
+    story.sample(88)
+    assert story.said(rule) == []
+    story.samples(100, 130, 30, **true)
+    assert story.said(rule) == [("raise", 130)]
+
+
+@each_way
+def test_a_moving_door_across_unknown_gap_restart_and_inspection(rule: str, true: Changes) -> None:
+    """Unknown does not end the movement, a gap does, a restart changes nothing, a mechanic's or firefighter's hand waits."""
+    story = Story()
+    story.sample(0, **true)
+    story.sample(10, door_closed=0, door_status=0)
+    story.restart()
+    story.sample(16, **true)
+    assert story.said(rule) == [("raise", 16)]
+    story = Story()
+    story.sample(0, **true)
+    story.sample(90.001, **true)
+    assert story.said(rule) == []
+    for mode in (2, 4):
+        story = Story()
+        story.samples(0, 30, 5, service_mode=mode, **true)
+        assert story.said(rule) == []
+        story.sample(35, **true)
+        assert story.said(rule) == [("raise", 35)]
+
+
+def test_a_slow_door_has_a_number_of_its_own() -> None:
+    """A heavy goods door may take half a minute."""
+    story = Story(parameters={"door_close_s": 30, "door_open_s": 30})
+    story.samples(0, 28, 2, **OPENING)
+    story.samples(30, 58, 2, **CLOSING)
+    assert story.spoke() == set()
+    story.samples(60, 62, 2, **CLOSING)
+    assert story.said("door-close-failure") == [("raise", 60)]
+
+
 def reversal(story: Story, at: float) -> None:
     """A closing that turns back, 8 s long."""
     story.sample(at, **CLOSING)
