@@ -102,17 +102,30 @@ def end(case: Case) -> float:
     return max(times, default=0) + max(delays, default=0) + 1
 
 
+PATTERNS = {
+    r"(?P<a>\w+) then not (?P<b>\w+) for (?P<s>[\d.]+) s": {"when": "passenger", "until": "light"},
+    r"not (?P<a>\w+) for (?P<s>[\d.]+) s": {"when": "not passenger"},
+    r"not (?P<a>\w+) for (?P<s>[\d.]+) s then (?P<b>\w+)": {"when": "light and age(not passenger) >= {s}"},
+}
+"""Patterns with an absence, and ours: `a` is `passenger`, `b` is `light`, both there only in the sample of their event."""
+
+
 def absence(case: Case) -> Expected:
     """Something, and then for a while not something else."""
     pattern = case["rule"]["pattern"]
-    found = re.fullmatch(r"(\w+) then not (\w+) for ([\d.]+) s", pattern)
+    found, keys = next(
+        ((match, keys) for text, keys in PATTERNS.items() if (match := re.fullmatch(text, pattern))), (None, {})
+    )
     assert found, f"no adapter for the pattern {pattern!r}"
-    signals = {found[1]: "passenger", found[2]: "light"}
-    player = Player(rule(when="passenger", until="light", **{"for": seconds(float(found[3]))}), passenger=0, light=0)
-    player.say(-1)
+    names, keys = found.groupdict(), {key: text.format(s=found["s"]) for key, text in keys.items()}
+    if "age" not in keys["when"]:
+        keys["for"] = seconds(float(names["s"]))
+    player = Player(rule(**keys), passenger=0, light=0)
+    player.say(0)
     for at, name in case["input"]:
-        player.say(at, **{signal: int(signal == signals.get(name)) for signal in signals.values()})
-    player.wait(end(case) + float(found[3]))
+        player.say(at, passenger=int(name == names["a"]), light=int(name == names.get("b")))
+        player.say(at + 0.001, passenger=0, light=0)
+    player.wait(end(case) + float(names["s"]))
     return [[at, "match"] for word, at in player.told() if word == "raise"]
 
 

@@ -31,6 +31,9 @@ ORDERS = {
     "severity": ("OK", "MINOR", "MAJOR", "INVALID", "UNDEFINED"),
 }
 
+PERSON = {"ack": "acknowledge", "shelve": "shelve", "unshelve": "unshelve"}
+"""What a person does in a case, and the move of our table."""
+
 
 @dataclass
 class Desk:
@@ -56,9 +59,10 @@ class Desk:
             self.active = False
         self.notified |= word in {"raise", "change"}
 
-    def acknowledge(self) -> None:
+    def person(self, name: str) -> None:
+        """Somebody at the desk does something; what the table does not hold changes nothing."""
         if self.raised:
-            self._moved("acknowledge")
+            self._moved(PERSON.get(name, name))
 
     def _moved(self, name: str) -> None:
         for move in ALARM_MOVES:
@@ -79,6 +83,8 @@ class Desk:
         """ISA-18.2's name of the state."""
         if not self.raised:
             return "NORM"
+        if self.operator is OperatorState.SHELVED:
+            return "SHLVD"
         return {(True, False): "UNACK", (True, True): "ACKED", (False, False): "RTNUN", (False, True): "NORM"}[
             self.active, self.acknowledged
         ]
@@ -149,9 +155,9 @@ def severity(case: Case) -> Expected:
 
 
 def _do(player: Graded, item: Sequence[Any]) -> None:
-    if item[1] == "ack":
+    if item[1] in PERSON:
         player.until(item[0])
-        player.desk.acknowledge()
+        player.desk.person(item[1])
     else:
         player.say(item[0], load=player.order.index(item[2]))
         player.listen()
@@ -175,15 +181,17 @@ def isa(case: Case) -> list[str]:
     duplicates = 0
     for number, item in enumerate(case["input"]):
         before = player.heard
-        if item[0] == "ack":
-            player.desk.acknowledge()
+        if item[0] in PERSON:
+            player.desk.person(item[0])
         else:
             place = player.order.index(item[1])
             again = place > 0 and player.values["load"] == place
             player.say(number, load=place)
             player.listen()
             duplicates = duplicates + 1 if again and player.heard == before else 0
-        got.append(f"{player.desk.isa} duplicate={duplicates}" if duplicates and item[0] != "ack" else player.desk.isa)
+        got.append(
+            f"{player.desk.isa} duplicate={duplicates}" if duplicates and item[0] not in PERSON else player.desk.isa
+        )
     return got
 
 
