@@ -78,8 +78,9 @@ class Conditions:
 class Compiled:
     """Arrays are indexed by column, words are sets of columns; a silent rule's column has a limit in `silent_ms` and takes no part in holds."""
 
-    def __init__(self, rules: RuleSet, zone: Zone = UTC) -> None:
-        self.rules, self.zone = rules, zone
+    def __init__(self, rules: RuleSet, zone: Zone = UTC, *, past: bool = False) -> None:
+        """`past`: records come in order of their corrected time, long after they were received; silence is nobody's business."""
+        self.rules, self.zone, self.past = rules, zone, past
         self.columns = [
             plan
             for index, (rule, terms) in enumerate(zip(rules, rules.terms, strict=True))
@@ -108,7 +109,7 @@ class Compiled:
         self._compile()
 
     def _silences(self, owners: list[Rule]) -> None:
-        self.silent = np.flatnonzero(~self.hold)
+        self.silent = np.flatnonzero(~self.hold & (not self.past))
         self.silent_ms = np.array([owners[i].silent_for_ms or NEVER for i in self.silent.tolist()], np.int64)
         self.lost_ms = np.array([owners[i].silent_for_link_lost_ms or NEVER for i in self.silent.tolist()], np.int64)
         self.fits = np.array(

@@ -27,11 +27,12 @@ from hoistway.model import EVENT_CODES, SIGNAL, SignalType
 class Engine:
     """State of the fleet and the rules that judge it. Times are milliseconds; `now` is the server's clock."""
 
-    def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC) -> None:
-        """`zone` is the city's time zone: (UTC ms from which, offset in ms), oldest first."""
+    def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC, past: bool = False) -> None:
+        """`zone` is the city's time zone: (UTC ms from which, offset in ms), oldest first. An engine of the past folds records in order of
+        their corrected time and says nothing about silence."""
         self.rules = rules
-        self._compiled = Compiled(rules, zone)
-        self._state = State(self._compiled, size=capacity)
+        self.compiled = Compiled(rules, zone, past=past)
+        self.state = State(self.compiled, size=capacity)
         self._now = 0  # the newest server time seen
 
     def set_fleet(
@@ -47,7 +48,7 @@ class Engine:
         """Add units or update them; NaN is an unknown rated speed; `floors` are the labels of the lowest and the highest floor, -1
         unknown. Silence of a new unit counts from `enrolled`, else from the newest server time seen, else from the first one that
         will be seen."""
-        state = self._state
+        state = self.state
         where = np.asarray(slots, np.int64)
         state.grow(int(where.max(initial=-1)) + 1)
         new = where[~state.alive[where]]
@@ -61,11 +62,11 @@ class Engine:
         ends = np.full((len(where), 2), -1) if floors is None else np.asarray(floors, np.int64).reshape(len(where), 2)
         state.bottom[where], state.top[where] = ends[:, 0], ends[:, 1]
         state.set_own(where)
-        machine.schedule(state, self._compiled, where)
+        machine.schedule(state, self.compiled, where)
 
     def listening(self, since: int) -> None:
         """The server heard nobody before `since`: silence counts from no earlier, and is judged anew."""
-        state = self._state
+        state = self.state
         self._now = max(self._now, since)
         slots = np.flatnonzero(state.alive)
         state.contact[slots] = np.maximum(state.contact[slots], since)
@@ -75,7 +76,7 @@ class Engine:
         flags = state.flags[judged]
         flags[:, JUDGED] &= flags[:, ACTIVE]
         state.write(judged, flags)
-        machine.schedule(state, self._compiled, slots)
+        machine.schedule(state, self.compiled, slots)
 
     def step(self, batch: Batch, now: int) -> Transitions:
         """Fold what arrived. `now` is the server's clock at that moment; it moves nothing but the start of unheard units."""
@@ -85,35 +86,35 @@ class Engine:
         lowest = min((int(part["slot"].min()) for part in parts if len(part)), default=0)
         if lowest < 0:
             raise OurFault(f"slot {lowest} is negative")
-        self._state.grow(highest + 1)
+        self.state.grow(highest + 1)
         sink = Sink()
-        fold(self._state, self._compiled, batch, sink)
-        return sink.transitions(self._compiled, self._state.groups)
+        fold(self.state, self.compiled, batch, sink)
+        return sink.transitions(self.compiled, self.state.groups)
 
     def tick(self, now: int) -> Transitions:
         """What time alone has changed by `now`; no record that is older may come later."""
         self._begin(now)
-        state, sink = self._state, Sink()
+        state, sink = self.state, Sink()
         slots = np.flatnonzero(state.due <= now)
         if slots.size:
             until = np.full(len(slots), now)
-            machine.advance(state, self._compiled, slots, until, until, sink)
-            machine.schedule(state, self._compiled, slots)
-        return sink.transitions(self._compiled, self._state.groups)
+            machine.advance(state, self.compiled, slots, until, until, sink)
+            machine.schedule(state, self.compiled, slots)
+        return sink.transitions(self.compiled, self.state.groups)
 
     def _begin(self, now: int) -> None:
         if self._now == 0:
-            state = self._state
+            state = self.state
             slots = np.flatnonzero(state.alive & (state.contact == 0))
             state.contact[slots] = now
-            machine.schedule(state, self._compiled, slots)
+            machine.schedule(state, self.compiled, slots)
         self._now = max(self._now, now)
 
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,
         with indexes of the *old* set, at the unit's own clock."""
         keys = {(rule.id, rule.version) for rule in rules if rule.enabled}
-        compiled, state = self._compiled, self._state
+        compiled, state = self.compiled, self.state
         gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
         slots = np.flatnonzero(state.busy)
         row, column = listed(state.flags[slots, ACTIVE] & chosen(gone), compiled.count)
@@ -128,21 +129,21 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """Everything that `restore` needs, compressed."""
-        return snapshot.write(self._state, self._now)
+        return snapshot.write(self.state, self._now)
 
     def restore(self, blob: bytes, rules: RuleSet | None = None) -> tuple[tuple[int, str], ...]:
         """Take over a snapshot's state. Holds and alarms go on where a rule's id and version are the same; answers (slot, rule id)
         of the active alarms that have no such rule any more."""
         if rules is not None:
-            self.rules, self._compiled = rules, Compiled(rules, self._compiled.zone)
-        self._state, self._now, lapsed = snapshot.read(blob, self._compiled)
-        slots = np.flatnonzero(self._state.alive | self._state.busy)
-        machine.schedule(self._state, self._compiled, slots)
+            self.rules, self.compiled = rules, Compiled(rules, self.compiled.zone, past=self.compiled.past)
+        self.state, self._now, lapsed = snapshot.read(blob, self.compiled)
+        slots = np.flatnonzero(self.state.alive | self.state.busy)
+        machine.schedule(self.state, self.compiled, slots)
         return lapsed
 
     def evidence(self, slot: int, rule_index: int) -> dict[str, Any]:
         """The last known values of the signals that a rule names, raw and derived, with their times; plain JSON values."""
-        state, where = self._state, np.array([slot], np.int64)
+        state, where = self.state, np.array([slot], np.int64)
         terms = [part for term in self.rules.terms[rule_index].all() for part in term.walk()]
         names = list(dict.fromkeys(str(part.value) for part in terms if part.op == "signal"))
         raw = list(dict.fromkeys(source for name in names for source in DERIVED_FROM.get(name, (name,))))

@@ -47,7 +47,7 @@ def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
     """Apply every record of the batch."""
     if not (len(batch.samples) or len(batch.events) or len(batch.contacts)):
         return
-    ordered = _order(state, batch)
+    ordered = _order(state, batch, past=rules.past)
     _report(state, ordered)
     found = _evaluate(state, rules, ordered)
     head = ordered.first | ~_repeats(state, rules, ordered, found)
@@ -63,14 +63,14 @@ def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
         position += count
 
 
-def _order(state: State, batch: Batch) -> _Sorted:
+def _order(state: State, batch: Batch, *, past: bool) -> _Sorted:
     parts = (batch.contacts, batch.events, batch.samples)
     slots = np.concatenate([part["slot"] for part in parts]).astype(np.int64)
     received = np.concatenate([part["received"] for part in parts])
     timed = np.concatenate([batch.events["at"], batch.samples["at"]])
     # A link message has no time of its own: the earliest of the batch moves nobody's clock.
     at = np.concatenate([np.full(len(batch.contacts), timed.min(initial=NEVER)), timed])
-    arrival = np.argsort(received, kind="stable")
+    arrival = np.argsort(at if past else received, kind="stable")
     key = np.sort((slots[arrival] << 32) | np.arange(len(slots)))
     record = arrival[key & 0xFFFFFFFF]
     slot = key >> 32

@@ -6,7 +6,7 @@ Flags are sets of columns of the rules, as words. Times are milliseconds; NEVER 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import Holds
 from alarms.program import View
-from alarms.signals import Bools, Column, Ints, columns, pick, unknown_samples
+from alarms.signals import Bools, Column, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.words import Words, chosen, width
 from hoistway.limits import MAX_GAP_MS
 
@@ -83,6 +83,56 @@ class State:
         """The flags of some slots; one without hold, alarm or judgement is not busy."""
         self.flags[slots] = flags
         self.busy[slots] = (flags[:, HELD] | flags[:, ACTIVE] | flags[:, JUDGED]).any(axis=1)
+
+    # --- lifts from another state ---
+
+    def take(self, source: State, theirs: Ints, mine: Ints) -> None:
+        """Take over lifts of a state of the same rules, under slots of this one: all but what silence and the register say."""
+        self.grow(int(mine.max(initial=-1)) + 1)
+        put(self.last, mine, pick(source.last, theirs))
+        for name in _OF_HOLDS:
+            getattr(self, name)[mine] = getattr(source, name)[theirs]
+        for fields, others in zip(self.remembered, source.remembered, strict=True):
+            for name, column in fields.items():
+                column[mine] = others[name][theirs]
+        holds = self.rules.holds
+        self.write(mine, (self.flags[mine] & ~holds) | (source.flags[theirs] & holds))
+        row, column, start, true_at = source.holds.listed(theirs)
+        self.holds.lay(mine, row, column, start, true_at)
+        places = dict(zip(theirs.tolist(), mine.tolist(), strict=True))
+        for key in [key for key in self.groups if key[0] in set(mine.tolist())]:
+            del self.groups[key]
+        for (slot, rule), group in source.groups.items():
+            if slot in places:
+                self.groups[places[slot], rule] = replace(group, active=set(group.active))
+
+    def know(self, source: State, theirs: Ints, mine: Ints) -> None:
+        """Take over what the register says of lifts."""
+        self.grow(int(mine.max(initial=-1)) + 1)
+        for name in ("alive", "escalator", "rated_speed", "top", "bottom"):
+            getattr(self, name)[mine] = getattr(source, name)[theirs]
+        pairs = zip(theirs.tolist(), mine.tolist(), strict=True)
+        self.own.update({here: dict(source.own[there]) for there, here in pairs if there in source.own})
+        self.set_own(mine)
+
+    def differs(self, mine: Ints, other: State, theirs: Ints) -> Bools:
+        """Which of the lifts are not the same in both states, as far as holds go."""
+        found = ((self.flags[mine] ^ other.flags[theirs]) & self.rules.holds).any(axis=(1, 2))
+        for name in _OF_HOLDS:
+            found |= getattr(self, name)[mine] != getattr(other, name)[theirs]
+        for fields, others in zip(self.remembered, other.remembered, strict=True):
+            for name, column in fields.items():
+                differs = column[mine] != others[name][theirs]
+                found |= differs.reshape(len(mine), -1).any(axis=1)
+        found |= _last_differs(self.last, mine, other.last, theirs)
+        ours, others_ = self.holds.listed(mine), other.holds.listed(theirs)
+        for place in range(len(mine)):
+            if not found[place]:
+                own, foreign = ours[0] == place, others_[0] == place
+                found[place] = own.sum() != foreign.sum() or any(
+                    (ours[item][own] != others_[item][foreign]).any() for item in (1, 2, 3)
+                )
+        return np.asarray(found)
 
     # --- what a lift has of its own ---
 
@@ -154,6 +204,7 @@ _EMPTY: Final[dict[str, float]] = {
     "alive": 0, "escalator": 0, "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "flags": 0,
 }  # fmt: skip
 COLUMNS: Final = tuple(_EMPTY)
+_OF_HOLDS: Final = ("clock", "last_at", "settled", "reported")
 
 _Field = tuple[type[np.generic], tuple[int, ...], float]
 REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
@@ -169,6 +220,15 @@ REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "since_reported": {"at": (np.int64, (), -NEVER)},
 }  # fmt: skip
 """What each remembering function keeps of a lift: type, shape, and the value before anything was seen."""
+
+
+def _last_differs(mine: Rows, places: Ints, theirs: Rows, others: Ints) -> Bools:
+    """Which last samples are not the same, whatever their slot."""
+    one, two = pick(mine, places), pick(theirs, others)
+    one["slot"], two["slot"] = 0, 0
+    return np.asarray(
+        (one.view(np.uint8).reshape(len(one), -1) != two.view(np.uint8).reshape(len(two), -1)).any(axis=1)
+    )
 
 
 def _longer(column: npt.NDArray[np.generic], more: int, value: float) -> npt.NDArray[np.generic]:

@@ -55,6 +55,7 @@ READERS: Final = Gate(frozenset(Role) - {Role.PROPERTY})
 STAFF: Final = Gate(READERS.roles - {Role.MAINTAINER})
 DESK: Final = Gate(lifecycle.DESK)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
+PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
 METRICS: Final = Gate(frozenset({Role.ADMIN}), loopback=True)
 
 Member = Annotated[Principal, Depends(MEMBERS)]
@@ -62,6 +63,7 @@ Reader = Annotated[Principal, Depends(READERS)]
 Staff = Annotated[Principal, Depends(STAFF)]
 DeskPerson = Annotated[Principal, Depends(DESK)]
 Tester = Annotated[Principal, Depends(TESTERS)]
+Publisher = Annotated[Principal, Depends(PUBLISHERS)]
 
 
 async def principal_of(request: Request) -> Principal | None:

@@ -23,7 +23,20 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hoistway
-from api import desk, figures, health, incidents, lifts, pages, problems, records, schemas, shelving
+from api import (
+    backtests,
+    desk,
+    figures,
+    health,
+    incidents,
+    lifts,
+    pages,
+    problems,
+    records,
+    rule_sets,
+    schemas,
+    shelving,
+)
 from api.access import COOKIE, declared
 from api.console.pages import STATIC
 from api.live import LiveState
@@ -35,7 +48,7 @@ from hoistway.store import Database
 
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, incidents.router, figures.router,
-    records.quarantine, records.rules, health.router, pages.router,
+    records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, pages.router,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (

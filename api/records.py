@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from alarms.rule_sets import diff_of_texts
 from api import schemas
 from api.access import Staff, Tester
 from api.exchange import After, Document, Limit, act, answer, cursor, moment, page
@@ -110,7 +111,23 @@ def _rule(row: Mapping[str, Any]) -> Document:
         "opens": row["opens"],
         "live": row["live"],
         "live_from": moment(row["live_from"]),
+        "author": row["author"],
+        "rule_set": row["number"],
+        "published_at": moment(row["published_at"]),
+        "comment": row["comment"],
     }
+
+
+def _versions(rows: list[Any]) -> list[Document]:
+    """Every version with what it changes in the one published before it."""
+    earlier = sorted(rows, key=lambda row: (row["number"] or 0, row["live_from"]))
+    before = dict(zip([row["version"] for row in earlier[1:]], earlier, strict=False))
+    documents = []
+    for row in rows:
+        old = before.get(row["version"])
+        names = (old["version"] if old else "/dev/null", row["version"])
+        documents.append({**_rule(row), "diff": diff_of_texts(old["text"] if old else "", row["text"], names=names)})
+    return documents
 
 
 @rules.get("", response_model=schemas.Rules)
@@ -129,4 +146,4 @@ async def read_rule(
     rows = await request.app.state.database.fetch(_sql["rule_versions"], rule_id)
     if not rows:
         raise not_found("rule")
-    return answer({**_rule(rows[0]), "text": rows[0]["text"], "versions": [_rule(row) for row in rows]})
+    return answer({**_rule(rows[0]), "text": rows[0]["text"], "versions": _versions(rows)})

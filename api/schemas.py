@@ -302,11 +302,19 @@ class Rule(_Answer):
     opens: Opens
     live: bool
     live_from: Time
+    author: Annotated[str | None, Field(description="who published this text first")]
+    rule_set: Annotated[int | None, Field(description="the set with which it was published first")]
+    published_at: Time | None
+    comment: str | None
+
+
+class RuleVersion(Rule):
+    diff: Annotated[str, Field(description="unified diff from the version published before it")]
 
 
 class RuleDetail(Rule):
     text: str
-    versions: list[Rule]
+    versions: list[RuleVersion]
 
 
 class Rules(_Answer):

@@ -175,7 +175,7 @@ def steps(engine: Engine, size: int, at: int) -> tuple[float, float]:
 
 
 def state_bytes(engine: Engine) -> float:
-    state = engine._state  # noqa: SLF001 - the bench weighs what the engine keeps
+    state = engine.state  # noqa: SLF001 - the bench weighs what the engine keeps
     return sum(column.nbytes for column in vars(state).values() if isinstance(column, np.ndarray)) / state.size
 
 

@@ -50,6 +50,11 @@ BROKER_INFLIGHT = 20_000
 QUARANTINE_BYTES = 64 * 1024
 QUARANTINE_ROWS = 1_000_000
 
+LATE_WINDOW_MS = 15 * 60 * 1_000
+"""A record this much older than the newest of its lift is still folded in its place; older ones by the job from the store."""
+LATE_LOG_RECORDS = 4_000_000
+"""Records kept in memory to fold again (about 130 bytes each); beyond it the window grows shorter, and a gauge says so."""
+
 # --- fleet and rules ---
 FLEET = 1_000_000
 RULES = 500
@@ -77,6 +82,8 @@ CHANGE_HOURS = 24
 READY_DATA_AGE_S = 120
 """With devices enrolled, older data makes the api not ready."""
 COMMENT_CHARS = 2_000
+BACKTESTS_WAITING = 20
+"""Backtests that wait or run; a further one is refused with 429."""
 HISTORY_POINTS = 20_000
 SESSION_HOURS = 12
 LOGIN_LINK_MINUTES = 30

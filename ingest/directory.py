@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ class Lift:
     urban: bool
     exercise: bool
     parameters: Mapping[str, float]
+    floors: Sequence[str] = ()  # displayed floors from the bottom
 
 
 class Directory:
@@ -62,6 +63,10 @@ class Directory:
             self._labels = {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
         self._stamp = stamp
         return True
+
+    def ends(self, lift: Lift) -> tuple[int, int]:
+        """The labels of a lift's lowest and highest floor; -1 where the register has no floor table."""
+        return (self.label_id(lift.floors[0]), self.label_id(lift.floors[-1])) if lift.floors else (-1, -1)
 
     def label_id(self, label: str) -> int:
         """The number of a displayed floor; a new one is noted for the next transaction. -1: not 1 to 4 characters, or too many."""
@@ -98,5 +103,6 @@ def _lift(row: Any) -> Lift:
         rated_speed_m_s=row["rated_speed_m_s"],
         urban=row["urban"],
         exercise=row["exercise"],
+        floors=tuple(row["floors"]),
         parameters={name: float(value) for name, value in row["parameters"].items() if isinstance(value, int | float)},
     )

@@ -14,6 +14,7 @@ from hoistway.errors import Fenced
 from hoistway.mqtt_url import MqttAddress
 from hoistway.settings import Settings
 from hoistway.store import Database
+from hoistway.zone import zone_table
 from ingest import metrics
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
@@ -36,7 +37,8 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     mqtt5 = await asyncio.to_thread(speaks_mqtt5, address)
     clock = ServerClock()
     source = MqttSource(address, name=f"hoistway-ingest-{partition}", mqtt5=mqtt5, clock=clock)
-    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules(), clock=clock)
+    zone = zone_table(settings.time_zone)
+    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules(), clock=clock, zone=zone)
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)

@@ -95,3 +95,43 @@ def pack_samples(samples: NDArray[np.void], keys: NDArray[np.void], *, partition
         rows[signal.name] = samples[signal.name]
     rows["field_faults"] = samples["field_faults"]
     return _HEADER + rows.tobytes() + _TRAILER
+
+
+_PLACE_FIELDS: Final = ("received", "at", "batch_no", "lift_id", "ordinal")
+
+
+class Selection:
+    """Some of the signals of stored samples, for whoever folds many of them and needs few: the columns to ask for, and their rows."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        """`names` are signals, and `field_faults` and `clock_error` where they are needed."""
+        wanted = [*_PLACE_FIELDS, *(name for name, _ in _FIELDS if name in names and name not in _PLACE_FIELDS)]
+        if "clock_error" in names and "ts" not in wanted:
+            wanted.append("ts")
+        wire = dict(_FIELDS)
+        self.columns: Final = tuple(wanted)
+        self._signals = tuple(name for name in wanted if name in names)
+        self._clock_error = "clock_error" in names
+        self._dtype = np.dtype(
+            [("_count", ">i2")] + [part for name in wanted for part in ((f"_{name}", ">i4"), (name, wire[name]))]
+        )
+
+    def unpack(self, body: bytes) -> NDArray[np.void]:
+        """The samples of a binary COPY out of `columns`, in the order of the stream; what was not asked for is unknown."""
+        if body[: len(_HEADER)] != _HEADER or body[-2:] != _TRAILER:
+            raise OurFault("not the binary COPY that was asked for")
+        rows = np.frombuffer(body[len(_HEADER) : -2], self._dtype)
+        if len(rows) and (rows["_count"] != len(self.columns)).any():
+            raise OurFault("sample rows of another width")
+        place = rows["batch_no"].astype(np.int64) << 24 | rows["ordinal"].astype(np.int64)
+        if len(place) and (np.diff(place) < 0).any():
+            rows = rows[np.argsort(place, kind="stable")]
+        samples = np.repeat(unknown_samples(1), len(rows))
+        for name in ("received", "at"):
+            samples[name] = rows[name] // 1_000 + _EPOCH_2000_MS
+        samples["slot"] = rows["lift_id"]
+        for name in self._signals:
+            samples[name] = rows[name]
+        if self._clock_error:
+            samples["clock_error"] = clock_error(samples["at"], rows["ts"].astype(np.int64))
+        return samples

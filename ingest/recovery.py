@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from alarms.engine import Engine
+from alarms.rules import RuleSet
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, Batch, Transitions
+from hoistway import rulebook
 from hoistway.model import EVENT_CODES
 from hoistway.store import queries
+from ingest.folding import Folding
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
 
@@ -32,7 +34,7 @@ class Recovered:
     clock_ms: int
     batches_replayed: int
     samples_replayed: int
-    transitions: Transitions  # what the replay raised and cleared, in order
+    transitions: Transitions  # what the replay raised and cleared, in order, of rules that are still live
 
 
 def _ms(moment: Any) -> int:
@@ -48,7 +50,7 @@ class Checkpoint:
     lapsed: tuple[tuple[int, str], ...] = ()
 
 
-async def load_checkpoint(connection: Any, engine: Engine, memory: Memory, *, partition: int) -> Checkpoint:
+async def load_checkpoint(connection: Any, engine: Folding, memory: Memory, *, partition: int) -> Checkpoint:
     """Fill fresh `engine` and `memory` from the checkpoint, if there is one.
 
     Raises `ValueError` or our own errors when it was written by a program of another format: start again, from nothing.
@@ -56,18 +58,20 @@ async def load_checkpoint(connection: Any, engine: Engine, memory: Memory, *, pa
     row = await connection.fetchrow(SQL["checkpoint"], partition)
     if row is None:
         return Checkpoint()
-    lapsed = engine.restore(row["engine"])
+    if row["rule_set"] is not None:
+        engine.begin_with(await rulebook.load(connection, row["rule_set"]))
+    lapsed = engine.restore(row["engine"], row["shadow"])
     memory.restore(row["devices"])
     return Checkpoint(batch_no=row["batch_no"], clock_ms=_ms(row["clock"]), lapsed=lapsed)
 
 
 async def replay(
-    connection: Any, engine: Engine, memory: Memory, meet: Meet, *, partition: int, after: Checkpoint
+    connection: Any, engine: Folding, memory: Memory, meet: Meet, *, partition: int, after: Checkpoint
 ) -> Recovered:
     """Fold what was stored after batch `after`. `meet` tells the engine of lifts when they first speak, as the live run did."""
     last, clock_ms = after.batch_no, after.clock_ms
     batches, samples = 0, 0
-    found: list[Transitions] = []
+    found: list[tuple[RuleSet, Transitions]] = []
     while True:
         rows = await connection.fetch(SQL["batches"], partition, last, CHUNK_BATCHES)
         if not rows:
@@ -76,22 +80,42 @@ async def replay(
                 clock_ms=clock_ms,
                 batches_replayed=batches,
                 samples_replayed=samples,
-                transitions=Transitions.join(found),
+                transitions=_of_rules(engine.rules, found),
             )
         upto = rows[-1]["batch_no"]
         chunk = await _load(connection, partition, last, upto)
         for item in rows:
             clock_ms = _ms(item["clock"])
             if item["kind"] == "tick":
-                found.append(engine.tick(clock_ms))
+                found.append((engine.rules, engine.tick(clock_ms)))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
+            elif item["kind"] == "rules":
+                engine.replace_rules(await rulebook.load(connection, item["rule_set"]))
             else:
                 batch, lifts = chunk.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:
                     meet(new)
-                found.append(engine.step(batch, clock_ms))
+                found.append((engine.rules, engine.step(batch, clock_ms)))
+        engine.take_shadow()  # it was written when it was said
         batches, samples, last = batches + len(rows), samples + chunk.size, upto
+
+
+def _of_rules(rules: RuleSet, parts: list[tuple[RuleSet, Transitions]]) -> Transitions:
+    """Transitions of several rule sets as those of one: what another text of a rule said is left out."""
+    found = []
+    for before, transitions in parts:
+        if len(transitions):
+            place = np.array([_place(rules, rule.id, rule.version) for rule in before], np.int64)
+            rows = transitions.rows[place[transitions.rows["rule"]] >= 0].copy()
+            rows["rule"] = place[rows["rule"]]
+            found.append(Transitions(rows=rows))
+    return Transitions.join(found)
+
+
+def _place(rules: RuleSet, rule_id: str, version: str) -> int:
+    index = rules.index(rule_id) if rule_id in rules else -1
+    return index if index >= 0 and rules[index].version == version else -1
 
 
 class _Chunk:

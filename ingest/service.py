@@ -12,25 +12,27 @@ from typing import Final
 import msgspec
 import structlog
 
-from alarms.engine import Engine
+from alarms.language.times import UTC as UTC_ZONE
+from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from alarms.signals import Transitions
-from hoistway import limits
+from hoistway import limits, rulebook
 from hoistway.clock import ServerClock
-from hoistway.errors import HoistwayError
+from hoistway.errors import HoistwayError, RuleError
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
 from ingest.alarm_rows import Change, ChangeKind
 from ingest.assemble import Assembled, Assembler, Refusal
 from ingest.directory import Directory
+from ingest.folding import Folding, ShadowLine
 from ingest.memory import Memory
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, replay
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
-from ingest.upkeep import make_partitions, publish_rules
+from ingest.upkeep import make_partitions
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -49,6 +51,7 @@ class _Step:
     clock_ms: int
     changes: Sequence[Change]
     acks: Sequence[tuple[str, bytes]]  # planned now, so that they name nothing of a later batch
+    shadow: Sequence[ShadowLine] = ()
 
 
 class Ingest:
@@ -62,9 +65,11 @@ class Ingest:
         source: Source,
         rules: RuleSet,
         clock: ServerClock,
+        zone: Zone = UTC_ZONE,
     ) -> None:
         self._database, self._writer, self._source, self._rules, self._clock = database, writer, source, rules, clock
         self.partition: Final = writer.partition
+        self._zone = zone  # of the city: the hours that rules name
         self._directory = Directory()
         self._reset()
         self._deaf = True
@@ -79,7 +84,7 @@ class Ingest:
 
     def _reset(self) -> None:
         self._memory = Memory()
-        self._engine = Engine(self._rules, capacity=1_024)
+        self._engine = Folding(self._rules, capacity=1_024, zone=self._zone)
         self._assembler = Assembler(self._directory, self._memory)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
@@ -93,8 +98,9 @@ class Ingest:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
         await make_partitions(self._database, self._today())
-        await publish_rules(self._database, self._rules)
+        await self._shelve_product()
         await self._recover()
+        await self._follow_rules()
 
     async def _recover(self) -> None:
         """State from the store: the last checkpoint, what came after it, and alarms that only this replay raised."""
@@ -131,7 +137,7 @@ class Ingest:
 
         What only this replay raised is written; alarms whose rule is gone or another are no longer kept active by anybody.
         """
-        changes = changes_of(transitions, self._engine, self._rules, self._directory)
+        changes = self._changes(transitions)
         last = {change.key: change for change in changes}
         raised = [
             replace(change, kind=ChangeKind.RAISE)
@@ -147,6 +153,37 @@ class Ingest:
     async def _refresh(self) -> None:
         if await self._directory.refresh(self._database):
             self._meet(self._memory.alive)
+        await self._follow_rules()
+
+    # --- rules ---
+
+    async def _shelve_product(self) -> None:
+        """The program's own rules are a set like any other; what a person published stays over them."""
+        async with self._database.acquire() as connection:
+            try:
+                await rulebook.ensure(connection, self._rules)
+            except RuleError as error:
+                log.error("the product's rules do not go with what was published; the last set stays", error=str(error))
+
+    async def _follow_rules(self) -> None:
+        """Go on with the newest rule set, if it is another. Nothing is on its way: the caller has settled."""
+        async with self._database.acquire() as connection:
+            number = await rulebook.waiting(connection, self._engine.rule_set)
+            if number is None:
+                return
+            before = self._engine.rules
+            try:
+                ended = self._engine.replace_rules(await rulebook.load(connection, number))
+            except RuleError as error:
+                log.error("a rule set cannot run here; the one before it stays", rule_set=number, error=str(error))
+                await rulebook.refuse(connection, number, str(error))
+                return
+        changes = changes_of(ended, self._engine.live, before, self._directory)
+        await self._commit("rules", self._clock.now_ms(), Assembled(), changes, shadow=self._engine.take_shadow())
+        log.info("other rules are live", rule_set=number, rules=len(self._engine.rules), cleared=len(changes))
+
+    def _changes(self, transitions: Transitions) -> list[Change]:
+        return changes_of(transitions, self._engine.live, self._engine.rules, self._directory)
 
     def _meet(self, lift_ids: set[int]) -> None:
         """Tell the engine of lifts. It knows a lift from its first sign of life: silence is judged of those that have spoken."""
@@ -157,6 +194,7 @@ class Ingest:
             [lift.escalator for lift in lifts],
             [lift.rated_speed_m_s or float("nan") for lift in lifts],
             {lift.id: lift.parameters for lift in lifts if lift.parameters},
+            floors=[self._directory.ends(lift) for lift in lifts],
         )
 
     # --- the loop ---
@@ -206,12 +244,13 @@ class Ingest:
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         transitions = self._engine.step(batch.for_engine(), now)
-        changes = changes_of(transitions, self._engine, self._rules, self._directory)
-        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes, acks=acks)
+        changes = self._changes(transitions)
+        shadow = self._engine.take_shadow()
+        return _Step(messages=messages, batch=batch, clock_ms=now, changes=changes, acks=acks, shadow=shadow)
 
     async def _finish(self, step: _Step, replays: Sequence[tuple[int, str]] = ()) -> None:
         """Commit; then, and only then, acknowledge to the broker and to the devices."""
-        await self._commit("batch", step.clock_ms, step.batch, step.changes, replays)
+        await self._commit("batch", step.clock_ms, step.batch, step.changes, replays, step.shadow)
         self._source.acknowledge(step.messages)
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
@@ -278,6 +317,7 @@ class Ingest:
         batch: Assembled,
         changes: Sequence[Change],
         replays: Sequence[tuple[int, str]] = (),
+        shadow: Sequence[ShadowLine] = (),
     ) -> None:
         labels = self._directory.fresh_labels()
         work = Work(
@@ -288,6 +328,8 @@ class Ingest:
             changes=changes,
             labels=labels,
             replays=replays,
+            rule_set=self._engine.rule_set,
+            shadow=shadow,
         )
         before = self._writer.retries
         await self._writer.commit(work)
@@ -335,9 +377,9 @@ class Ingest:
         self._next_tick_ms = tick + limits.TICK_MS
         await self._settle()
         transitions = self._engine.tick(tick)
-        if len(transitions):
-            changes = changes_of(transitions, self._engine, self._rules, self._directory)
-            await self._commit("tick", tick, Assembled(), changes)
+        shadow = self._engine.take_shadow()
+        if len(transitions) or shadow:
+            await self._commit("tick", tick, Assembled(), self._changes(transitions), shadow=shadow)
 
     # --- what else has to be done ---
 
@@ -366,14 +408,17 @@ class Ingest:
     async def _checkpoint(self) -> None:
         if self._batch_no == self._checkpointed:
             return
+        engine, shadow = self._engine.snapshot()
         await self._database.execute(
             SQL["checkpoint"],
             self.partition,
             self._batch_no,
             datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC),
-            " ".join(f"{rule.id}@{rule.version}" for rule in self._rules),
-            self._engine.snapshot(),
+            " ".join(f"{rule.id}@{rule.version}" for rule in self._engine.rules),
+            engine,
             self._memory.snapshot(),
+            self._engine.rule_set,
+            shadow,
         )
         self._checkpointed = self._batch_no
 

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hoistway.errors import Fenced
+from hoistway import rulebook
+from hoistway.errors import Fenced, OurFault
 from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
 from ingest.alarm_rows import Change, columns, when, write_changes, write_notices
 from ingest.assemble import Assembled, Refusal
 from ingest.decode import clean_text
+from ingest.folding import ShadowLine
 from ingest.pack import COLUMNS, pack_samples
 
 SQL: Final = queries("ingest", "sql/write.sql")
@@ -26,12 +28,14 @@ class Work:
     """What one transaction writes. The token is made before the first try, so that an unknown outcome can be asked for."""
 
     batch_no: int
-    kind: str  # batch, tick, listening
+    kind: str  # batch, tick, listening, rules
     clock_ms: int
     assembled: Assembled = field(default_factory=Assembled)
     changes: Sequence[Change] = ()
     labels: Sequence[tuple[int, str]] = ()
     replays: Sequence[tuple[int, str]] = ()  # quarantine id, result
+    rule_set: int | None = None  # of kind rules: the one that is live from here on
+    shadow: Sequence[ShadowLine] = ()
     token: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
@@ -51,7 +55,10 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             epoch,
             len(batch.samples),
             len(batch.events),
+            work.rule_set,
         )
+        if work.kind == "rules":
+            await _new_rules(connection, work)
         await _telemetry(connection, work, partition)
         await _oddities(connection, batch, work.clock_ms)
         if work.changes:
@@ -59,8 +66,25 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
         unreadable = [refusal for refusal in batch.refusals if refusal.leaf == "event" and refusal.lift_id is not None]
         if unreadable:
             await write_notices(connection, unreadable, at=when(work.clock_ms))
+        if work.shadow:
+            await _shadow(connection, work, partition)
         if work.replays:
             await connection.execute(SQL["replayed"], *columns(work.replays, 2))
+
+
+async def _new_rules(connection: Any, work: Work) -> None:
+    if work.rule_set is None:
+        raise OurFault("a change of rules without a set")
+    await rulebook.go_live(connection, work.rule_set, when(work.clock_ms))
+
+
+async def _shadow(connection: Any, work: Work, partition: int) -> None:
+    lines = [
+        (line.rule_set, line.rule_id, line.version, line.lift_id, line.kind, when(line.at_ms), when(line.hold_start_ms),
+         line.demoted, line.level)
+        for line in work.shadow
+    ]  # fmt: skip
+    await connection.execute(SQL["shadow"], partition, work.batch_no, *columns(lines, 9))
 
 
 async def _telemetry(connection: Any, work: Work, partition: int) -> None:

@@ -1,4 +1,4 @@
-"""What the store needs from time to time: partitions for the days to come, the rules that are live."""
+"""What the store needs from time to time: partitions for the days to come."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from typing import Final
 import asyncpg
 import structlog
 
-from alarms.rules import RuleSet
 from hoistway.store import Database
 from ingest.transaction import SQL
 
 log: Final = structlog.get_logger("ingest")
 
 DAYS_AHEAD: Final = 3
-
-
-async def publish_rules(database: Database, rules: RuleSet) -> None:
-    """Keep every rule text that goes live."""
-    rows = [
-        (rule.id, rule.version, rule.text, rule.title["zh"], rule.title["en"], rule.severity, rule.opens)
-        for rule in rules
-    ]
-    await database.execute(SQL["rule_versions"], *[list(column) for column in zip(*rows, strict=True)])
 
 
 async def make_partitions(database: Database, today: date) -> None:

@@ -9,14 +9,17 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import IntEnum, StrEnum
 from typing import Final
 
 import numpy as np
 
-from alarms.language.syntax import Among, Binary, Call, Node, Number, Prefix, Source, Text, Word, parse
+from alarms.language.nearest import nearest
+from alarms.language.syntax import OPERAND, Among, Binary, Call, Node, Number, Prefix, Source, Text, Word, parse
 from alarms.language.times import DURATION_MAX_MS, duration_ms, spans
 from alarms.signals import EVENT_INDEX
+from hoistway.errors import RuleError
 from hoistway.model import EVENT_CODE, SIGNAL, SIGNALS, Kind, Signal, SignalType
 
 
@@ -62,6 +65,7 @@ DERIVED: Final[dict[str, tuple[Type, Kind | None]]] = {
 }
 """Signals that no device sends: worked out from the sample."""
 FLOORS: Final = ("top_floor", "bottom_floor")
+_NAMES: Final = (*(signal.name for signal in SIGNALS), *DERIVED, *FLOORS, "rated_speed", "link_lost")
 COUNT_STEPS: Final = 10
 """`count` cuts its window into so many steps."""
 _WORDS: Final = frozenset(member.name.lower() for signal in SIGNALS if signal.values for member in signal.values)
@@ -69,16 +73,34 @@ _COMPARE: Final = {"<": ("less", False), "<=": ("at_most", False), ">": ("less",
 _ARITHMETIC: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}
 
 
-def condition(source: Source, *, kind: Kind | None, silent: bool) -> Term:
-    """The checked term of an expression that must be a condition, for a rule of this kind of unit."""
+@dataclass(frozen=True, kw_only=True)
+class Expression:
+    """A checked condition and where its parts stand."""
+
+    term: Term
+    source: Source
+    offsets: dict[Term, int]  # where each part is written first
+
+    def error(self, message: str, part: Term) -> RuleError:
+        return self.source.error(message, self.offsets.get(part, self.offsets[self.term]))
+
+
+def expression(source: Source, *, kind: Kind | None, silent: bool) -> Expression:
+    """An expression that must be a condition, checked for a rule of this kind of unit."""
     checker = _Checker(source, kind, silent=silent)
-    node = parse(source)
-    return checker.expect(node, Type.BOOL)
+    term = checker.expect(parse(source), Type.BOOL)
+    return Expression(term=term, source=source, offsets=checker.offsets)
+
+
+def condition(source: Source, *, kind: Kind | None, silent: bool) -> Term:
+    """The term of `expression`."""
+    return expression(source, kind=kind, silent=silent).term
 
 
 class _Checker:
     def __init__(self, source: Source, kind: Kind | None, *, silent: bool) -> None:
         self._source, self._kind, self._silent = source, kind, silent
+        self.offsets: dict[Term, int] = {}
 
     def expect(self, node: Node, wanted: Type) -> Term:
         term = self._term(node)
@@ -87,11 +109,18 @@ class _Checker:
         return term
 
     def _term(self, node: Node) -> Term:
+        term = self._made(node)
+        self.offsets.setdefault(term, _start(node))
+        return term
+
+    def _made(self, node: Node) -> Term:
         match node:
             case Number():
                 return self._number(node)
             case Text():
-                raise self._source.error("a text stands only inside reported(), holding() and param()", node.offset)
+                raise self._source.error(
+                    f'a text stands only inside functions, as reported("90"); expected {OPERAND}', node.offset
+                )
             case Word():
                 return self._word(node)
             case Call():
@@ -132,7 +161,7 @@ class _Checker:
             raise self._source.error(f"{name} is a function; expected '(' after it", node.offset)
         if name in _WORDS:
             raise self._source.error(f"{name!r} is a word of an enumeration; expected SIGNAL == {name}", node.offset)
-        raise self._source.error(f"unknown name {name!r}; expected a signal, e.g. {_nearest(name)}", node.offset)
+        raise self._source.error(f"unknown name {name!r}; expected {nearest(name, _NAMES, 'a signal')}", node.offset)
 
     def _for_kind(self, kind: Kind | None, what: str, offset: int) -> None:
         if kind is not None and kind is not self._kind:
@@ -186,8 +215,9 @@ class _Checker:
         if isinstance(node, Word) and node.name in words:
             return int(words[node.name])
         unknown = " (for unknown write unknown(...))" if isinstance(node, Word) and node.name == "unknown" else ""
-        expected = ", ".join(words)
-        raise self._source.error(f"not a word of {signal.name}{unknown}; expected one of {expected}", _start(node))
+        close = get_close_matches(node.name, words, n=1) if isinstance(node, Word) else []
+        expected = f"{close[0]}, or another of {', '.join(words)}" if close else f"one of {', '.join(words)}"
+        raise self._source.error(f"not a word of {signal.name}{unknown}; expected {expected}", _start(node))
 
     def _call(self, node: Call) -> Term:
         makers: dict[str, Callable[[Call], Term]] = {
@@ -208,7 +238,7 @@ class _Checker:
         }
         if node.name not in makers:
             raise self._source.error(
-                f"unknown function {node.name!r}; expected one of {', '.join(FUNCTIONS)}", node.offset
+                f"unknown function {node.name!r}; expected {nearest(node.name, FUNCTIONS, 'a function')}", node.offset
             )
         return makers[node.name](node)
 
@@ -317,8 +347,3 @@ def _start(node: Node) -> int:
     if isinstance(node, Binary):
         return _start(node.left)
     return _start(node.operand) if isinstance(node, Among) else node.offset
-
-
-def _nearest(name: str) -> str:
-    names = [*(signal.name for signal in SIGNALS), *DERIVED, *FLOORS]
-    return max(names, key=lambda item: len(set(item) & set(name)) - abs(len(item) - len(name)))

@@ -13,8 +13,10 @@ from importlib.resources import files
 from typing import Any, Final
 
 from alarms.language.canonical import KEYS, LEVEL_KEYS, canonical
-from alarms.language.checker import Term, condition
+from alarms.language.checker import Expression, Term, expression
+from alarms.language.nearest import nearest
 from alarms.language.places import Block, blocks
+from alarms.language.static.liveness import refuse_dead
 from alarms.language.syntax import Source
 from alarms.language.tables import TableReader
 from alarms.rules import ALARM_BUTTON, ALARM_BUTTON_BIT, LOUD, Level, Rule, RuleSet, Terms
@@ -49,8 +51,8 @@ def load_texts(texts: list[tuple[str, str]]) -> RuleSet:
             raise reader.error("a second rule with this id; expected an id of its own", "id")
         rules[rule.id] = rule
         terms.append(checked)
-    for reader, rule, checked in zip(readers, rules.values(), terms, strict=True):
-        reader.check_others(rule, checked, rules)
+    for reader, rule in zip(readers, rules.values(), strict=True):
+        reader.check_others(rule, rules)
     return RuleSet(rules=tuple(rules.values()), terms=tuple(terms))
 
 
@@ -85,6 +87,7 @@ class _RuleReader(TableReader):
 
     def __init__(self, table: dict[str, Any], block: Block) -> None:
         super().__init__(table, block, rule=str(table.get("id", "?")))
+        self._expressions: list[Expression] = []
 
     def rule(self) -> tuple[Rule, Terms]:
         self.check_keys(KEYS, _REQUIRED)
@@ -118,25 +121,32 @@ class _RuleReader(TableReader):
         rule = Rule(**values, version=hashlib.sha256(text.encode()).hexdigest()[:12], text=text)
         self._check_shape(rule)
         self._check_levels(rule, [reader for _, reader in levels])
+        parts = {key: self._condition(self, key, rule) for key in ("when", "until", "unless", "clear")}
+        steps = [part for _, reader in levels if (part := self._condition(reader, "when", rule))]
         terms = Terms(
-            **{key: self._condition(self, key, rule) for key in ("when", "until", "unless", "clear")},
-            levels=tuple(term for _, reader in levels if (term := self._condition(reader, "when", rule))),
+            **{key: part.term if part else None for key, part in parts.items()},
+            levels=tuple(part.term for part in steps),
         )
         self._check_button(rule, terms)
+        self._expressions = [*filter(None, parts.values()), *steps]
+        refuse_dead(rule, parts, list(zip(rule.levels, steps, strict=True)))
         return rule, terms
 
-    def check_others(self, rule: Rule, terms: Terms, rules: dict[str, Rule]) -> None:
+    def check_others(self, rule: Rule, rules: dict[str, Rule]) -> None:
         """What a rule says of other rules of its set."""
-        holds = {name for name, other in rules.items() if not other.silent}
-        for part in _walk(terms):
-            for name in part.value if part.op == "holding" and isinstance(part.value, tuple) else ():
-                if name not in holds:
-                    raise self.error(
-                        f"holding({name!r}): no rule with a hold has this id; expected one of {sorted(holds)}", "when"
-                    )
+        holds = sorted(name for name, other in rules.items() if not other.silent)
+        for part in self._expressions:
+            for term in part.term.walk():
+                for name in term.value if term.op == "holding" and isinstance(term.value, tuple) else ():
+                    if name not in holds:
+                        expected = nearest(name, holds, "a rule")
+                        raise part.error(f"no rule with a hold has the id {name!r}; expected {expected}", term)
         for name in rule.shielded_by:
             if name == rule.id or name not in rules:
-                raise self.error(f"{name!r} is no other rule; expected an id of this set", "shielded_by")
+                others = sorted(set(rules) - {rule.id})
+                raise self.error(
+                    f"{name!r} is no other rule of this set; expected {nearest(name, others, 'an id')}", "shielded_by"
+                )
 
     def _levels(self, opens: Opens) -> list[tuple[Level, TableReader]]:
         tables = self.table.get("level", [])
@@ -202,12 +212,12 @@ class _RuleReader(TableReader):
                 )
 
     @staticmethod
-    def _condition(reader: TableReader, key: str, rule: Rule) -> Term | None:
+    def _condition(reader: TableReader, key: str, rule: Rule) -> Expression | None:
         text = reader.table.get(key)
         if text is None:
             return None
         source = Source(text=text, rule=rule.id, places=reader.characters(key))
-        return condition(source, kind=rule.kind, silent=rule.silent)
+        return expression(source, kind=rule.kind, silent=rule.silent)
 
     def _id(self) -> str:
         value = self.string("id") or ""

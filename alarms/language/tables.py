@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from alarms.language.nearest import nearest
 from alarms.language.places import Block, Place, Value
 from alarms.language.times import DURATION_MAX_MS, duration_ms
 from hoistway.errors import RuleError
@@ -32,7 +33,7 @@ class TableReader:
             if key not in known:
                 place = self.block.values.get(key)
                 line, column = place.key if place else self.block.header
-                message = f"unknown key {key!r}; expected one of {', '.join(known)}"
+                message = f"unknown key {key!r}; expected {nearest(key, known, 'a key')}"
                 raise RuleError(message, rule=self.rule_id, line=line, column=column)
         for key in required:
             if key not in self.table:

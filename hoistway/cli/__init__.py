@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from hoistway.cli import access, device, lifts, parts, simulate, state, up
+from hoistway.cli import access, alarms, backtest, device, lifts, parts, rule_sets, rules, simulate, state, up
 from hoistway.errors import HoistwayError
 
 app: Final = typer.Typer(
@@ -22,11 +22,16 @@ app.command(name="migrate")(parts.migrate)
 app.command(name="ingest")(parts.ingest)
 app.command(name="dispatch")(parts.dispatch)
 app.command(name="api")(parts.api)
+app.command(name="backtests")(backtest.worker)
 app.command(name="health")(parts.health)
 app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
+app.add_typer(alarms.app, name="alarms", help="Alarms.")
+rule_sets.add_to(rules.app)
+rules.app.command(name="backtest")(backtest.backtest)
+app.add_typer(rules.app, name="rules", help="The rules that make alarms of telemetry.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
 

@@ -20,7 +20,7 @@ from hoistway.settings import Settings
 STALE_S: Final = 15.0
 
 
-def _run(serve: Callable[[Settings, asyncio.Event], Awaitable[int]]) -> None:
+def run_part(serve: Callable[[Settings, asyncio.Event], Awaitable[int]]) -> None:
     """Run one process until SIGTERM or SIGINT; exit with its code."""
     from hoistway.logs import configure_logs
 
@@ -41,7 +41,7 @@ def ingest() -> None:
     """Read from MQTT, find alarms, commit, acknowledge."""
     from ingest.main import serve
 
-    _run(serve)
+    run_part(serve)
 
 
 def dispatch() -> None:
@@ -59,7 +59,7 @@ def dispatch() -> None:
             await database.close()
         return 0
 
-    _run(serve)
+    run_part(serve)
 
 
 def api() -> None:
@@ -99,7 +99,7 @@ def migrate() -> None:
     typer.echo(f"schema {before} -> {after}")
 
 
-def health(part: Annotated[str, typer.Argument(help="ingest, dispatch or api")]) -> None:
+def health(part: Annotated[str, typer.Argument(help="ingest, dispatch, backtests or api")]) -> None:
     """Exit 0 when the part on this machine is well, 1 with the reason when it is not."""
     settings = Settings()
     reason = _api_trouble(settings) if part == "api" else _loop_trouble(settings, part)
@@ -124,8 +124,8 @@ def _api_trouble(settings: Settings) -> str | None:
 
 
 def _loop_trouble(settings: Settings, part: str) -> str | None:
-    if part not in {"ingest", "dispatch"}:
-        raise BadInput(part, where="PART", expected="ingest, dispatch or api")
+    if part not in {"ingest", "dispatch", "backtests"}:
+        raise BadInput(part, where="PART", expected="ingest, dispatch, backtests or api")
     if not settings.metrics_port:
         raise BadInput("0", where="HOISTWAY_METRICS_PORT", expected="the port this part serves /metrics on")
     try:

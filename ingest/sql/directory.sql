@@ -8,7 +8,7 @@ select
     (select count(*) from gateway_lift)
 
 -- name: lifts
-select id, rescue_code, kind, rated_speed_m_s, urban, exercise, parameters from lift
+select id, rescue_code, kind, rated_speed_m_s, urban, exercise, parameters, floors from lift
 
 -- name: devices
 -- A revoked device is unknown: what it sends goes to the quarantine.

@@ -1,10 +1,10 @@
 -- Reading the stream back.
 
 -- name: checkpoint
-select batch_no, clock, engine, devices from checkpoint where partition = $1
+select batch_no, clock, engine, devices, rule_set, shadow from checkpoint where partition = $1
 
 -- name: batches
-select batch_no, kind, clock from ingest_batch where partition = $1 and batch_no > $2 order by batch_no limit $3
+select batch_no, kind, clock, rule_set from ingest_batch where partition = $1 and batch_no > $2 order by batch_no limit $3
 
 -- name: samples
 -- The columns stand in the order of `ingest.pack.COLUMNS`; a test holds the two together.

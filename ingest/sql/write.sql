@@ -12,8 +12,14 @@ returning epoch
 select 1 from lease where partition = $1 and epoch = $2 for share
 
 -- name: open_batch
-insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events, rule_set)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: shadow
+-- What rules in shadow said: recorded, and nothing follows.
+insert into shadow_transition (partition, batch_no, rule_set, rule_id, version, lift_id, kind, at, hold_start, demoted, level)
+select $1, $2, t.* from unnest($3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::timestamptz[],
+    $9::timestamptz[], $10::bool[], $11::smallint[]) as t
 
 -- name: is_committed
 -- After an unknown outcome: is the batch in?
@@ -78,24 +84,12 @@ set received = device_counter.received + excluded.received, stored = device_coun
     duplicates = device_counter.duplicates + excluded.duplicates
 
 -- name: checkpoint
-insert into checkpoint (partition, batch_no, clock, rules, engine, devices) values ($1, $2, $3, $4, $5, $6)
+insert into checkpoint (partition, batch_no, clock, rules, engine, devices, rule_set, shadow)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (partition) do update
 set batch_no = excluded.batch_no, clock = excluded.clock, rules = excluded.rules, engine = excluded.engine,
-    devices = excluded.devices, taken_at = clock_timestamp()
+    devices = excluded.devices, rule_set = excluded.rule_set, shadow = excluded.shadow, taken_at = clock_timestamp()
 where checkpoint.batch_no <= excluded.batch_no
-
--- name: rule_versions
--- Every rule text that goes live is kept; the others are no longer live.
-with given as (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-        as t (rule_id, version, text, title_zh, title_en, severity, opens)
-), retired as (
-    update rule_version r set live = false
-    where r.live and not exists (select 1 from given g where g.rule_id = r.rule_id and g.version = r.version)
-)
-insert into rule_version (rule_id, version, text, title_zh, title_en, severity, opens)
-select * from given
-on conflict (rule_id, version) do update set live = true
 
 -- name: day_partition
 -- Is there a partition of that name?

@@ -20,7 +20,7 @@ from hoistway.mqtt_url import MqttAddress
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
-LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "api")
+LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "api")
 BROKER: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
 
 
@@ -68,7 +68,7 @@ def test_every_lasting_service_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ["ingest", "dispatch", "api"])
+@pytest.mark.parametrize("name", ["ingest", "dispatch", "backtests", "api"])
 def test_processes_wait_for_what_they_need(name: str) -> None:
     """A process starts when the schema is there and the database well; its own health is asked by its own command."""
     needs = {service: how["condition"] for service, how in SERVICES[name]["depends_on"].items()}

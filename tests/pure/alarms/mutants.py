@@ -13,7 +13,6 @@ from alarms import fold, groups, machine, program, remember, signals, snapshot
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import _Rows
 from alarms.language.times import UTC
-from alarms.program import Truth
 from alarms.remember import InOrder, Lone
 from alarms.signals import BY_DEVICE, BY_RULE, CLEAR
 from alarms.state import ACTIVE, OFF, REMEMBERED, State
@@ -105,13 +104,10 @@ def offline_never_clears(patch: Patch) -> None:
 
 
 def unknown_enumeration_is_false(patch: Patch) -> None:
-    original: Callable[..., Any] = program._MAKE["among"]
+    def known(found: tuple[str, ...], _: Any, term: Any, values: dict[str, str]) -> Any:
+        return (found[0], f"{{f}} = ~{values['t']}") if term.op == "among" else None
 
-    def make(term: Any, arguments: list[int]) -> Any:
-        step = original(term, arguments)
-        return lambda view, done: Truth(step(view, done).true, ~step(view, done).true)
-
-    patch.setitem(program._MAKE, "among", make)
+    _after(patch, program.Program, "_template", known)
 
 
 def lost_link_unheeded(patch: Patch) -> None:
@@ -121,8 +117,8 @@ def lost_link_unheeded(patch: Patch) -> None:
     _after(patch, Compiled, "__init__", never)
 
 
-def wide_row_reused_uncleared(patch: Patch) -> None:
-    patch.setattr(_Rows, "give", lambda self, rows: self._free.extend(rows.tolist()))
+def row_of_holds_given_twice(patch: Patch) -> None:
+    _after(patch, _Rows, "take", lambda taken, self, _: self._free.extend(taken.tolist()))
 
 
 # --- functions that remember ---
@@ -314,7 +310,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     offline_never_clears: ("holds",),
     unknown_enumeration_is_false: ("signals",),
     lost_link_unheeded: ("holds",),
-    wide_row_reused_uncleared: ("wide",),
+    row_of_holds_given_twice: ("wide",),
     age_not_reset_by_a_gap: ("memory",),
     count_not_reset_by_a_gap: ("memory",),
     changed_across_a_gap: ("memory", "signals"),

@@ -22,7 +22,7 @@ def hunt(texts: tuple[str, ...], examples: int) -> None:
         max_examples=examples, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(text=st.sampled_from(texts), stream=streams(15, (0,)), data=st.data())
+    @given(text=st.sampled_from(texts), stream=streams(15, (0, 0, 0, 12)), data=st.data())
     def property_of_both(text: str, stream: Stream, data: Any) -> None:
         compare(text, stream, data)
 
@@ -40,5 +40,5 @@ def test_the_comparison_finds_the_fault(
 ) -> None:
     """A fast engine with this fault does not pass the comparison with the slow one."""
     mutant(monkeypatch)
-    with pytest.raises((AssertionError, IndexError), match=r"Said|boolean index"):
+    with pytest.raises(AssertionError, match="Said"):
         hunt(tuple("\n".join(SHARP[name]) if name else "" for name in names), 2_000)

@@ -41,10 +41,10 @@ class PlainRule:
 
     def columns(self) -> list[Column]:
         """The rule itself, its levels, its witness."""
+        when, unless = _maybe(self.when), _maybe(self.unless)
         if self.silent:
-            return [Column(rule=self, when=_maybe(self.when), unless=_maybe(self.unless), loud=self.loud)]
-        unless, clear = _maybe(self.unless), read(self.clear or self.until or f"not ({self.when})")
-        when = read(self.when or "")
+            return [Column(rule=self, witness=_seen_by(when), when=when, unless=unless, loud=self.loud)]
+        clear = read(self.clear or self.until or f"not ({self.when})")
         found = [
             Column(
                 rule=self, witness=_seen_by(when), when=when, until=_maybe(self.until), unless=unless, clear=clear,
@@ -52,9 +52,10 @@ class PlainRule:
             )
         ]  # fmt: skip
         for number, level in enumerate(self.levels, 1):
+            when = read(level.when)
             found.append(
                 Column(
-                    rule=self, place=number, level=number, witness=_seen_by(read(level.when)), when=read(level.when), unless=unless, clear=clear,
+                    rule=self, place=number, level=number, witness=_seen_by(when), when=when, unless=unless, clear=clear,
                     length=level.length, clear_length=self.clear_length, loud=level.opens in LOUD,
                 )
             )  # fmt: skip
@@ -69,9 +70,9 @@ class PlainRule:
         return found
 
 
-def _seen_by(when: Expression) -> str:
-    """Whose word a condition is."""
-    return "device" if "reported" in when.names and not NAMES & when.names else "rule"
+def _seen_by(when: Expression | None) -> str:
+    """A condition of reported codes alone is the device's word, not ours."""
+    return "device" if when and "reported" in when.names and not NAMES & when.names else "rule"
 
 
 def _maybe(text: str | None) -> Expression | None:

@@ -1,0 +1,294 @@
+"""Late records: the last minutes of some lifts folded again in the order in which things happened. Pure; no clock, no store.
+
+Beside the live engine a second one, the base, is kept: it has folded every record up to some minutes ago, in order of corrected time.
+Between the two lies the log of all records since. When a record turns up that is older than what its lift had told, the lift's part
+of the log is folded once more on top of the base; what comes out takes the place of the lift's live state, and where it differs
+from what had been said, a `Correction` tells how. The same records in any order within the window so give the same alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from alarms import machine
+from alarms.corrections import Correction, Corrections, compare
+from alarms.engine import Engine
+from alarms.language.times import UTC, Zone
+from alarms.machine import running_max
+from alarms.rules import RuleSet
+from alarms.signals import CLEAR, EVENT_DTYPE, RAISE, Batch, Bools, Ints, Rows, Transition, Transitions, unknown_samples
+from alarms.state import State
+from hoistway.limits import LATE_LOG_RECORDS, LATE_WINDOW_MS
+
+KEY_DTYPE: Final = np.dtype([("device", "<i4"), ("boot", "<i4"), ("seq", "<i8")])
+"""What tells records of the same time apart, whatever their order of arrival."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Samples and events with their keys."""
+
+    samples: Rows = field(default_factory=lambda: unknown_samples(0))
+    sample_keys: Rows = field(default_factory=lambda: np.zeros(0, KEY_DTYPE))
+    events: Rows = field(default_factory=lambda: np.zeros(0, EVENT_DTYPE))
+    event_keys: Rows = field(default_factory=lambda: np.zeros(0, KEY_DTYPE))
+
+    def __len__(self) -> int:
+        return len(self.samples) + len(self.events)
+
+    def slots(self) -> Ints:
+        """Every lift named, once."""
+        return np.unique(np.concatenate([self.samples["slot"], self.events["slot"]])).astype(np.int64)
+
+    def some(self, samples: Bools, events: Bools) -> Records:
+        return Records(
+            samples=self.samples[samples], sample_keys=self.sample_keys[samples],
+            events=self.events[events], event_keys=self.event_keys[events],
+        )  # fmt: skip
+
+    @classmethod
+    def join(cls, parts: Iterable[Records]) -> Records:
+        """Several lots as one."""
+        parts = list(parts)
+        names = ("samples", "sample_keys", "events", "event_keys")
+        empty = cls()
+        return cls(**{name: np.concatenate([getattr(item, name) for item in (empty, *parts)]) for name in names})
+
+    def as_batch(self) -> Batch:
+        """As they came."""
+        return Batch.of(samples=self.samples, events=self.events)
+
+    def in_time(self) -> Batch:
+        """As a batch of the past: by corrected time, then by key."""
+        return Batch.of(
+            samples=self.samples[_by_time(self.samples, self.sample_keys)],
+            events=self.events[_by_time(self.events, self.event_keys)],
+        )
+
+
+def _by_time(rows: Rows, keys: Rows) -> Ints:
+    return np.lexsort((keys["seq"], keys["boot"], keys["device"], rows["at"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refolded:
+    """What folding again has changed."""
+
+    corrections: Corrections
+    lifts: Ints  # whose live state is another now
+
+
+class Window:
+    """A live engine that takes back what late records contradict."""
+
+    def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC, span_ms: int = LATE_WINDOW_MS) -> None:
+        self.live = Engine(rules, capacity=capacity, zone=zone)
+        self._zone, self._span_ms = zone, span_ms
+        self._start_again(-(2**62))
+
+    def _start_again(self, base_at: int) -> None:
+        """The base is what the live engine is now: nothing before can be folded again."""
+        self._base = Engine(self.live.rules, capacity=0, zone=self._zone, past=True)
+        self._all(self._base.state)
+        self.base_at = base_at  # corrected time up to which the base has folded everything
+        self._log: list[Records] = []
+        self._said: dict[int, list[Transition]] = {}  # by lift, what was said since the base
+        self._raised: dict[
+            tuple[int, int], Transition
+        ] = {}  # by lift and rule, what raised an alarm that the base still has
+        self.waiting: set[int] = set()  # lifts that a late record was heard of
+        self._front = _Front(self.live.state.clock)
+
+    def _all(self, state: State) -> None:
+        slots = np.arange(self.live.state.size)
+        state.know(self.live.state, slots, slots)
+        state.take(self.live.state, slots, slots)
+
+    # --- what the live engine does ---
+
+    def set_fleet(self, *arguments: Any, **options: Any) -> None:
+        """As `Engine.set_fleet`."""
+        self.live.set_fleet(*arguments, **options)
+        self._base.set_fleet(*arguments, **options)
+
+    def step(self, batch: Batch, now: int, records: Records) -> Transitions:
+        """Fold what came in order; `records` are the samples and events of `batch` with their keys."""
+        self._keep(records)
+        self._front.note(records)
+        return self._note(self.live.step(batch, now))
+
+    def tick(self, now: int) -> Transitions:
+        return self._note(self.live.tick(now))
+
+    def _note(self, transitions: Transitions) -> Transitions:
+        for item in transitions:
+            if not self.live.rules[item.rule].silent:
+                self._said.setdefault(item.slot, []).append(item)
+        return transitions
+
+    def _keep(self, records: Records) -> None:
+        if len(records):
+            self._log.append(records)
+
+    # --- what is late ---
+
+    def is_late(self, records: Records) -> tuple[Bools, Bools]:
+        """Which samples and which events are older than something that their lift has told, taken in their order."""
+        return self._front.behind(records)
+
+    def late(self, records: Records) -> Records:
+        """Take in late records; answers those that lie before the base and cannot be folded again here."""
+        samples, events = records.samples["at"] > self.base_at, records.events["at"] > self.base_at
+        inside = records.some(samples, events)
+        self._keep(inside)
+        self.waiting.update(inside.slots().tolist())
+        return records.some(~samples, ~events)
+
+    def refold(self, now: int) -> Refolded:
+        """Fold again the lifts that wait, up to the tick `now`; no record that is older may come in order later."""
+        lifts = np.array(sorted(self.waiting), np.int64)
+        self.waiting.clear()
+        if not lifts.size:
+            return Refolded(corrections=(), lifts=lifts)
+        mine = np.arange(len(lifts))
+        again = Engine(self.live.rules, capacity=len(lifts), zone=self._zone, past=True)
+        again.state.know(self.live.state, lifts, mine)
+        again.state.take(self._base.state, lifts, mine)
+        said = [*again.step(self._told_by(lifts), now), *again.tick(now)]
+        machine.schedule(again.state, again.compiled, mine)
+        changed = again.state.differs(mine, self.live.state, lifts)
+        corrections = self._compare(lifts, said)
+        self.live.state.take(again.state, mine[changed], lifts[changed])
+        machine.schedule(self.live.state, self.live.compiled, lifts[changed])
+        return Refolded(corrections=corrections, lifts=lifts[changed])
+
+    def _told_by(self, lifts: Ints) -> Batch:
+        """Everything that the log has of some lifts, in time, under slots counted from 0."""
+        place = np.full(max(self.live.state.size, int(lifts.max()) + 1), -1)
+        place[lifts] = np.arange(len(lifts))
+        parts = [part.some(place[part.samples["slot"]] >= 0, place[part.events["slot"]] >= 0) for part in self._log]
+        batch = Records.join(parts).in_time()
+        for rows in (batch.samples, batch.events):
+            rows["slot"] = place[rows["slot"]]
+        return batch
+
+    def _compare(self, lifts: Ints, said: Sequence[Transition]) -> Corrections:
+        by_lift: Mapping[int, list[Transition]] = {lift: [] for lift in lifts.tolist()}
+        for item in said:
+            lift = int(lifts[item.slot])
+            by_lift[lift].append(item._replace(slot=lift))
+        found: list[Correction] = []
+        for lift, after in by_lift.items():
+            carried = [item for (slot, _), item in self._raised.items() if slot == lift]
+            found += compare([*carried, *self._said.get(lift, [])], [*carried, *after])
+            self._said[lift] = after
+        return tuple(found)
+
+    # --- letting go of the past ---
+
+    def settle(self, now: int) -> None:
+        """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly."""
+        until = now - self._span_ms
+        log = Records.join(self._log)
+        if len(log) > LATE_LOG_RECORDS:
+            times = np.sort(np.concatenate([log.samples["at"], log.events["at"]]))
+            until = max(until, int(times[len(times) - LATE_LOG_RECORDS]))
+        if until <= self.base_at:
+            self._log = [log] if len(log) else []
+            return
+        samples, events = log.samples["at"] <= until, log.events["at"] <= until
+        for item in self._base.step(log.some(samples, events).in_time(), until):
+            said = self._said.get(item.slot, [])
+            if item in said:
+                said.remove(item)
+            self._carry(item)
+        rest = log.some(~samples, ~events)
+        self._log = [rest] if len(rest) else []
+        self._said = {lift: said for lift, said in self._said.items() if said}
+        self.base_at = until
+
+    def _carry(self, item: Transition) -> None:
+        """Remember what raised an alarm for as long as the base has it active."""
+        key = (item.slot, item.rule)
+        if item.kind == CLEAR:
+            self._raised.pop(key, None)
+        elif item.kind == RAISE:
+            self._raised[key] = item
+        elif key in self._raised:
+            self._raised[key] = self._raised[key]._replace(
+                demoted=item.demoted, level=item.level, witnesses=item.witnesses
+            )
+
+    def replace_rules(self, rules: RuleSet) -> Transitions:
+        """As `Engine.replace_rules`; what was before the change is not folded again."""
+        gone = self.live.replace_rules(rules)
+        self._start_again(self._newest())
+        return gone
+
+    def restore(self, blob: bytes, rules: RuleSet | None = None) -> tuple[tuple[int, str], ...]:
+        """As `Engine.restore`."""
+        lapsed = self.live.restore(blob, rules)
+        self._start_again(self._newest())
+        return lapsed
+
+    def _newest(self) -> int:
+        return int(self.live.state.clock.max(initial=-(2**62)))
+
+
+class _Front:
+    """The newest record of each lift that was folded in order: time, kind (events first), device, boot, seq."""
+
+    def __init__(self, clock: Ints) -> None:
+        self._order = np.full((len(clock), 5), -(2**62))
+        self._order[:, 0] = clock
+
+    def behind(self, records: Records) -> tuple[Bools, Bools]:
+        """Which samples and which events are older than one of their lift before them, in order of arrival."""
+        slot, order, arrival = self._line_up(records)
+        lifts, place = np.unique(slot, return_inverse=True)
+        self._grow(int(slot.max(initial=-1)) + 1)
+        everything = np.concatenate([self._order[lifts], order])
+        rank = np.empty(len(everything), np.int64)
+        rank[np.lexsort(everything.T[::-1])] = np.arange(len(everything))
+        group = np.concatenate([np.arange(len(lifts)), place])
+        turn = np.concatenate([np.full(len(lifts), -1), arrival])
+        line = np.lexsort((turn, group))
+        newest = running_max(rank[line], group[line])
+        late = np.empty(len(everything), bool)
+        late[line] = rank[line] < newest
+        late, events = late[len(lifts) :], len(records.events)
+        return late[events:], late[:events]
+
+    def note(self, records: Records) -> None:
+        slot, order, _ = self._line_up(records)
+        if not len(slot):
+            return
+        self._grow(int(slot.max()) + 1)
+        lifts = np.unique(slot)
+        everything, owner = np.concatenate([self._order[lifts], order]), np.concatenate([lifts, slot])
+        line = np.lexsort((*everything.T[::-1], owner))
+        last = np.append(np.flatnonzero(np.diff(owner[line]) != 0), len(line) - 1)
+        self._order[lifts] = everything[line[last]]
+
+    @staticmethod
+    def _line_up(records: Records) -> tuple[Ints, Ints, Ints]:
+        """Lift, order and arrival of each event, then of each sample."""
+        rows = (records.events, records.samples)
+        keys = (records.event_keys, records.sample_keys)
+        slot = np.concatenate([part["slot"] for part in rows]).astype(np.int64)
+        kind = np.repeat([0, 1], [len(part) for part in rows])
+        named = [np.concatenate([part[name] for part in keys]) for name in ("device", "boot", "seq")]
+        order = np.stack([np.concatenate([part["at"] for part in rows]), kind, *named], axis=1).astype(np.int64)
+        received = np.concatenate([part["received"] for part in rows])
+        arrival = np.empty(len(slot), np.int64)
+        arrival[np.argsort(received, kind="stable")] = np.arange(len(slot))
+        return slot, order, arrival
+
+    def _grow(self, size: int) -> None:
+        more = size - len(self._order)
+        if more > 0:
+            self._order = np.concatenate([self._order, np.full((more, 5), -(2**62))])

@@ -1,0 +1,130 @@
+"""The stored stream of one lift as the engine's records, entry by entry. Reads the store; folds nothing.
+
+A record stands in the entry (batch) in which it was folded, so that a fold of these entries is the fold of that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, Batch, Rows, unknown_samples
+from hoistway.model import SIGNALS
+from hoistway.store import queries
+
+SQL: Final = queries("hoistway.rulebook", "sql/history.sql")
+SLOT: Final = 0
+"""The one lift's place in the engine that folds it again."""
+BEFORE: Final = 0
+"""The number of the entry in which stands what was known before the fold begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldEntry:
+    """One entry of the stream, with what it held of the lift."""
+
+    batch_no: int
+    kind: str  # batch, listening, rules; "before" for what was known when the fold begins
+    clock_ms: int
+    rule_set: int | None
+    batch: Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """The stream of one lift from a time up to one entry."""
+
+    first_rule_set: int | None  # the rules at its beginning
+    entries: tuple[FoldEntry, ...]
+
+    @property
+    def records(self) -> int:
+        return sum(len(entry.batch.samples) + len(entry.batch.events) for entry in self.entries)
+
+    def samples(self) -> Rows:
+        """All samples in order."""
+        return np.concatenate([unknown_samples(0), *(entry.batch.samples for entry in self.entries)])
+
+
+def when(ms: int) -> datetime:
+    """Milliseconds since 1970 UTC as a time stamp."""
+    return datetime.fromtimestamp(ms / 1_000, UTC)
+
+
+def ms(moment: datetime) -> int:
+    """The opposite of `when`."""
+    return int(moment.timestamp() * 1_000 + 0.5)
+
+
+async def oldest_ms(connection: Any, lift_id: int, *, samples_only: bool) -> int:
+    """From when on the lift's telemetry is still there; a time that never comes when there is none."""
+    row = await connection.fetchrow(SQL["oldest_of_lift"], lift_id)
+    times = [row["samples"]] if samples_only else [row["samples"], row["events"], row["links"]]
+    return min((ms(moment) for moment in times if moment is not None), default=2**62)
+
+
+async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: int, upto: int, until_ms: int) -> Stretch:
+    """What entries of the stream from `since_ms` up to number `upto` held of a lift, with samples stamped up to `until_ms`."""
+    since = when(since_ms)
+    first = await connection.fetchrow(SQL["first_entry"], partition, since)
+    first_no = first["batch_no"] if first else 0
+    samples = await connection.fetch(SQL["samples_of_lift"], lift_id, partition, upto, since, when(until_ms))
+    events = [
+        *sorted(
+            await connection.fetch(SQL["events_before"], lift_id, partition, since), key=lambda row: row["received"]
+        ),
+        *await connection.fetch(SQL["events_of_lift"], lift_id, partition, upto, since),
+    ]
+    links = [
+        *await connection.fetch(SQL["link_before"], lift_id, partition, since),
+        *await connection.fetch(SQL["links_of_lift"], lift_id, partition, upto, since),
+    ]
+    spoken = sorted({row["batch_no"] for row in (*samples, *events, *links)} - {BEFORE})
+    entries = await connection.fetch(SQL["entries_of_fold"], partition, first_no, upto, spoken)
+    found = [
+        FoldEntry(
+            batch_no=row["batch_no"],
+            kind=row["kind"],
+            clock_ms=ms(row["clock"]),
+            rule_set=row["rule_set"],
+            batch=_batch(row["batch_no"], samples, events, links),
+        )
+        for row in entries
+    ]
+    before = _batch(BEFORE, samples, events, links)
+    if len(before.events) or len(before.contacts):
+        found.insert(0, FoldEntry(batch_no=BEFORE, kind="before", clock_ms=since_ms, rule_set=None, batch=before))
+    return Stretch(first_rule_set=first["rule_set"] if first else None, entries=tuple(found))
+
+
+def _batch(number: int, samples: Sequence[Any], events: Sequence[Any], links: Sequence[Any]) -> Batch:
+    mine = [[row for row in rows if row["batch_no"] == number] for rows in (samples, events, links)]
+    return Batch(samples=_samples(mine[0]), events=_events(mine[1]), contacts=_links(mine[2]))
+
+
+def _samples(rows: Sequence[Any]) -> Rows:
+    found = unknown_samples(len(rows))
+    for place, row in enumerate(rows):
+        found["at"][place], found["received"][place] = ms(row["at"]), ms(row["received"])
+        for signal in SIGNALS:
+            found[signal.name][place] = row[signal.name]
+        found["field_faults"][place] = row["field_faults"]
+        found["clock_error"][place] = (ms(row["at"]) - row["ts"]) / 1_000
+    found["slot"] = SLOT
+    return found
+
+
+def _events(rows: Sequence[Any]) -> Rows:
+    known = [row for row in rows if row["code"] in EVENT_INDEX]
+    return np.array(
+        [(SLOT, ms(row["at"]), ms(row["received"]), EVENT_INDEX[row["code"]], row["active"]) for row in known],
+        EVENT_DTYPE,
+    )
+
+
+def _links(rows: Sequence[Any]) -> Rows:
+    return np.array([(SLOT, ms(row["received"]), row["online"]) for row in rows], CONTACT_DTYPE)
