@@ -215,9 +215,12 @@ class Compiled:
                 unless[rows] = truths[place].true[rows]
         return when, unless
 
-    def holding(self, held: Words) -> dict[str, Bools]:
-        """The holds that silent rules ask for, by rule id; `held` are sets of columns."""
-        return {name: np.asarray((held & wanted).any(axis=1)) for name, wanted in self._holding.items()}
+    def holding(self, held: Words, active: Words) -> dict[str, Bools]:
+        """Of which rules that silent rules ask for a hold runs and no alarm is raised; `held` and `active` are sets of columns."""
+        return {
+            name: np.asarray((held & wanted).any(axis=1) & ~(active & wanted).any(axis=1))
+            for name, wanted in self._holding.items()
+        }
 
     def shielded(self, active: Words) -> Words:
         """Which columns are shielded, given the active ones; both are sets of columns, a row a lift."""

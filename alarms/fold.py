@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alarms import machine
-from alarms.compiled import CLEAR, NEVER, WHEN, Compiled, Conditions
+from alarms.compiled import CLEAR, NEVER, UNTIL_FALSE, WHEN, Compiled, Conditions
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
 from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
@@ -188,7 +188,8 @@ def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions)
     row, before = ordered.row[place], ordered.row[place - 1]
     words = found.words[row]
     equal = (words == found.words[before]).all(axis=(1, 2))
-    equal &= ~(words[:, WHEN] & words[:, CLEAR] & rules.overlapping).any(axis=1)
+    raises = words[:, WHEN] | (words[:, UNTIL_FALSE] & rules.sequences)
+    equal &= ~(raises & words[:, CLEAR] & rules.overlapping).any(axis=1)
     if rules.shields:
         equal &= ~_shields_move(state, rules, ordered, found)[place]
     same[place] = equal

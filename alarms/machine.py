@@ -335,7 +335,7 @@ def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints
 def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, sink: Sink) -> None:
     """One silent column in each slot has waited long enough at `at`."""
     flags, bit = state.flags[slots], rules.bit[column]
-    holding = rules.holding(flags[:, HELD] & ~flags[:, ACTIVE])
+    holding = rules.holding(flags[:, HELD], flags[:, ACTIVE])
     view = state.view(slots, rules.silence_signals, holding=holding, link_lost=state.lost_at[slots] != NEVER, now=at)
     when, unless = rules.silence(view, column)
     if rules.shields:

@@ -120,6 +120,7 @@ class InOrder(Recall):
         edge = self._rises(true, false, memory["was"])
         length = _window(term) // COUNT_STEPS
         step = self._line.at // length
+        self._stop_counting(memory, edge, step)
         stored = np.asarray(memory["counts"][self._slots].any(axis=1))
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
@@ -148,6 +149,19 @@ class InOrder(Recall):
         ends = latest[last] >= segment_start[last]
         was[self._slots] = np.where(ends, true[latest[last]], earlier[last])
         return np.asarray(true & (before == 0))
+
+    def _stop_counting(self, memory: dict[str, Column], edge: Bools, step: Ints) -> None:
+        """Rises beyond what a step counts are none."""
+        rises = np.flatnonzero(edge)
+        if not rises.size:
+            return
+        slot, mine = self._line.slot[rises], step[rises]
+        opening = np.flatnonzero((np.diff(slot, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
+        ordinal = np.arange(len(rises)) - np.repeat(opening, np.diff(np.append(opening, len(rises))))
+        before = np.where(_steps(memory["step"][slot]) == mine[:, None], memory["counts"][slot], 0).sum(
+            axis=1, dtype=np.int64
+        )
+        edge[rises[before + ordinal >= COUNT_MOST]] = False
 
     def _inside(self, edge: Bools, step: Ints) -> Ints:
         """Rises within this batch, in the step of each record and the nine before it."""

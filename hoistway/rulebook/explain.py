@@ -5,6 +5,7 @@ The verdict is about the fold: same raise, same start of the hold. Knows the sto
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -161,18 +162,25 @@ class _Case:
             connection, self.lift["id"], partition=partition, since_ms=since, upto=upto, until_ms=detected
         )
         rule_set = stretch.first_rule_set if stretch.first_rule_set is not None else detection["rule_set"]
-        engine = Engine(await self.rules_at(connection, rule_set), capacity=1, zone=self.zone)
+        numbers = {rule_set, *(entry.rule_set for entry in stretch.entries if entry.kind == "rules")}
+        sets = {number: await self.rules_at(connection, number) for number in numbers}
+        engine = Engine(sets[rule_set], capacity=1, zone=self.zone)
         self._introduce(engine, since)
+        found = await asyncio.to_thread(self._fold, engine, stretch, sets, detected)
+        return self._judged(since, stretch, tuple(found))
+
+    def _fold(
+        self, engine: Engine, stretch: Stretch, sets: Mapping[int | None, RuleSet], detected: int
+    ) -> list[Transition]:
         found: list[Transition] = []
         for entry in stretch.entries:
             if entry.kind == "rules":
-                found += self._of_rule(engine, engine.replace_rules(await self.rules_at(connection, entry.rule_set)))
+                found += self._of_rule(engine, engine.replace_rules(sets[entry.rule_set]))
             elif entry.kind == "listening":
                 engine.listening(entry.clock_ms)
             else:
                 found += self._of_rule(engine, engine.step(entry.batch, entry.clock_ms))
-        found += self._of_rule(engine, engine.tick(detected))
-        return self._judged(since, stretch, tuple(found))
+        return [*found, *self._of_rule(engine, engine.tick(detected))]
 
     def _introduce(self, engine: Engine, since: int) -> None:
         lift = self.lift

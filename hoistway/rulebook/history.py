@@ -5,6 +5,7 @@ A record stands in the entry (batch) in which it was folded, so that a fold of t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ def ms(moment: datetime) -> int:
 async def oldest_ms(connection: Any, lift_id: int, *, samples_only: bool) -> int:
     """From when on the lift's telemetry is still there; a time that never comes when there is none."""
     row = await connection.fetchrow(SQL["oldest_of_lift"], lift_id)
-    times = [row["samples"]] if samples_only else [row["samples"], row["events"], row["links"]]
+    times = [row["samples"]] if samples_only else [row["samples"], row["events"]]
     return min((ms(moment) for moment in times if moment is not None), default=2**62)
 
 
@@ -85,25 +86,40 @@ async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: in
     ]
     spoken = sorted({row["batch_no"] for row in (*samples, *events, *links)} - {BEFORE})
     entries = await connection.fetch(SQL["entries_of_fold"], partition, first_no, upto, spoken)
+    found = await asyncio.to_thread(_entries, entries, _Records(samples, events, links), since_ms)
+    return Stretch(first_rule_set=first["rule_set"] if first else None, entries=found)
+
+
+def _entries(rows: Sequence[Any], records: _Records, since_ms: int) -> tuple[FoldEntry, ...]:
     found = [
         FoldEntry(
             batch_no=row["batch_no"],
             kind=row["kind"],
             clock_ms=ms(row["clock"]),
             rule_set=row["rule_set"],
-            batch=_batch(row["batch_no"], samples, events, links),
+            batch=records.batch(row["batch_no"]),
         )
-        for row in entries
+        for row in rows
     ]
-    before = _batch(BEFORE, samples, events, links)
+    before = records.batch(BEFORE)
     if len(before.events) or len(before.contacts):
         found.insert(0, FoldEntry(batch_no=BEFORE, kind="before", clock_ms=since_ms, rule_set=None, batch=before))
-    return Stretch(first_rule_set=first["rule_set"] if first else None, entries=tuple(found))
+    return tuple(found)
 
 
-def _batch(number: int, samples: Sequence[Any], events: Sequence[Any], links: Sequence[Any]) -> Batch:
-    mine = [[row for row in rows if row["batch_no"] == number] for rows in (samples, events, links)]
-    return Batch(samples=_samples(mine[0]), events=_events(mine[1]), contacts=_links(mine[2]))
+class _Records:
+    """Rows of the lift by the number of their batch."""
+
+    def __init__(self, samples: Sequence[Any], events: Sequence[Any], links: Sequence[Any]) -> None:
+        self._rows: list[dict[int, list[Any]]] = [{}, {}, {}]
+        for found, rows in zip(self._rows, (samples, events, links), strict=True):
+            for row in rows:
+                found.setdefault(row["batch_no"], []).append(row)
+
+    def batch(self, number: int) -> Batch:
+        """What one entry held."""
+        samples, events, links = (rows.get(number, []) for rows in self._rows)
+        return Batch(samples=_samples(samples), events=_events(events), contacts=_links(links))
 
 
 def _samples(rows: Sequence[Any]) -> Rows:

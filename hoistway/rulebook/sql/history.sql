@@ -22,8 +22,7 @@ where clock = $1 order by batch_no desc limit 1
 -- From when on the telemetry of a lift is still there.
 select
     (select min(at) from sample where lift_id = $1) as samples,
-    (select min(at) from event where lift_id = $1) as events,
-    (select min(received) from contact where $1 = any(lift_ids)) as links
+    (select min(at) from event where lift_id = $1) as events
 
 -- name: samples_of_lift
 -- All columns: the engine takes what it knows by name.
@@ -47,7 +46,7 @@ where partition = $2 and batch_no <= $3 and received >= $4 and $1 = any(lift_ids
 
 -- name: link_before
 select 0::bigint as batch_no, received, online from contact
-where partition = $2 and received < $3 and $1 = any(lift_ids) order by batch_no desc limit 1
+where partition = $2 and received < $3 and received >= $3 - interval '1 day' and $1 = any(lift_ids) order by batch_no desc limit 1
 
 -- name: first_entry
 -- Where a fold begins that begins at a time.

@@ -55,7 +55,7 @@ CASES: dict[str, tuple[str, Sequence[Record]]] = {
     ),
     "a level clears within a run": (_LADDER, _STEADY),
     "constants are remembered": (
-        _rule('count(rated_speed > 1, "10s") >= 0') + _rule('rate(rated_speed, "1s") == 0', id="steady")
+        _rule('count(rated_speed > 1, "10s") < 1 and passenger') + _rule('rate(rated_speed, "1s") == 0', id="steady")
         + _rule('age(param("limit", 2) < 1) >= 2', id="limit"),
         (*_STEADY, *(_sample(6_000 + 700 * index, 3) for index in range(8))),
     ),

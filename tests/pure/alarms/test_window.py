@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alarms.corrections import CorrectionKind, Episode, episodes
+from alarms.corrections import Episode, episodes
 from alarms.rules import RuleSet
 from alarms.signals import Transition
 from alarms.window import KEY_DTYPE, Records, Window
