@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from alarms.signals import CLEAR, PROMOTE, RAISE, Transition
+
+TOLD_MS: Final = 1_000
+"""Times that move by less are not worth a correction."""
 
 
 class CorrectionKind(StrEnum):
@@ -39,52 +43,70 @@ class Correction:
 Corrections = tuple[Correction, ...]
 
 
-def compare(before: Sequence[Transition], after: Sequence[Transition]) -> list[Correction]:
-    """How one lift's transitions differ; both begin with the same alarms active. In order of time, then of rules."""
-    found: list[Correction] = []
-    for rule in sorted({item.rule for item in (*before, *after)}):
-        slot = next(item.slot for item in (*before, *after) if item.rule == rule)
-        old, new = episodes(before, rule), episodes(after, rule)
-        if old != new:
-            found += _pairs(slot, rule, old, new)
-    return sorted(found, key=_when)
+Told = dict[tuple[int, int], list[Episode]]
+"""By slot and rule, the alarms that somebody was told of, in order of time."""
 
 
-def _when(item: Correction) -> tuple[int, int]:
-    episode = item.after or item.before
-    return (episode.raised_at or 0) if episode else 0, item.rule
+def tell(told: list[Episode], item: Transition) -> None:
+    """Go on with one transition of a rule. One without a raise belongs to an alarm from before anything that was looked at."""
+    if item.kind == RAISE:
+        told.append(
+            Episode(
+                raised_at=item.at, hold_start=item.hold_start, cleared_at=None, demoted=item.demoted,
+                level=item.level, witnesses=item.witnesses,
+            )
+        )  # fmt: skip
+        return
+    if not told:
+        told.append(_FROM_BEFORE)
+    told[-1] = replace(
+        told[-1],
+        level=item.level,
+        witnesses=item.witnesses,
+        cleared_at=item.at if item.kind == CLEAR else told[-1].cleared_at,
+        demoted=False if item.kind == PROMOTE else told[-1].demoted,
+    )
 
 
-def episodes(said: Iterable[Transition], rule: int) -> list[Episode]:
-    """The alarms of one rule, in order of time."""
-    found: list[Episode] = []
+_FROM_BEFORE: Final = Episode(raised_at=None, hold_start=None, cleared_at=None, demoted=False, level=0, witnesses=0)
+
+
+def episodes(said: Iterable[Transition]) -> Told:
+    """The alarms of some transitions."""
+    told: Told = {}
     for item in said:
-        if item.rule != rule:
-            continue
-        if item.kind == RAISE:
-            found.append(
-                Episode(
-                    raised_at=item.at, hold_start=item.hold_start, cleared_at=None, demoted=item.demoted,
-                    level=item.level, witnesses=item.witnesses,
-                )
-            )  # fmt: skip
-            continue
-        if not found:
-            found.append(Episode(raised_at=None, hold_start=None, cleared_at=None, demoted=False, level=0, witnesses=0))
-        last = replace(found[-1], level=item.level, witnesses=item.witnesses)
-        found[-1] = replace(last, cleared_at=item.at) if item.kind == CLEAR else last
-        if item.kind == PROMOTE:
-            found[-1] = replace(found[-1], demoted=False)
-    return found
+        tell(told.setdefault((item.slot, item.rule), []), item)
+    return told
 
 
-def _pairs(slot: int, rule: int, old: list[Episode], new: list[Episode]) -> list[Correction]:
+def compare(before: Told, after: Told) -> tuple[Corrections, Told]:
+    """How two tellings of the same lifts differ, by time, then by rule; and what has been told when that is known too.
+
+    What differs by less than a second is not told, and stays as it was told.
+    """
+    found: list[Correction] = []
+    told: Told = {}
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key, []), after.get(key, [])
+        corrections, known = (_pairs(*key, list(old), list(new))) if old != new else ([], old)
+        found += corrections
+        if known:
+            told[key] = known
+    return tuple(sorted(found, key=_when)), told
+
+
+def _when(item: Correction) -> tuple[int, int, int]:
+    episode = item.after or item.before
+    return (episode.raised_at or 0) if episode else 0, item.rule, item.slot
+
+
+def _pairs(slot: int, rule: int, old: list[Episode], new: list[Episode]) -> tuple[list[Correction], list[Episode]]:
     """Episodes that share a moment are one and the same alarm; an alarm from before can still be the one it was."""
     found: list[Correction] = []
+    told: list[Episode] = []
     carried = [next((item for item in side if item.raised_at is None), None) for side in (old, new)]
     if any(carried) and not all(carried):
-        still = Episode(raised_at=None, hold_start=None, cleared_at=None, demoted=False, level=0, witnesses=0)
-        (old if carried[0] is None else new).insert(0, still)
+        (old if carried[0] is None else new).insert(0, _FROM_BEFORE)
     rest = list(new)
     for was in old:
         same = next((item for item in rest if _overlap(was, item)), None)
@@ -92,10 +114,19 @@ def _pairs(slot: int, rule: int, old: list[Episode], new: list[Episode]) -> list
             found.append(Correction(kind=CorrectionKind.CONTRADICTED, slot=slot, rule=rule, before=was, after=None))
             continue
         rest.remove(same)
-        if same != was:
+        told.append(was if _alike(same, was) else same)
+        if told[-1] is not was:
             found.append(Correction(kind=CorrectionKind.AMENDED, slot=slot, rule=rule, before=was, after=same))
     found += [Correction(kind=CorrectionKind.LATE, slot=slot, rule=rule, before=None, after=item) for item in rest]
-    return found
+    return found, sorted([*told, *rest], key=lambda item: item.raised_at or 0)
+
+
+def _alike(one: Episode, other: Episode) -> bool:
+    """The same alarm but for less than a second here or there: nobody need be told."""
+    if (one.demoted, one.level, one.witnesses) != (other.demoted, other.level, other.witnesses):
+        return False
+    pairs = ((one.raised_at, other.raised_at), (one.hold_start, other.hold_start), (one.cleared_at, other.cleared_at))
+    return all(a == b or (a is not None and b is not None and abs(a - b) < TOLD_MS) for a, b in pairs)
 
 
 def _overlap(one: Episode, other: Episode) -> bool:

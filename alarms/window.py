@@ -8,19 +8,19 @@ from what had been said, a `Correction` tells how. The same records in any order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
 from alarms import machine
-from alarms.corrections import Correction, Corrections, compare
+from alarms.corrections import Corrections, Episode, Told, compare, tell
 from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
 from alarms.machine import running_max
 from alarms.rules import RuleSet
-from alarms.signals import CLEAR, EVENT_DTYPE, RAISE, Batch, Bools, Ints, Rows, Transition, Transitions, unknown_samples
+from alarms.signals import EVENT_DTYPE, Batch, Bools, Ints, Rows, Transition, Transitions, unknown_samples
 from alarms.state import State
 from hoistway.limits import LATE_LOG_RECORDS, LATE_WINDOW_MS
 
@@ -96,10 +96,8 @@ class Window:
         self._all(self._base.state)
         self.base_at = base_at  # corrected time up to which the base has folded everything
         self._log: list[Records] = []
-        self._said: dict[int, list[Transition]] = {}  # by lift, what was said since the base
-        self._raised: dict[
-            tuple[int, int], Transition
-        ] = {}  # by lift and rule, what raised an alarm that the base still has
+        self._told: Told = {}  # the alarms since the base, and those that the base has active
+        self._open: dict[tuple[int, int], Episode] = {}  # these last, as the base has them
         self.waiting: set[int] = set()  # lifts that a late record was heard of
         self._floor: dict[int, int] = {}  # lifts whose base is newer than the others'
         self._front = _Front(self.live.state.clock)
@@ -128,7 +126,7 @@ class Window:
     def _note(self, transitions: Transitions) -> Transitions:
         for item in transitions:
             if not self.live.rules[item.rule].silent:
-                self._said.setdefault(item.slot, []).append(item)
+                tell(self._told.setdefault((item.slot, item.rule), []), item)
         return transitions
 
     def _keep(self, records: Records) -> None:
@@ -165,8 +163,8 @@ class Window:
         self._log = [
             part.some(~np.isin(part.samples["slot"], lifts), ~np.isin(part.events["slot"], lifts)) for part in self._log
         ]
-        self._said = {lift: said for lift, said in self._said.items() if lift not in gone}
-        self._raised = {key: item for key, item in self._raised.items() if key[0] not in gone}
+        self._told = {key: told for key, told in self._told.items() if key[0] not in gone}
+        self._open = {key: episode for key, episode in self._open.items() if key[0] not in gone}
         self.waiting -= gone
 
     def take_lift(self, present: Engine, lift: int) -> bytes:
@@ -205,16 +203,15 @@ class Window:
         return batch
 
     def _compare(self, lifts: Ints, said: Sequence[Transition]) -> Corrections:
-        by_lift: Mapping[int, list[Transition]] = {lift: [] for lift in lifts.tolist()}
+        mine = set(lifts.tolist())
+        before = {key: told for key, told in self._told.items() if key[0] in mine}
+        after: Told = {key: [episode] for key, episode in self._open.items() if key[0] in mine}
         for item in said:
-            lift = int(lifts[item.slot])
-            by_lift[lift].append(item._replace(slot=lift))
-        found: list[Correction] = []
-        for lift, after in by_lift.items():
-            carried = [item for (slot, _), item in self._raised.items() if slot == lift]
-            found += compare([*carried, *self._said.get(lift, [])], [*carried, *after])
-            self._said[lift] = after
-        return tuple(found)
+            placed = item._replace(slot=int(lifts[item.slot]))
+            tell(after.setdefault((placed.slot, placed.rule), []), placed)
+        corrections, told = compare(before, after)
+        self._told = {key: kept for key, kept in self._told.items() if key[0] not in mine} | told
+        return corrections
 
     # --- letting go of the past ---
 
@@ -230,27 +227,26 @@ class Window:
             return
         samples, events = log.samples["at"] <= until, log.events["at"] <= until
         for item in self._base.step(log.some(samples, events).in_time(), until):
-            said = self._said.get(item.slot, [])
-            if item in said:
-                said.remove(item)
-            self._carry(item)
+            self._absorb(item)
         rest = log.some(~samples, ~events)
         self._log = [rest] if len(rest) else []
-        self._said = {lift: said for lift, said in self._said.items() if said}
         self.base_at = until
         self._floor = {lift: at for lift, at in self._floor.items() if at > until}
 
-    def _carry(self, item: Transition) -> None:
-        """Remember what raised an alarm for as long as the base has it active."""
+    def _absorb(self, item: Transition) -> None:
+        """The base has come as far as this transition: an alarm that it has seen end is history."""
         key = (item.slot, item.rule)
-        if item.kind == CLEAR:
-            self._raised.pop(key, None)
-        elif item.kind == RAISE:
-            self._raised[key] = item
-        elif key in self._raised:
-            self._raised[key] = self._raised[key]._replace(
-                demoted=item.demoted, level=item.level, witnesses=item.witnesses
-            )
+        told = self._told.get(key, [])
+        episode = [self._open[key]] if key in self._open else []
+        tell(episode, item)
+        if episode[-1].cleared_at is not None:
+            self._open.pop(key, None)
+            self._told[key] = told[1:]
+            if not self._told[key]:
+                del self._told[key]
+        else:  # it goes on under the times that it was told with
+            first = told[0] if told else episode[-1]
+            self._open[key] = replace(episode[-1], raised_at=first.raised_at, hold_start=first.hold_start)
 
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """As `Engine.replace_rules`; what was before the change is not folded again."""

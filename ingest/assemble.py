@@ -50,7 +50,8 @@ class EventRow:
     ts: int
     at: int
     received: int
-    folded: int  # IN_ORDER, LATE or UNPLACED
+    folded: int  # IN_ORDER, LATE, TOO_OLD or UNPLACED
+    at_once: bool  # not in order, and yet the newest word about its code: told to the engine now as well
     code: str
     active: bool
     data: str
@@ -122,8 +123,9 @@ class Assembled:
     def for_engine(self) -> Batch:
         """The part that the engine folds: samples in order, events, link messages."""
         records = self.records(IN_ORDER)
+        told = [row for row in self.events if row.folded == IN_ORDER or row.at_once]
         contacts = [(lift, row.received, row.link.online) for row in self.links for lift in row.lift_ids]
-        return Batch(samples=records.samples, events=records.events, contacts=np.array(contacts, CONTACT_DTYPE))
+        return Batch(samples=records.samples, events=event_rows(told), contacts=np.array(contacts, CONTACT_DTYPE))
 
     def records(self, folded: int) -> Records:
         """The samples and events that are in order, or late, with their keys."""
@@ -139,14 +141,21 @@ Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 
 def records_of(samples: NDArray[np.void], keys: NDArray[np.void], rows: Sequence[EventRow]) -> Records:
     """Samples and events as the window takes them."""
-    events, event_keys = np.empty(len(rows), EVENT_DTYPE), np.empty(len(rows), KEY_DTYPE)
+    event_keys = np.empty(len(rows), KEY_DTYPE)
     for index, row in enumerate(rows):
-        events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
         event_keys[index] = (row.device_id, row.boot, row.seq)
     sample_keys = np.empty(len(samples), KEY_DTYPE)
     for name, source in (("device", "device_id"), ("boot", "boot"), ("seq", "seq")):
         sample_keys[name] = keys[source]
-    return Records(samples=samples, sample_keys=sample_keys, events=events, event_keys=event_keys)
+    return Records(samples=samples, sample_keys=sample_keys, events=event_rows(rows), event_keys=event_keys)
+
+
+def event_rows(rows: Sequence[EventRow]) -> NDArray[np.void]:
+    """Events as the engine takes them."""
+    events = np.empty(len(rows), EVENT_DTYPE)
+    for index, row in enumerate(rows):
+        events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
+    return events
 
 
 class Assembler:
@@ -184,6 +193,7 @@ class _Accepted:
     clock: Clock
     received: int
     placed: bool  # its time is known well enough to put it in its place
+    newest: bool  # of an event: no newer word about its code was heard
     unusable: int  # fields that became unknown
 
 
@@ -240,14 +250,16 @@ class _Work:
         memory.was_live |= live
         received = message.received_ms
         clock = self._memory.note_clock(memory, stream, seq=record.seq, ts=record.ts, received=received)
-        placed = memory.was_live
+        newest = True
         if leaf == "event":
-            placed |= self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
+            newest = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
         if hole := stream.accept(record.seq, record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.stored[device.id] += 1
-        accepted = _Accepted(record, device, lift_id, memory.incarnation, clock, received, placed, unusable)
+        accepted = _Accepted(
+            record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
+        )
         (self._samples if leaf == "state" else self._events).append(accepted)
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
@@ -303,7 +315,7 @@ class _Work:
         samples, events = self._assembler.behind(records_of(out.samples[placed], out.keys[placed], rows))
         out.keys["folded"][np.flatnonzero(placed)[samples]] = LATE
         late = {id(row) for row, behind in zip(rows, events.tolist(), strict=True) if behind}
-        out.events = [replace(row, folded=LATE) if id(row) in late else row for row in out.events]
+        out.events = [replace(row, folded=LATE, at_once=True) if id(row) in late else row for row in out.events]
         out.late = int((out.keys["folded"] != IN_ORDER).sum()) + sum(row.folded != IN_ORDER for row in out.events)
 
     def _finish_events(self) -> None:
@@ -319,7 +331,8 @@ class _Work:
                     item.record.ts,
                     at,
                     item.received,
-                    IN_ORDER if item.placed else UNPLACED,
+                    _place(item),
+                    item.newest and not item.placed,
                     item.record.code,
                     item.record.active,
                     storable_data(item.record.data),
@@ -343,6 +356,13 @@ class _Work:
             rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
         rows["clock_error"] = clock_error(rows["at"], keys["ts"])
         self.out.samples, self.out.keys = rows, keys
+
+
+def _place(item: _Accepted) -> int:
+    """An event whose code was heard of since is late, whatever its time says."""
+    if not item.placed:
+        return UNPLACED
+    return IN_ORDER if item.newest else LATE
 
 
 def _lift_of(device: Device, named: str | None) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alarms.corrections import Corrections, compare
+from alarms.corrections import Corrections, compare, episodes
 from alarms.engine import Engine
 from alarms.signals import Transition
 from alarms.window import Records
@@ -72,7 +72,7 @@ async def _look(connection: Any, engine: Folding, stretch: Stretch, *, end: int,
     records, numbers = await _records(connection, stretch, end)
     before, _ = _fold(engine, stretch.lift_id, _without(records, numbers, stretch.first_batch), end)
     after, told = _fold(engine, stretch.lift_id, records, end)
-    corrections = tuple(compare(before, after))
+    corrections, _ = compare(episodes(before), episodes(after))
     return Found(corrections=corrections, present=told if corrections and now - end < PRESENT_MS else None)
 
 
@@ -90,7 +90,7 @@ async def _records(connection: Any, stretch: Stretch, end: int) -> tuple[Records
     records = records_of(samples, keys, [row for row in events if row is not None])
     kept = [row for row, event in zip(rows, events, strict=True) if event is not None]
     event_numbers = np.array([row["batch_no"] for row in kept], np.int64)
-    event_folded = np.array([row["folded"] for row in kept], np.int64)
+    event_folded = np.array([0 if row["at_once"] else row["folded"] for row in kept], np.int64)  # known all the same
     return records, (numbers, keys["folded"], event_numbers, event_folded)
 
 

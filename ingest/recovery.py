@@ -15,7 +15,7 @@ from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
 from hoistway.store import Database, queries
-from ingest.assemble import IN_ORDER, LATE, EventRow, records_of
+from ingest.assemble import IN_ORDER, LATE, EventRow, event_rows, records_of
 from ingest.changes import when
 from ingest.folding import Folding
 from ingest.memory import Memory
@@ -187,7 +187,8 @@ class _Chunk:
             )
             for what in (IN_ORDER, LATE)
         )
-        batch = Batch(samples=folded.samples, events=folded.events, contacts=np.array(contacts, CONTACT_DTYPE))
+        told = event_rows([row for row in rows if row.folded == IN_ORDER or row.at_once])
+        batch = Batch(samples=folded.samples, events=told, contacts=np.array(contacts, CONTACT_DTYPE))
         return batch, folded, late, heard | set(samples["slot"].tolist())
 
     def _event_rows(self, number: int, memory: Memory) -> list[EventRow]:
@@ -216,7 +217,7 @@ def event_row(row: Any) -> EventRow | None:
         return None
     return EventRow(
         row["device_id"], row["lift_id"], row["boot"], row["incarnation"], row["seq"], row["ts"], _ms(row["at"]), _ms(row["received"]),
-        row["folded"], row["code"], row["active"], "{}",
+        row["folded"], row["at_once"], row["code"], row["active"], "{}",
     )  # fmt: skip
 
 

@@ -127,6 +127,7 @@ async def _telemetry(connection: Any, work: Work, partition: int) -> None:
                     "code",
                     "active",
                     "data",
+                    "at_once",
                 )
             ],
         ]

@@ -87,5 +87,5 @@ select received, at, batch_no, ts, seq, boot, incarnation, device_id, lift_id, o
 from sample where lift_id = $1 and at >= $2 and at <= $3 and folded > 0
 
 -- name: events_of_lift
-select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active
+select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, at_once, code, active
 from event where lift_id = $1 and at >= $2 and at <= $3 and folded > 0

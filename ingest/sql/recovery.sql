@@ -16,7 +16,7 @@ select received, at, batch_no, ts, seq, boot, incarnation, device_id, lift_id, o
 from sample where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: events
-select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active
+select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, at_once, code, active
 from event where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: contacts

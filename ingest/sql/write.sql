@@ -30,12 +30,12 @@ insert into floor_label (id, label) select * from unnest($1::smallint[], $2::tex
 
 -- name: events
 insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code,
-    active, data)
+    active, data, at_once)
 select $1, $2, t.ordinal, t.received, t.at, t.ts, t.seq, t.boot, t.incarnation, t.device_id, t.lift_id, t.folded, t.code,
-    t.active, t.data::jsonb
+    t.active, t.data::jsonb, t.at_once
 from unnest($3::int[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[], $8::int[], $9::int[], $10::int[],
-    $11::int[], $12::smallint[], $13::text[], $14::bool[], $15::text[])
-    as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active, data)
+    $11::int[], $12::smallint[], $13::text[], $14::bool[], $15::text[], $16::bool[])
+    as t (ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active, data, at_once)
 
 -- name: links
 insert into link (device_id, online, boot, conn, received)

@@ -320,17 +320,24 @@ async def test_the_ack_names_holes_until_they_are_filled_or_given_up(desk: Desk)
     assert gap == {"stream": "event", "first_seq": 3, "last_seq": 3, "reason": "gone"}
 
 
-async def test_a_late_sample_is_kept_but_not_taken_for_the_present(desk: Desk) -> None:
-    """A sample sent again from the ring fills the history and starts no hold."""
+async def test_a_late_sample_is_folded_in_its_place(desk: Desk) -> None:
+    """An entrapment that a sample from the ring shows to have been, and to be over, is raised late and asks for a voice check only."""
     lift_id = await desk.lift("ring-1")
     await desk.say("ring-1", "state", sample(1, desk.now, **FREED))
     await desk.say("ring-1", "state", sample(3, desk.now + 60_000, **FREED), after_s=60)
     await desk.say("ring-1", "state", sample(2, desk.now - 30_000, **TRAPPED), after_s=1)
-    desk.now += 40_000
+    desk.now += 2_000
     await desk.ingest.round()
-    assert await desk.alarms(lift_id) == []
+    assert await desk.alarms(lift_id) == [("entrapment-between-floors", "cleared", 0)]
+    (alarm,) = await desk.rows(
+        "select correction, cleared_at - raised_at as lasted from alarm where lift_id = $1", lift_id
+    )
+    assert (alarm["correction"], alarm["lasted"].total_seconds()) == ("late", 11)
+    (case,) = await desk.rows("select id, past, state from rescue_case where lift_id = $1", lift_id)
+    assert (case["past"], case["state"]) == (True, "open")
+    assert await desk.rows("select kind from timer where case_id = $1", case["id"]) == [{"kind": "acknowledge"}]
     found = await desk.rows("select seq, folded from sample where lift_id = $1 order by seq", lift_id)
-    assert [(row["seq"], row["folded"]) for row in found] == [(1, 1), (2, 0), (3, 1)]
+    assert [(row["seq"], row["folded"]) for row in found] == [(1, 1), (2, 2), (3, 1)]
 
 
 async def test_a_device_that_lost_its_memory_is_heard(desk: Desk) -> None:
@@ -586,14 +593,17 @@ async def test_one_stamp_in_the_future_does_not_silence_a_terminal(desk: Desk) -
 
 
 async def test_an_old_word_does_not_end_a_new_alarm(desk: Desk) -> None:
-    """A missing event sent again later, "button released", is kept and does not clear the press that came after it."""
+    """A missing event sent again later, "button released", ends the press before it and not the one that came after."""
     lift_id = await desk.lift("old-word-1")
     await desk.say("old-word-1", "event", event(1, desk.now, "90"))
     await desk.say("old-word-1", "event", event(3, desk.now + 60_000, "90"), after_s=60)
     await desk.say("old-word-1", "event", event(2, desk.now - 30_000, "90", active=False), after_s=1)
     assert await desk.alarms(lift_id) == [("alarm-button", "active", 0)]
+    desk.now += 2_000
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("alarm-button", "active", 1)]
     found = await desk.rows("select seq, folded from event where lift_id = $1 order by seq", lift_id)
-    assert [(row["seq"], row["folded"]) for row in found] == [(1, True), (2, False), (3, True)]
+    assert [(row["seq"], row["folded"]) for row in found] == [(1, 1), (2, 2), (3, 1)]
 
 
 async def test_a_server_clock_that_is_set_back_stops_no_silence(desk: Desk) -> None:

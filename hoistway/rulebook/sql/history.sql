@@ -33,12 +33,12 @@ order by s.batch_no, s.ordinal
 
 -- name: events_of_lift
 select batch_no, received, at, code, active from event
-where lift_id = $1 and partition = $2 and batch_no <= $3 and at >= $4 and folded = 1 order by batch_no, ordinal
+where lift_id = $1 and partition = $2 and batch_no <= $3 and at >= $4 and (folded = 1 or at_once) order by batch_no, ordinal
 
 -- name: events_before
 -- The last word about each code before the fold begins.
 select distinct on (code) 0::bigint as batch_no, received, at, code, active from event
-where lift_id = $1 and partition = $2 and at < $3 and folded = 1 order by code, batch_no desc, ordinal desc
+where lift_id = $1 and partition = $2 and at < $3 and (folded = 1 or at_once) order by code, batch_no desc, ordinal desc
 
 -- name: links_of_lift
 select batch_no, received, online from contact

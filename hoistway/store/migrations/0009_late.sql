@@ -1,6 +1,8 @@
 -- Late records: folded again in their place, what changes is a correction; older ones wait for the job that reads the store.
 
 alter table event alter column folded type smallint using folded::int;
+alter table event add column at_once boolean not null default false;
+comment on column event.at_once is 'not in order, and yet the newest word about its code: the engine was told at once as well';
 comment on column sample.folded is '1 = the engine saw it in order; 2 = came late and is folded again in its place; 3 = the same by the job from the store; 0 = its time is not known: kept for history';
 comment on column event.folded is '1 = the engine saw it in order; 2 = came late and is folded again in its place; 3 = the same by the job from the store; 0 = its time is not known: kept for history';
 

@@ -34,14 +34,14 @@ where partition = $1 and batch_no >= $2 and batch_no <= $3 and received >= $4 an
 
 -- name: events
 select received, at, lift_id, code, active from event
-where partition = $1 and batch_no >= $2 and batch_no <= $3 and folded = 1 and ($4::int[] is null or lift_id = any($4::int[]))
+where partition = $1 and batch_no >= $2 and batch_no <= $3 and (folded = 1 or at_once) and ($4::int[] is null or lift_id = any($4::int[]))
 order by batch_no, ordinal
 
 -- name: last_words
 -- What was reported when the fold begins: the last word of each lift about each code, where it said active.
 select received, at, lift_id, code, active from (
     select distinct on (lift_id, code) received, at, lift_id, code, active from event
-    where partition = $1 and at < $2 and at >= $2 - interval '30 days' and folded = 1
+    where partition = $1 and at < $2 and at >= $2 - interval '30 days' and (folded = 1 or at_once)
         and ($3::int[] is null or lift_id = any($3::int[]))
     order by lift_id, code, batch_no desc, ordinal desc
 ) last where active order by received, lift_id, code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alarms.corrections import Episode, episodes
+from alarms import corrections as corrections_module
+from alarms.corrections import Episode, Told, episodes, tell
 from alarms.rules import RuleSet
 from alarms.signals import Transition
 from alarms.window import KEY_DTYPE, Records, Window
@@ -29,21 +31,11 @@ class Desk:
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
-        self._said: dict[tuple[int, int], list[Transition]] = {}
-        self._known: dict[tuple[int, int], list[Episode]] = {}
+        self._known: Told = {}
 
     def hear(self, transitions: Any) -> None:
         for item in transitions:
-            key = (item.slot, item.rule)
-            known = self._known.setdefault(key, [])
-            if item.kind == 1:
-                known += episodes([item], item.rule)
-            else:
-                last = known.pop()
-                raised = Transition(
-                    item.slot, item.rule, 1, last.raised_at, last.hold_start, last.demoted, last.level, last.witnesses
-                )
-                known += episodes([raised, item], item.rule)
+            tell(self._known.setdefault((item.slot, item.rule), []), item)
 
     def correct(self, corrections: Any) -> None:
         for item in corrections:
@@ -73,7 +65,7 @@ def alarms_of(rules: RuleSet, stream: Stream) -> Alarms:
                 for item in said
                 if item.rule == rule
             ]
-            found[slot, rule] = episodes(told, index)
+            found[slot, rule] = episodes(told)[slot, index]
     return found
 
 
@@ -144,6 +136,14 @@ def cut(numbered: list[tuple[int, Record]], data: Any) -> list[list[tuple[int, R
     places = sorted(data.draw(st.sets(st.integers(1, max(1, len(numbered)))), label="cuts"))
     parts = [numbered[a:b] for a, b in zip([0, *places], [*places, len(numbered)], strict=True)]
     return [part for part in parts if part]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def everything_is_told() -> Iterator[None]:
+    """However little a time moves, so that exact times can be compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corrections_module, "TOLD_MS", 1)
+        yield
 
 
 @pytest.mark.timeout(3_600 if os.environ.get("HOISTWAY_LONG") else 120)
