@@ -325,7 +325,7 @@ async def test_a_late_sample_is_folded_in_its_place(desk: Desk) -> None:
     lift_id = await desk.lift("ring-1")
     await desk.say("ring-1", "state", sample(1, desk.now, **FREED))
     await desk.say("ring-1", "state", sample(3, desk.now + 60_000, **FREED), after_s=60)
-    await desk.say("ring-1", "state", sample(2, desk.now - 30_000, **TRAPPED), after_s=1)
+    await desk.say("ring-1", "state", sample(2, desk.now - 30_000, **TRAPPED), after_s=5)
     desk.now += 2_000
     await desk.ingest.round()
     assert await desk.alarms(lift_id) == [("entrapment-between-floors", "cleared", 0)]
