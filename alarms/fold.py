@@ -114,6 +114,7 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
     samples = batch.samples
     if len(batch.events):
         samples = np.concatenate([_values_at_events(state, ordered), samples])
+    recall = _recall(state, rules, ordered, slots, at)
     view = View(
         size=size,
         values=columns(samples, rules.signals),
@@ -123,9 +124,12 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
         at=at,
         zone=rules.zone,
         floors=state.floors(slots) if rules.needs_floors else {},
-        recall=_recall(state, rules, ordered, slots, at),
+        recall=recall,
     )
-    return rules.evaluate(view, state.escalator[slots])
+    found = rules.evaluate(view, state.escalator[slots])
+    if recall is not None:
+        recall.keep()
+    return found
 
 
 def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: Ints) -> Recall | None:
@@ -144,7 +148,7 @@ def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: In
     mine, place = ordered.row[valued[alone]], np.empty(len(valued), np.int64)
     place[theirs] = np.arange(len(theirs))
     others = InOrder(state, _timeline(ordered, valued[~alone], place[theirs]))
-    return Mixed(state, Lone(state, slots[mine], at[mine]), mine, others, theirs)
+    return Mixed(Lone(state, slots[mine], at[mine]), mine, others, theirs)
 
 
 def _timeline(ordered: _Sorted, records: Ints, row: Ints) -> Timeline:

@@ -15,7 +15,7 @@ from alarms.compiled import NEVER
 from alarms.language.checker import COUNT_STEPS, Term, Type
 from alarms.program import Truth
 from alarms.signals import Bools, Column, Ints, Rows, columns, pick
-from alarms.state import State
+from alarms.state import REMEMBERED, State, memory_field
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -31,27 +31,40 @@ class Timeline:
     opening: Ints  # where each slot begins
 
 
-class Recall:
-    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method an operation, named after it."""
+Memory = dict[str, Any]
+"""What one term keeps of each slot of the batch, by name; written through to the rows."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+
+class Recall:
+    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method an operation, named after it.
+
+    The rows of memory are taken out at the start, one a slot, and put back by `keep`.
+    """
+
+    def __init__(self, state: State, slots: Ints) -> None:
+        self._state, self._slots = state, slots
+        self._lump = np.dtype((np.void, state.memory.dtype.itemsize))
+        self._memory: Rows = state.memory.view(self._lump)[slots].view(state.memory.dtype)
 
     def __call__(self, number: int, value: Any) -> Any:
-        term, memory = self._state.rules.remembering[number], self._state.remembered[number]
+        term = self._state.rules.remembering[number]
+        memory = {name: self._memory[memory_field(number, name)] for name in REMEMBERED[term.op]}
         return getattr(self, term.op)(term, memory, value)
+
+    def keep(self) -> None:
+        """Once every term has been asked."""
+        self._state.memory.view(self._lump)[self._slots] = self._memory.view(self._lump)
 
 
 class InOrder(Recall):
     """A batch in which records of one slot follow each other."""
 
     def __init__(self, state: State, line: Timeline) -> None:
-        super().__init__(state)
+        super().__init__(state, line.slot[line.opening])
         self._line = line
         line_of = np.zeros(len(line.slot), np.int64)
         line_of[line.opening] = 1
         self._group = np.cumsum(line_of) - 1  # which slot of the batch, counted from 0
-        self._slots = line.slot[line.opening]
         self._last = np.append(line.opening[1:], len(line.slot)) - 1  # where each slot ends, inclusive
         self._index = np.arange(len(line.slot))
         self._before, self._gap = self._earlier_samples()
@@ -80,7 +93,7 @@ class InOrder(Recall):
         found[self._line.row] = value
         return found
 
-    def changed(self, term: Term, _: dict[str, Column], value: Any) -> Truth:
+    def changed(self, term: Term, _: Memory, value: Any) -> Truth:
         state, line = self._state, self._line
         here = self._ordered(_plain(value))
         there = here[self._before]
@@ -95,7 +108,7 @@ class InOrder(Recall):
         known = ~unknown & ~self._gap & line.sample
         return Truth(self._in_rows(known & differs), self._in_rows(known & ~differs))
 
-    def age(self, _: Term, memory: dict[str, Column], value: Truth) -> Column:
+    def age(self, _: Term, memory: Memory, value: Truth) -> Column:
         true, false = self._known(value)
         line, since = self._line, memory["since"]
         opens = false | self._gap
@@ -106,29 +119,29 @@ class InOrder(Recall):
         carried = np.full(len(starts), NEVER)
         kept = np.zeros(len(starts), bool)
         kept[segment[line.opening]] = ~(false | self._gap)[line.opening]
-        carried[kept] = since[line.slot[starts[kept]]]
+        carried[kept] = since[self._group[starts[kept]]]
         began = np.where(first_true < len(true), line.at[np.minimum(first_true, len(true) - 1)], NEVER)
         began = np.where(carried != NEVER, carried, began)
-        since[self._slots] = began[segment[self._last]]
+        since[:] = began[segment[self._last]]
         seconds = ((line.at - began[segment]) / 1_000).astype(np.float32)
         return self._in_rows(
             np.where(true, seconds, np.where(false, np.float32(0), np.float32(np.nan))).astype(np.float32)
         )
 
-    def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
+    def count(self, term: Term, memory: Memory, value: Truth) -> Column:
         true, false = self._known(value)
         edge = self._rises(true, false, memory["was"])
         length = _window(term) // COUNT_STEPS
         step = self._line.at // length
         self._stop_counting(memory, edge, step)
-        stored = np.asarray(memory["counts"][self._slots].any(axis=1))
+        stored = np.asarray(memory["counts"].any(axis=1))
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
         total = self._inside(edge, step)
         places = np.flatnonzero(stored[self._group])
         if places.size:
             total[places] += self._stored(memory, places, step)
-        self._keep_counts(memory, edge, step, stored, length)
+        self._keep_counts(memory, edge, step, stored)
         return self._in_rows(total.astype(np.float32))
 
     def _rises(self, true: Bools, false: Bools, was: Column) -> Bools:
@@ -143,22 +156,22 @@ class InOrder(Recall):
         inside = previous >= segment_start
         opening = segment_start == line.opening[self._group]
         first_gap = self._gap[line.opening][self._group]
-        earlier = np.where(opening & ~first_gap, was[line.slot], -1)
+        earlier = np.where(opening & ~first_gap, was[self._group], -1)
         before = np.where(inside, true[previous], earlier)
         last = self._last
         ends = latest[last] >= segment_start[last]
-        was[self._slots] = np.where(ends, true[latest[last]], earlier[last])
+        was[:] = np.where(ends, true[latest[last]], earlier[last])
         return np.asarray(true & (before == 0))
 
-    def _stop_counting(self, memory: dict[str, Column], edge: Bools, step: Ints) -> None:
+    def _stop_counting(self, memory: Memory, edge: Bools, step: Ints) -> None:
         """Rises beyond what a step counts are none."""
         rises = np.flatnonzero(edge)
         if not rises.size:
             return
-        slot, mine = self._line.slot[rises], step[rises]
-        opening = np.flatnonzero((np.diff(slot, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
+        group, mine = self._group[rises], step[rises]
+        opening = np.flatnonzero((np.diff(group, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
         ordinal = np.arange(len(rises)) - np.repeat(opening, np.diff(np.append(opening, len(rises))))
-        before = np.where(_steps(memory["step"][slot]) == mine[:, None], memory["counts"][slot], 0).sum(
+        before = np.where(_steps(memory["step"][group]) == mine[:, None], memory["counts"][group], 0).sum(
             axis=1, dtype=np.int64
         )
         edge[rises[before + ordinal >= COUNT_MOST]] = False
@@ -172,27 +185,26 @@ class InOrder(Recall):
         first = np.searchsorted(key, np.maximum(key - (COUNT_STEPS - 1), self._group * span))
         return np.asarray(total[self._index + 1] - total[first])
 
-    def _stored(self, memory: dict[str, Column], places: Ints, step: Ints) -> Ints:
-        slots = self._line.slot[places]
-        steps = _steps(memory["step"][slots])
-        recent = steps > (step[places] - COUNT_STEPS)[:, None]
-        return np.asarray(np.where(recent, memory["counts"][slots], 0).sum(axis=1, dtype=np.int64))
+    def _stored(self, memory: Memory, places: Ints, step: Ints) -> Ints:
+        groups = self._group[places]
+        recent = _steps(memory["step"][groups]) > (step[places] - COUNT_STEPS)[:, None]
+        return np.asarray(np.where(recent, memory["counts"][groups], 0).sum(axis=1, dtype=np.int64))
 
-    def _keep_counts(self, memory: dict[str, Column], edge: Bools, step: Ints, stored: Bools, length: int) -> None:
+    def _keep_counts(self, memory: Memory, edge: Bools, step: Ints, stored: Bools) -> None:
         touched = stored.copy()
         touched[self._group[edge]] = True
         groups = np.flatnonzero(touched)
-        slots, latest = self._slots[groups], step[self._last[groups]]
-        counts = np.where(_steps(memory["step"][slots]) > (latest - COUNT_STEPS)[:, None], memory["counts"][slots], 0)
+        latest = step[self._last[groups]]
+        counts = np.where(_steps(memory["step"][groups]) > (latest - COUNT_STEPS)[:, None], memory["counts"][groups], 0)
         counts = counts.astype(np.int64)
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
         rises = np.flatnonzero(edge)
         rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
-        _keep(memory, slots, counts, latest, length)
+        _keep(memory, groups, counts, latest)
 
-    def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
+    def rate(self, term: Term, memory: Memory, value: Column) -> Column:
         line, window = self._line, _window(term)
         here = self._ordered(value).astype(np.float32)
         result = np.full(len(here), np.nan, np.float32)
@@ -201,18 +213,18 @@ class InOrder(Recall):
             result[known] = self._slopes(memory, known, here[known], line.at[known] // window)
         return self._in_rows(result)
 
-    def _slopes(self, memory: dict[str, Column], known: Ints, value: Column, step: Ints) -> Column:
+    def _slopes(self, memory: Memory, known: Ints, value: Column, step: Ints) -> Column:
         """The anchors of a slot are the two that it remembers, then the first known sample of each new step."""
-        slot, at = self._line.slot[known], self._line.at[known]
-        opens = np.flatnonzero(np.diff(self._group[known], prepend=-1) != 0)
+        owner, at = self._group[known], self._line.at[known]
+        opens = np.flatnonzero(np.diff(owner, prepend=-1) != 0)
         group = np.cumsum(np.isin(np.arange(len(known)), opens)) - 1
         previous = np.concatenate([np.array([0]), step[:-1]])
-        previous[opens] = memory["step"][slot[opens], 1]
+        previous[opens] = memory["step"][owner[opens], 1]
         anchor = step != previous
         number = np.cumsum(anchor)
         within = number - (number[opens] - anchor[opens])[group]  # anchors of this batch up to here, in this slot
         places = np.flatnonzero(anchor)
-        steps, times, values = (memory[name][slot[opens]] for name in ("step", "at", "value"))
+        steps, times, values = (memory[name][owner[opens]] for name in ("step", "at", "value"))
 
         def of(back: int, kept: Column, fresh: Column) -> Column:
             """The anchor `back` before the latest one, at each record."""
@@ -226,30 +238,32 @@ class InOrder(Recall):
         with np.errstate(all="ignore"):
             slope = (value - old_value) / ((at - old_at) / 1_000).astype(np.float32)
         ends = np.append(opens[1:], len(known)) - 1
-        latest_slots = slot[ends]
         for name, kept, fresh in (("step", steps, step), ("at", times, at), ("value", values, value)):
-            memory[name][latest_slots] = np.stack([of(1, kept, fresh)[ends], of(0, kept, fresh)[ends]], axis=1)
+            memory[name][owner[ends]] = np.stack([of(1, kept, fresh)[ends], of(0, kept, fresh)[ends]], axis=1)
         return np.asarray(np.where((old_step == step - 1) & np.isfinite(slope), slope, np.float32(np.nan)))
 
-    def since_reported(self, term: Term, memory: dict[str, Column], _: object) -> Column:
+    def since_reported(self, term: Term, memory: Memory, _: object) -> Column:
         line, kept = self._line, memory["at"]
-        new = kept[self._slots] == -NEVER
-        kept[self._slots[new]] = line.at[line.opening[new]]
+        new = kept == -NEVER
+        kept[new] = line.at[line.opening[new]]
         raised = np.where(line.code == term.value, self._index, -1)
         latest = np.maximum.accumulate(raised)
         inside = latest >= line.opening[self._group]
-        at = np.where(inside, line.at[latest], kept[line.slot])
-        kept[self._slots] = at[self._last]
+        at = np.where(inside, line.at[latest], kept[self._group])
+        kept[:] = at[self._last]
         return self._in_rows(((line.at - at) / 1_000).astype(np.float32))
 
 
 class Mixed(Recall):
     """A batch of which most slots have one sample only: these are `Lone`, the others `InOrder`."""
 
-    def __init__(self, state: State, lone: Lone, mine: Ints, others: InOrder, theirs: Ints) -> None:
-        super().__init__(state)
+    def __init__(self, lone: Lone, mine: Ints, others: InOrder, theirs: Ints) -> None:
         self._parts: tuple[tuple[Recall, Ints], ...] = ((lone, mine), (others, theirs))
         self._size = len(mine) + len(theirs)
+
+    def keep(self) -> None:
+        for part, _ in self._parts:
+            part.keep()
 
     def __call__(self, number: int, value: Any) -> Any:
         answers = [(rows, part(number, _some(value, rows, self._size))) for part, rows in self._parts]
@@ -280,13 +294,13 @@ class Lone(Recall):
     """
 
     def __init__(self, state: State, slots: Ints, at: Ints) -> None:
-        super().__init__(state)
-        self._slots, self._at = slots, at
+        super().__init__(state, slots)
+        self._at = at
         self._gap = at - state.last_at[slots] > MAX_GAP_MS
         self._gaps = bool(self._gap.any())
         self._before: Rows | None = None
 
-    def changed(self, term: Term, _: dict[str, Column], value: Any) -> Truth:
+    def changed(self, term: Term, _: Memory, value: Any) -> Truth:
         if self._before is None:
             self._before = pick(self._state.last, self._slots)
         name, here = str(term.parts[0].value), _plain(value)
@@ -298,12 +312,11 @@ class Lone(Recall):
         differs = here != there
         return Truth(known & differs, known & ~differs)
 
-    def age(self, _: Term, memory: dict[str, Column], value: Truth) -> Column:
+    def age(self, _: Term, memory: Memory, value: Truth) -> Column:
         true, false = self._all(value)
-        since = memory["since"][self._slots]
+        since = memory["since"]
         since[false | self._gap] = NEVER
         np.copyto(since, self._at, where=true & (since == NEVER))
-        memory["since"][self._slots] = since
         seconds = ((self._at - since) / 1_000).astype(np.float32)
         seconds[~true] = np.nan
         seconds[false] = 0
@@ -314,49 +327,45 @@ class Lone(Recall):
         size = (len(self._slots),)
         return np.broadcast_to(value.true, size), np.broadcast_to(value.false, size)
 
-    def count(self, term: Term, memory: dict[str, Column], value: Truth) -> Column:
+    def count(self, term: Term, memory: Memory, value: Truth) -> Column:
         true, false = self._all(value)
-        was = memory["was"][self._slots]
+        was = memory["was"]
         if self._gaps:
             was[self._gap] = -1
         edge = true & (was == 0)
         was[true] = 1
         was[false] = 0
-        memory["was"][self._slots] = was
-        total = memory["total"][self._slots].astype(np.float32)
-        touched = np.flatnonzero(edge | (self._at >= memory["until"][self._slots]))
+        step = self._at // (_window(term) // COUNT_STEPS)
+        touched = np.flatnonzero(edge | (step >= memory["oldest"].astype(np.int64) + COUNT_STEPS))
         if touched.size:
-            slots, length = self._slots[touched], _window(term) // COUNT_STEPS
-            step = self._at[touched] // length
-            counts = memory["counts"][slots]
-            counts = np.where(_steps(memory["step"][slots]) > (step - COUNT_STEPS)[:, None], counts, 0).astype(np.int64)
+            step = step[touched]
+            counts = memory["counts"][touched].astype(np.int64)
+            counts[_steps(memory["step"][touched]) <= (step - COUNT_STEPS)[:, None]] = 0
             counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
-            _keep(memory, slots, counts, step, length)
-            total[touched] = memory["total"][slots]
-        return total
+            _keep(memory, touched, counts, step)
+        return memory["total"].astype(np.float32)
 
-    def rate(self, term: Term, memory: dict[str, Column], value: Column) -> Column:
+    def rate(self, term: Term, memory: Memory, value: Column) -> Column:
         here = np.broadcast_to(np.asarray(value, np.float32), (len(self._slots),))
         known = np.flatnonzero(~np.isnan(here))
-        slots, at, step = self._slots[known], self._at[known], self._at[known] // _window(term)
-        steps, times, values = (memory[name][slots] for name in ("step", "at", "value"))
+        at, step = self._at[known], self._at[known] // _window(term)
+        steps, times, values = (memory[name][known] for name in ("step", "at", "value"))
         new = steps[:, 1] != step
         for kept, fresh in ((steps, step), (times, at), (values, here[known])):
             kept[new, 0] = kept[new, 1]
             kept[new, 1] = fresh[new]
-        memory["step"][slots], memory["at"][slots], memory["value"][slots] = steps, times, values
+        memory["step"][known], memory["at"][known], memory["value"][known] = steps, times, values
         with np.errstate(all="ignore"):
             slope = (here[known] - values[:, 0]) / ((at - times[:, 0]) / 1_000).astype(np.float32)
         found = np.full(len(here), np.nan, np.float32)
         found[known] = np.where((steps[:, 0] == step - 1) & np.isfinite(slope), slope, np.float32(np.nan))
         return found
 
-    def since_reported(self, _: Term, memory: dict[str, Column], __: object) -> Column:
-        kept = memory["at"][self._slots]
+    def since_reported(self, _: Term, memory: Memory, __: object) -> Column:
+        kept = memory["at"]
         new = kept == -NEVER
         if new.any():
             kept[new] = self._at[new]
-            memory["at"][self._slots] = kept
         return ((self._at - kept) / 1_000).astype(np.float32)
 
 
@@ -371,15 +380,15 @@ def _window(term: Term) -> int:
     return int(str(term.value))
 
 
-def _keep(memory: dict[str, Column], slots: Ints, counts: Ints, step: Ints, length: int) -> None:
-    """Counts by step, the latest step, their total, and the time at which the oldest of them falls out."""
+def _keep(memory: Memory, rows: Ints, counts: Ints, step: Ints) -> None:
+    """Counts by step, the latest step, the oldest that counts, and the total."""
     counts = np.minimum(counts, COUNT_MOST)
-    oldest = np.where(counts > 0, _steps(step), NEVER).min(axis=1)
-    memory["counts"][slots], memory["step"][slots] = counts, step
-    memory["total"][slots] = counts.sum(axis=1, dtype=np.int64)
-    memory["until"][slots] = np.where(oldest == NEVER, NEVER, (oldest + COUNT_STEPS) * length)
+    memory["oldest"][rows] = np.where(counts > 0, _steps(step), NO_STEP).min(axis=1)
+    memory["counts"][rows], memory["step"][rows] = counts, step
+    memory["total"][rows] = counts.sum(axis=1, dtype=np.int64)
 
 
+NO_STEP = 2**32 - 1
 COUNT_MOST = 255
 """A step counts so far."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from alarms.compiled import NEVER, Compiled
 from alarms.language.checker import Term
 from alarms.signals import SAMPLE_DTYPE, Bools, Ints
-from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
+from alarms.state import ACTIVE, COLUMNS, FLAGS, REMEMBERED, Group, State, memory_field
 from alarms.words import BITS, Words, width
 from hoistway.errors import BadInput
 
@@ -37,8 +37,11 @@ def write(state: State, now: int) -> bytes:
     arrays |= {name: getattr(state, name)[slots] for name in COLUMNS if name not in _DERIVED}
     arrays |= {"held.row": held_row.astype(np.int32), "held.column": held_column.astype(np.int16)}
     arrays |= {"held.start": start, "held.true_at": true_at}
-    for term, fields in zip(state.rules.remembering, state.remembered, strict=True):
-        arrays |= {f"memory.{_key(term)}.{name}": column[slots] for name, column in fields.items()}
+    arrays |= {
+        f"memory.{_key(term)}.{name}": state.memory[memory_field(number, name)][slots]
+        for number, term in enumerate(state.rules.remembering)
+        for name in REMEMBERED[term.op]
+    }
     header = {
         "version": VERSION,
         "now": now,
@@ -68,11 +71,11 @@ def read(blob: bytes, rules: Compiled) -> tuple[State, int, tuple[tuple[int, str
             state.last[name.removeprefix("last.")][slots] = column
         elif name in COLUMNS and name != "flags":
             getattr(state, name)[slots] = column
-    for term, fields in zip(rules.remembering, state.remembered, strict=True):
-        for name, kept in fields.items():
+    for number, term in enumerate(rules.remembering):
+        for name in REMEMBERED[term.op]:
             stored = arrays.get(f"memory.{_key(term)}.{name}")
             if stored is not None:
-                kept[slots] = stored
+                state.memory[memory_field(number, name)][slots] = stored
     state.own = {int(slot): own for slot, own in header["own"]}
     lapsed = _columns_back(state, header, arrays, slots)
     own = np.array(sorted(state.own), np.int64)

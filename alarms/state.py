@@ -49,10 +49,8 @@ class State:
         self.own: dict[int, dict[str, float]] = {}
         self.groups: dict[tuple[int, int], Group] = {}  # by slot and rule
         self.parameters: dict[str, Column] = {}  # of the names that rules use and some lift has of its own
-        self.remembered: list[dict[str, npt.NDArray[np.generic]]] = [
-            {name: np.zeros((0, *shape), kind) for name, (kind, shape, _) in REMEMBERED[term.op].items()}
-            for term in rules.remembering
-        ]
+        self._unknown = _memory_row(rules)
+        self.memory = self._unknown[:0].copy()  # what remembering functions keep, one row a lift
         self.last = unknown_samples(0)
         self.clock, self.last_at, self.settled, self.contact = (np.zeros(0, np.int64) for _ in range(4))
         self.lost_at, self.due, self.reported = (np.zeros(0, np.int64) for _ in range(3))
@@ -73,9 +71,7 @@ class State:
             setattr(self, name, _longer(getattr(self, name), more, value))
         for name, column in self.parameters.items():
             self.parameters[name] = _longer(column, more, np.nan)
-        for term, fields in zip(self.rules.remembering, self.remembered, strict=True):
-            for name, (_, _, empty) in REMEMBERED[term.op].items():
-                fields[name] = _longer(fields[name], more, empty)
+        self.memory = np.concatenate([self.memory, np.repeat(self._unknown, more)])
         self.holds.grow(more)
         self.size = size
 
@@ -92,9 +88,7 @@ class State:
         put(self.last, mine, pick(source.last, theirs))
         for name in _OF_HOLDS:
             getattr(self, name)[mine] = getattr(source, name)[theirs]
-        for fields, others in zip(self.remembered, source.remembered, strict=True):
-            for name, column in fields.items():
-                column[mine] = others[name][theirs]
+        self.memory[mine] = source.memory[theirs]
         holds = self.rules.holds
         self.write(mine, (self.flags[mine] & ~holds) | (source.flags[theirs] & holds))
         row, column, start, true_at = source.holds.listed(theirs)
@@ -120,10 +114,9 @@ class State:
         found = ((self.flags[mine] ^ other.flags[theirs]) & self.rules.holds).any(axis=(1, 2))
         for name in _OF_HOLDS:
             found |= getattr(self, name)[mine] != getattr(other, name)[theirs]
-        for fields, others in zip(self.remembered, other.remembered, strict=True):
-            for name, column in fields.items():
-                differs = column[mine] != others[name][theirs]
-                found |= differs.reshape(len(mine), -1).any(axis=1)
+        for name in self.memory.dtype.names or ():
+            differs = self.memory[name][mine] != other.memory[name][theirs]
+            found |= differs.reshape(len(mine), -1).any(axis=1)
         found |= _last_differs(self.last, mine, other.last, theirs)
         ours, others_ = self.holds.listed(mine), other.holds.listed(theirs)
         for place in range(len(mine)):
@@ -192,7 +185,6 @@ class State:
     def bytes_a_slot(self) -> float:
         """Memory of the arrays, a slot."""
         arrays = [item for item in vars(self).values() if isinstance(item, np.ndarray)]
-        arrays += [column for fields in self.remembered for column in fields.values()]
         total = sum(item.nbytes for item in (*arrays, *self.parameters.values())) + self.holds.nbytes
         return total / max(1, self.size)
 
@@ -211,8 +203,8 @@ REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "changed": {},
     "age": {"since": (np.int64, (), NEVER)},
     "count": {
-        "was": (np.int8, (), -1), "step": (np.uint32, (), 0), "counts": (np.uint8, (10,), 0), "total": (np.uint16, (), 0),
-        "until": (np.int64, (), NEVER),
+        "oldest": (np.uint32, (), 2**32 - 1), "step": (np.uint32, (), 0), "total": (np.uint16, (), 0), "was": (np.int8, (), -1),
+        "counts": (np.uint8, (10,), 0),
     },
     "rate": {
         "step": (np.int64, (2,), -NEVER), "at": (np.int64, (2,), 0), "value": (np.float32, (2,), 0),
@@ -220,6 +212,25 @@ REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "since_reported": {"at": (np.int64, (), -NEVER)},
 }  # fmt: skip
 """What each remembering function keeps of a lift: type, shape, and the value before anything was seen."""
+
+
+def memory_field(number: int, name: str) -> str:
+    """The name of what the remembering term of this number keeps."""
+    return f"{number}.{name}"
+
+
+def _memory_row(rules: Compiled) -> Rows:
+    """One lift's row before anything was seen: the fields of every term, the wide ones first, so that all lie well in memory."""
+    fields = [
+        (memory_field(number, name), kind, shape, empty)
+        for number, term in enumerate(rules.remembering)
+        for name, (kind, shape, empty) in REMEMBERED[term.op].items()
+    ]
+    fields.sort(key=lambda item: -np.dtype(item[1]).itemsize)
+    row = np.zeros(1, np.dtype([(name, kind, shape) for name, kind, shape, _ in fields], align=True))
+    for name, _, _, empty in fields:
+        row[name] = empty
+    return row
 
 
 def _last_differs(mine: Rows, places: Ints, theirs: Rows, others: Ints) -> Bools:
