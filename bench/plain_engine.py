@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from alarms.rules import RuleSet
 from alarms.signals import BY_DEVICE, BY_RULE, CHANGE, CLEAR, PROMOTE, RAISE
-from bench.plain_terms import Writer, opposite, single
+from bench.plain_terms import Writer, opposite, seconds, single
 from hoistway.limits import MAX_GAP_MS
 from hoistway.model import SIGNALS, Kind, SignalType
 
@@ -385,4 +385,4 @@ def _derive(values: dict[str, Any], lag_ms: int) -> None:
             values["door_closed"] = shut
         elif closed != shut:
             values["door_closed"], implausible = None, True
-    values["implausible"], values["clock_lag"] = implausible, single(lag_ms / 1_000)
+    values["implausible"], values["clock_lag"] = implausible, seconds(lag_ms)

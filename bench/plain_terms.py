@@ -209,7 +209,7 @@ class Writer:
                 return self._load("rated_speed", "lift.rated_speed")
             case "param":
                 value: Any = term.value
-                return f'{self._load("own", "lift.own")}.get("{value[0]}", {single(value[1])!r})'
+                return f'{self._load("own", "lift.own.get")}("{value[0]}", {single(value[1])!r})'
             case "absolute":
                 return f"abs({parts[0]})"
             case "negate":
