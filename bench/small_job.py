@@ -40,29 +40,29 @@ from bench.reorder import DropLate, Reorder
 RULES: Final = ("entrapment-between-floors", "entrapment-at-landing", "offline")
 BLOCK_BYTES: Final = 6 * 1024 * 1024
 GAP_MS: Final = 90_000
+UNKNOWN_FLAG: Final[Any] = -1
+"""What a flag is when it is left out: a number, so that a column of flags is one call."""
 
 
 class Line(msgspec.Struct, gc=False):
-    """The fields that the job needs; what a line leaves out is unknown."""
+    """The fields that the job needs; what a line leaves out is unknown, and so is null."""
 
     ts: int
     seq: int
     lift: str
     service_mode: int = -1
     car_status: int = -1
-    door_zone: bool | None = None
-    door_closed: bool | None = None
+    door_zone: bool | None = UNKNOWN_FLAG
+    door_closed: bool | None = UNKNOWN_FLAG
     door_status: int = -1
-    passenger: bool | None = None
+    passenger: bool | None = UNKNOWN_FLAG
     speed: float = math.nan
 
 
-_COLUMNS: Final = attrgetter(
-    "ts", "seq", "lift", "service_mode", "car_status", "door_status", "speed", "door_zone", "door_closed", "passenger"
-)
+_NUMBERS: Final = {"service_mode": np.int8, "car_status": np.int8, "door_status": np.int8, "speed": np.float32}
+_FLAGS: Final = ("door_zone", "door_closed", "passenger")
 _decode_line: Final = msgspec.json.Decoder(Line).decode
 _decode_lines: Final = msgspec.json.Decoder(list[Line]).decode
-_TRI: Final = {None: -1, False: 0, True: 1}
 
 
 def rules_of_the_job() -> RuleSet:
@@ -97,15 +97,25 @@ def blocks(path: Path) -> Iterator[bytes]:
 def columns(block: bytes, slots: dict[str, int]) -> tuple[Any, Any]:
     """The lines of a block as sample rows, and their numbers."""
     lines = _decode_lines(b"[" + block.replace(b"\n", b",") + b"]")
-    ts, seq, lift, *values = zip(*map(_COLUMNS, lines), strict=True)
     rows = np.repeat(unknown_samples(1), len(lines))
-    rows["slot"] = np.fromiter(map(slots.__getitem__, lift), np.int32, len(lines))
-    rows["at"] = rows["received"] = np.array(ts, np.int64)
-    for name, column in zip(("service_mode", "car_status", "door_status", "speed"), values[:4], strict=True):
-        rows[name] = np.array(column)
-    for name, column in zip(("door_zone", "door_closed", "passenger"), values[4:], strict=True):
-        rows[name] = np.fromiter(map(_TRI.__getitem__, column), np.int8, len(lines))
-    return rows, np.array(seq, np.int64)
+    rows["slot"] = np.fromiter(map(slots.__getitem__, map(attrgetter("lift"), lines)), np.int32, len(lines))
+    rows["at"] = rows["received"] = _column(lines, "ts", np.int64)
+    for name, kind in _NUMBERS.items():
+        rows[name] = _column(lines, name, kind)
+    for name in _FLAGS:
+        rows[name] = _flags(lines, name)
+    return rows, _column(lines, "seq", np.int64)
+
+
+def _column(lines: list[Line], name: str, kind: type[np.generic]) -> Any:
+    return np.fromiter(map(attrgetter(name), lines), kind, len(lines))
+
+
+def _flags(lines: list[Line], name: str) -> Any:
+    try:
+        return _column(lines, name, np.int8)
+    except TypeError:  # null
+        return np.array([-1 if value is None else value for value in map(attrgetter(name), lines)], np.int8)
 
 
 def fast(path: Path, target: Path, ids: list[str], order: Order | None = None) -> None:
@@ -163,9 +173,10 @@ def loop(path: Path, target: Path, ids: list[str]) -> None:
                 _deadlines(state, line.lift, last, at, out)
             moving, closed = _moving(line), line.door_closed
             if line.door_status > 0:
-                closed = line.door_status in {2, 5} if closed is None or closed == (line.door_status in {2, 5}) else None
-            stuck = line.passenger and moving is False and closed
-            free = closed is False and line.door_zone
+                shut = line.door_status in {2, 5}
+                closed = shut if closed in {None, UNKNOWN_FLAG, shut} else None
+            stuck = line.passenger is True and moving is False and closed is True
+            free = closed is False and line.door_zone is True
             if stuck or free or state[1] or state[4] or state[3] or state[6]:
                 _judge(state, 1, at, stuck=stuck and line.door_zone is False, free=free)
                 _judge(state, 4, at, stuck=stuck and line.door_zone is not False, free=free)
