@@ -37,12 +37,14 @@ def percentiles(values: Sequence[float]) -> str:
     return " / ".join(f"{value:.0f}" for value in found)
 
 
-def report(name: str, title: str, method: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Print the figures and write them to `bench/results/NAME.md`."""
+def report(name: str, title: str, method: str, rows: Sequence[tuple[str, str]], *, keep: bool = True) -> None:
+    """Print the figures and write them to `bench/results/NAME.md`, unless it was only a smoke run."""
     lines = [f"# {title}", "", method, "", f"Machine: {machine()}", "", "| what | figure |", "|---|---|"]
     lines += [f"| {what} | {figure} |" for what, figure in rows]
     text = "\n".join(lines) + "\n"
     print(text)
+    if not keep:
+        return
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text)
 

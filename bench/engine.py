@@ -1,224 +1,186 @@
-"""How fast the alarm engine is: samples a second by batch size and the tick over the fleet, against plain Python objects.
+"""How fast the alarm engine is, the whole shipped catalogue active, against a careful plain Python engine with the same catalogue.
 
-    python bench/engine.py            # prints a table and writes bench/results/engine.md
+    python bench/engine.py [--quick]
 
-One process, one core, 200,000 lifts, all shipped rules. The samples are a rush hour: most lifts run or stand empty, one in ten
-changes its mind between two samples, one in a thousand holds somebody. The baseline is the per-lift object loop that a careful
-programmer would write by hand for the same rules, with unknown values, holds, gaps and silence; it knows no events.
-Times are CPU time of the process (one thread), so that a neighbour on the machine does not count.
+One process, one core. The samples are a rush hour (bench/city.py). The baseline (bench/plain_engine.py) folds the same samples of
+the same fleet a record at a time, and before anything is measured both fold a small stream with events, lost links, silence and
+odd values to the same transitions. Times are CPU time of the process, medians, so that a neighbour on the machine counts little.
 """
 
 from __future__ import annotations
 
-import platform
+import argparse
+import gc
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from alarms.engine import Engine
 from alarms.language.reader import default_rules
-from alarms.signals import Batch, unknown_samples
+from alarms.signals import Batch, Rows
+from bench.agreement import START, agreed, engine_of, plain, plain_engine_of
+from bench.city import RushHour
+from bench.common import report
 
-LIFTS = 200_000
-START = 1_700_000_000_000
-SAMPLES = 300_000
-RESULT = Path(__file__).parent / "results" / "engine.md"
-
-
-def rush_hour(count: int, seed: int, at: int, step_us: float = 50.0) -> Any:
-    """Samples of random lifts in order of arrival."""
-    rng = np.random.default_rng(seed)
-    rows = unknown_samples(count)
-    rows["slot"] = rng.integers(0, LIFTS, count)
-    rows["received"] = at + (np.arange(count) * step_us / 1_000).astype(np.int64)
-    rows["at"] = rows["received"] - rng.integers(0, 50, count)
-    moving = rng.random(count) < 0.3
-    stuck = rng.random(count) < 0.001
-    moving &= ~stuck
-    rows["service_mode"] = np.where(rng.random(count) < 0.01, 2, 1)
-    rows["car_status"] = moving
-    rows["speed"] = np.where(moving, rng.choice([-1.75, 1.75], count), 0)
-    rows["door_zone"] = ~stuck & (~moving | (rng.random(count) < 0.1))
-    rows["door_closed"] = moving | stuck | (rng.random(count) < 0.6)
-    rows["door_status"] = np.where(rows["door_closed"] == 1, 2, 4)
-    riding = rng.random(count) < np.where(moving, 0.8, np.where(rows["door_closed"] == 1, 0.05, 0.4))
-    rows["passenger"] = np.where(rng.random(count) < 0.2, -1, stuck | riding)
-    rows["power"] = 1
-    rows["car_position"] = rng.integers(0, 30, count)
-    return rows
-
-
-LIMIT = {"between": 20_000, "landing": 60_000, "possible": 45_000, "outside": 45_000, "door": 2_000, "power": 0}
-CLEAR_FOR = {"between": 2_000, "landing": 2_000, "possible": 2_000, "outside": 2_000, "door": 5_000, "power": 5_000}
-GAP = 90_000
-
-
-@dataclass(slots=True)
-class Thing:
-    """What the baseline remembers of one lift."""
-
-    contact: int
-    last_at: int
-    last: dict[str, Any]
-    holds: dict[str, tuple[int, int]]  # start, last true
-    clears: dict[str, int]
-    active: set[str]
-
-
-def both(*parts: bool | None) -> bool | None:
-    """Three-valued and."""
-    return False if False in parts else None if None in parts else True
-
-
-class Baseline:
-    """The shipped rules for samples in plain Python, a lift an object; events and `demoted` are left out."""
-
-    def __init__(self) -> None:
-        self.lifts = {slot: Thing(START, START, {}, {}, {}, set()) for slot in range(LIFTS)}
-        self.found: list[tuple[int, str, int]] = []
-
-    def conditions(self, row: dict[str, Any]) -> tuple[tuple[str, bool | None, bool | None], ...]:
-        """Rule, `when` and `clear`."""
-        status, speed = row["car_status"], row["speed"]
-        by_speed = None if speed != speed else abs(speed) > 0.05  # noqa: PLR0124 - not a number
-        moving = by_speed if status < 0 else status == 1 if by_speed in {None, status == 1} else None
-        zone = None if row["door_zone"] < 0 else row["door_zone"] == 1
-        closed = None if row["door_closed"] < 0 else row["door_closed"] == 1
-        if row["door_status"] > 0:
-            says = row["door_status"] in {2, 5}
-            closed = says if closed in {None, says} else None
-        person = None if row["passenger"] < 0 else row["passenger"] == 1
-        stopped, away = None if moving is None else not moving, None if zone is None else not zone
-        open_ = None if closed is None else not closed
-        out = None if row["power"] < 0 else row["power"] == 2
-        free, off = both(zone, open_), both(stopped, away)
-        running_open = both(moving, away, open_)
-        return (
-            ("between", both(person, off, closed), free),
-            ("landing", both(person, stopped, zone, closed), free),
-            ("possible", both(person is None, off, closed), free),
-            ("outside", off, None if off is None else not off),
-            ("door", running_open, None if running_open is None else not running_open),
-            ("power", out, out is not True),
-        )
-
-    def step(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            slot, at = row["slot"], row["at"]
-            lift = self.lifts[slot]
-            at = max(at, lift.last_at)
-            lift.contact = row["received"]
-            lift.active.discard("offline")
-            if at - lift.last_at > GAP:
-                lift.holds.clear()
-                lift.clears.clear()
-            lift.last, lift.last_at = row, at
-            inspection = row["service_mode"] == 2
-            for name, when, clear in self.conditions(row):
-                if name in lift.active:
-                    if not clear:
-                        lift.clears.pop(name, None)
-                    elif at - lift.clears.setdefault(name, at) >= CLEAR_FOR[name]:
-                        lift.active.discard(name)
-                        del lift.clears[name]
-                elif when:
-                    start = lift.holds.get(name, (at, at))[0]
-                    lift.holds[name] = (start, at)
-                    if at - start >= LIMIT[name] and not inspection:
-                        self._raise(slot, lift, name, at)
-                elif name in lift.holds and (when is False or at - lift.holds[name][1] > GAP):
-                    del lift.holds[name]
-
-    def _raise(self, slot: int, lift: Thing, name: str, at: int) -> None:
-        lift.active.add(name)
-        lift.holds.pop(name, None)
-        self.found.append((slot, name, at))
-
-    def tick(self, now: int) -> None:
-        for slot, lift in self.lifts.items():
-            if now - lift.contact >= 180_000 and "offline" not in lift.active:
-                self._raise(slot, lift, "offline", now)
-            for name, (start, true_at) in list(lift.holds.items()):
-                if true_at == lift.last_at and start + LIMIT[name] <= min(now, lift.last_at + GAP):
-                    self._raise(slot, lift, name, start + LIMIT[name])
-
-
-def warm_engine() -> tuple[Engine, int]:
-    """An engine with a fleet of which every lift was heard once."""
-    engine = Engine(default_rules(), capacity=LIFTS)
-    engine.listening(START)
-    engine.set_fleet(range(LIFTS), np.zeros(LIFTS, bool).tolist(), np.full(LIFTS, 1.75).tolist(), {})
-    rows = rush_hour(LIFTS, 1, START)
-    rows["slot"] = np.random.default_rng(2).permutation(LIFTS)
-    for part in np.array_split(rows, 10):
-        engine.step(Batch.of(samples=part), int(part["received"][-1]))
-    return engine, int(rows["received"][-1])
+ROUND_MS = 10_000
+"""Every lift speaks about this often."""
+Line = tuple[str, str]
 
 
 def timed(work: Callable[[], object]) -> float:
+    """CPU seconds."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
 
 
-def steps(engine: Engine, size: int, at: int) -> tuple[float, float]:
-    """Seconds a sample, and the median of a batch in seconds."""
-    rows = rush_hour(SAMPLES, size, at)
-    batches = [Batch.of(samples=rows[i : i + size]) for i in range(0, len(rows), size)]
-    took = [timed(lambda batch=batch: engine.step(batch, at)) for batch in batches]  # type: ignore[misc]
-    return sum(took) / SAMPLES, float(np.median(took))
+def median(values: list[float]) -> float:
+    return float(np.median(values))
 
 
-def state_bytes(engine: Engine) -> float:
-    state = engine.state
-    return sum(column.nbytes for column in vars(state).values() if isinstance(column, np.ndarray)) / state.size
+class Measured:
+    """An engine whose fleet has lived through some rounds of the rush hour, and the fleet's next samples."""
+
+    def __init__(self, lifts: int, rounds: int) -> None:
+        self.city = RushHour(lifts)
+        self.engine = engine_of(default_rules(), self.city)
+        self.now = START
+        for _ in range(rounds):
+            for part in _parts(self.next_round(), 20_000):
+                self.step(part)
+
+    def next_round(self) -> Rows:
+        rows = self.city.round(self.now, ROUND_MS * 1_000 / self.city.lifts)
+        self.now += ROUND_MS
+        return rows
+
+    def step(self, rows: Rows) -> float:
+        batch, now = Batch.of(samples=rows), int(rows["received"][-1])
+        return timed(lambda: self.engine.step(batch, now))
+
+    def steps(self, size: int, count: int) -> list[float]:
+        """CPU seconds of each of so many batches of one size, of lifts in an order of chance."""
+        took: list[float] = []
+        while len(took) < count:
+            took += [self.step(part) for part in _parts(self.next_round(), size)[: count - len(took)]]
+        return took
 
 
-def main() -> None:
-    engine, now = warm_engine()
-    baseline = Baseline()
-    rows = rush_hour(100_000, 9, now)
-    names = ("slot", "at", "received", "car_status", "speed", "door_zone", "door_closed", "door_status", "passenger", "power",
-             "service_mode")  # fmt: skip
-    plain = [dict(zip(names, row, strict=True)) for row in rows[list(names)].tolist()]
-    per_plain = timed(lambda: baseline.step(plain)) / len(plain)
-    lines = ["| what | fast | plain Python | ratio |", "|---|---|---|---|"]
-    for size in (250, 1_000, 10_000):
-        per, batch = steps(engine, size, now)
-        now += 16_000
+def _parts(rows: Rows, size: int) -> list[Rows]:
+    return [rows[first : first + size] for first in range(0, len(rows) - size + 1, size)] or [rows]
+
+
+def plain_steps(lifts: int, rounds: int) -> tuple[float, float]:
+    """CPU seconds a sample of the plain engine, once the fleet is as warm as the engine's; and of its tick."""
+    city = RushHour(lifts)
+    engine, took = plain_engine_of(default_rules(), city), 0.0
+    for turn in range(rounds + 1):
+        rows = city.round(START + turn * ROUND_MS, ROUND_MS * 1_000 / lifts)
+        took = 0.0
+        for part in _parts(rows, min(20_000, lifts)):
+            records = plain(part)
+            gc.freeze()  # or each new record would have the collector look through the whole fleet
+            took += timed(lambda records=records: engine.samples(records))  # type: ignore[misc]
+    now = START + (rounds + 1) * ROUND_MS
+    ticks = [timed(lambda second=second: engine.tick(now + second * 10)) for second in range(9)]  # type: ignore[misc]
+    return took / lifts, median(ticks)
+
+
+def throughput(lifts: int, rounds: int, batches: int) -> list[Line]:
+    """A sample's cost by size of batch, and how much of the baseline's that is."""
+    per_plain, tick_plain = plain_steps(lifts, rounds)
+    gc.collect()
+    measured = Measured(lifts, rounds)
+    lines = [("plain Python engine, same catalogue", f"{per_plain * 1e6:.2f} us a sample, tick {tick_plain * 1e3:.1f} ms")]
+    for size, count in ((10_000, batches), (1_000, 4 * batches), (250, 8 * batches)):
+        batch = median(measured.steps(min(size, lifts), count))
         lines.append(
-            f"| step, batches of {size:,} | {per * 1e6:.2f} us a sample, {1 / per:,.0f} a second, {batch * 1e3:.2f} ms a batch "
-            f"| {per_plain * 1e6:.2f} us | {per_plain / per:.1f} x |"
+            (
+                f"batches of {size:,}",
+                f"{batch / size * 1e6:.2f} us a sample, {batch * 1e3:.2f} ms a batch, {per_plain * size / batch:.1f} x the plain engine",
+            )
         )
-    ticks = [timed(lambda second=second: engine.tick(now + second * 1_000)) for second in range(60)]  # type: ignore[misc]
-    plain_tick = timed(lambda: baseline.tick(now))
-    tick = float(np.median(ticks))
-    lines.append(f"| tick over {LIFTS:,} lifts, median of 60 | {tick * 1e3:.2f} ms, worst {max(ticks) * 1e3:.2f} ms | "
-                 f"{plain_tick * 1e3:.1f} ms | {plain_tick / tick:.0f} x |")  # fmt: skip
-    burst = rush_hour(2_000, 5, now + 70_000, 1_000_000)
-    burst["slot"] = 77
-    took = timed(lambda: engine.step(Batch.of(samples=burst), now))
-    lines.append(f"| burst of 2,000 samples of one lift, each different | {took * 1e3:.1f} ms | | |")
-    everybody = timed(lambda: engine.tick(now + 10_000_000))
-    lines.append(f"| tick in which {LIFTS:,} lifts go offline | {everybody * 1e3:.0f} ms | | |")
+    ticks = sorted(timed(lambda: measured.engine.tick(measured.now + second * 100)) for second in range(60))
+    lines.append((f"tick over {lifts:,} lifts", f"{ticks[30] * 1e3:.2f} ms, worst of 60 {ticks[-1] * 1e3:.2f} ms"))
+    lines.append(("burst of 2,000 samples of one lift, each different", f"{burst(measured) * 1e3:.1f} ms"))
+    lines.append(("state", f"{measured.engine.state.bytes_a_slot():.0f} bytes a lift"))
+    return lines + restart(measured) + everybody_offline(measured)
+
+
+def burst(measured: Measured) -> float:
+    """CPU seconds for 2,000 samples of one lift, a second apart, none like the one before; median of five lifts."""
+    took = []
+    for lift in (100, 200, 300, 400, 500):
+        rows = measured.city.of(np.full(2_000, lift), measured.now, 1_000_000)
+        turn = np.arange(2_000)
+        rows["passenger"], rows["door_zone"], rows["door_closed"] = turn % 2, turn // 2 % 2, turn // 4 % 2
+        rows["door_status"], rows["speed"] = -1, turn % 5
+        rows["car_status"] = rows["speed"] > 0
+        took.append(measured.step(rows))
+    return median(took)
+
+
+def restart(measured: Measured) -> list[Line]:
+    """A checkpoint, and a new engine that takes it and folds the 30 s since."""
+    engine, city = measured.engine, measured.city
     blob = engine.snapshot()
-    lines.append(f"| snapshot | {timed(engine.snapshot) * 1e3:.0f} ms, {len(blob) / 1e6:.1f} MB | | |")
-    lines.append(f"| restore | {timed(lambda: engine.restore(blob)) * 1e3:.0f} ms | | |")
-    lines.append(f"| state | {state_bytes(engine):.0f} bytes a lift | | |")
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
-    machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, one core"
-    text = "\n".join(
-        [f"# Engine, {len(engine.rules)} shipped rules, {LIFTS:,} lifts", "", f"{when}; {machine}", "", *lines, ""]
-    )
-    print(text)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(text, encoding="utf-8")
+    writing = median([timed(engine.snapshot) for _ in range(3)])
+    held = int(engine.state.busy.sum())
+    since = [part for _ in range(3) for part in _parts(measured.next_round(), 20_000)]
+    again = engine_of(default_rules(), city)
+    restoring = timed(lambda: again.restore(blob))
+    replay = sum(timed(lambda rows=rows: again.step(Batch.of(samples=rows), int(rows["received"][-1]))) for rows in since)  # type: ignore[misc]
+    for rows in since:
+        engine.step(Batch.of(samples=rows), int(rows["received"][-1]))
+    same = list(again.tick(measured.now)) == list(engine.tick(measured.now))
+    return [
+        ("snapshot", f"{len(blob) / 1e6:.1f} MB in {writing * 1e3:.0f} ms"),
+        ("restore", f"{restoring * 1e3:.0f} ms"),
+        (
+            f"restart with {held:,} lifts in a hold or alarm: restore and replay of 30 s ({sum(map(len, since)):,} samples)",
+            f"{restoring + replay:.2f} s; next tick {'the same' if same else 'NOT the same'} as without a restart",
+        ),
+    ]
+
+
+def everybody_offline(measured: Measured) -> list[Line]:
+    """A tick after three minutes in which nobody spoke."""
+    begin = time.process_time()
+    found = measured.engine.tick(measured.now + 400_000)
+    took = time.process_time() - begin
+    return [(f"tick in which all {measured.city.lifts:,} lifts go offline", f"{took * 1e3:.0f} ms, {len(found):,} transitions")]
+
+
+def great_fleet(lifts: int) -> list[Line]:
+    """The tick over a very large fleet of which one lift in ten has a hold running."""
+    measured = Measured(lifts, 1)
+    ticks = sorted(timed(lambda: measured.engine.tick(measured.now + second * 100)) for second in range(30))
+    return [(f"tick over {lifts:,} lifts", f"{ticks[15] * 1e3:.2f} ms, worst of 30 {ticks[-1] * 1e3:.2f} ms")]
+
+
+def main(*, quick: bool) -> None:
+    rules = default_rules()
+    transitions, alarms, seen = agreed(rules)
+    lifts, rounds, batches = (20_000, 2, 4) if quick else (200_000, 6, 60)
+    lines = [
+        ("active rules", f"{sum(rule.enabled for rule in rules)}"),
+        (
+            "both engines agreed",
+            f"on {transitions:,} transitions, of them {alarms:,} alarms of {seen} rules (lift, rule, time, start, level, witnesses)",
+        ),
+        *throughput(lifts, rounds, batches),
+        *great_fleet(100_000 if quick else 1_000_000),
+    ]
+    method = __doc__.partition("\n\n")[2].partition("\n\n")[2].strip()
+    report("engine", f"Engine, whole catalogue, {lifts:,} lifts", method, lines, keep=not quick)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run; writes no result")
+    main(quick=parser.parse_args().quick)
