@@ -320,7 +320,7 @@ class Lone(Recall):
         seconds = ((self._at - since) / 1_000).astype(np.float32)
         seconds[~true] = np.nan
         seconds[false] = 0
-        return seconds
+        return np.asarray(seconds)
 
     def _all(self, value: Truth) -> tuple[Bools, Bools]:
         """One truth a record, also of a constant."""
@@ -343,7 +343,7 @@ class Lone(Recall):
             counts[_steps(memory["step"][touched]) <= (step - COUNT_STEPS)[:, None]] = 0
             counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
             _keep(memory, touched, counts, step)
-        return memory["total"].astype(np.float32)
+        return np.asarray(memory["total"], np.float32)
 
     def rate(self, term: Term, memory: Memory, value: Column) -> Column:
         here = np.broadcast_to(np.asarray(value, np.float32), (len(self._slots),))
@@ -366,7 +366,7 @@ class Lone(Recall):
         new = kept == -NEVER
         if new.any():
             kept[new] = self._at[new]
-        return ((self._at - kept) / 1_000).astype(np.float32)
+        return np.asarray((self._at - kept) / 1_000, np.float32)
 
 
 def _plain(value: Any) -> Column:

@@ -21,7 +21,9 @@ from hoistway.model import SIGNALS, SignalType
 START: Final = 1_700_000_000_000
 RATED_SPEED: Final = 1.75
 _LIFTS, _ROUNDS, _ROUND_MS = 1_500, 70, 10_000
-_CODES: Final = np.array([EVENT_INDEX[code] for code in ("90", "41", "04", "01", "entrapment", "self-test", "44", "40")])
+_CODES: Final = np.array(
+    [EVENT_INDEX[code] for code in ("90", "41", "04", "01", "entrapment", "self-test", "44", "40")]
+)
 
 
 def plain(rows: Rows) -> list[tuple[int, int, int, dict[str, Any]]]:
@@ -73,7 +75,9 @@ def agreed(rules: RuleSet, seed: int = 3) -> tuple[int, int, int]:
             told += fast.tick(at + second * 1_000)
             slow.tick(at + second * 1_000)
     ours, theirs = Counter(tuple(item) for item in told), Counter(slow.found)
-    assert ours == theirs, f"they differ: {list((ours - theirs).items())[:5]} against {list((theirs - ours).items())[:5]}"
+    assert ours == theirs, (
+        f"they differ: {list((ours - theirs).items())[:5]} against {list((theirs - ours).items())[:5]}"
+    )
     raised = [item for item in told if item.kind == RAISE]
     return len(told), len(raised), len({item.rule for item in raised})
 
@@ -94,7 +98,14 @@ def _records(city: RushHour, rng: Any, turn: int, at: int) -> Batch:
     samples["clock_error"][odd] = np.where(samples["slot"][odd] % 11 == 1, 400, 1)
     samples["field_faults"][odd] = samples["slot"][odd] % 5 == 1
     held = np.flatnonzero(samples["slot"] % 11 == 5)  # stands still, as it was, for long
-    for name, value in {"car_status": 0, "speed": 0, "door_zone": 0, "door_closed": 1, "door_status": 2, "passenger": 1}.items():
+    for name, value in {
+        "car_status": 0,
+        "speed": 0,
+        "door_zone": 0,
+        "door_closed": 1,
+        "door_status": 2,
+        "passenger": 1,
+    }.items():
         samples[name][held[turn % 20 < 15 :]] = value
     events = np.zeros(40, EVENT_DTYPE)
     events["slot"] = np.sort(rng.choice(speaking, 40, replace=False))

@@ -20,7 +20,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from alarms.engine import Engine
 from alarms.language.reader import default_rules
 from alarms.signals import Batch, Rows
 from bench.agreement import START, agreed, engine_of, plain, plain_engine_of
@@ -96,7 +95,9 @@ def throughput(lifts: int, rounds: int, batches: int) -> list[Line]:
     per_plain, tick_plain = plain_steps(lifts, rounds)
     gc.collect()
     measured = Measured(lifts, rounds)
-    lines = [("plain Python engine, same catalogue", f"{per_plain * 1e6:.2f} us a sample, tick {tick_plain * 1e3:.1f} ms")]
+    lines = [
+        ("plain Python engine, same catalogue", f"{per_plain * 1e6:.2f} us a sample, tick {tick_plain * 1e3:.1f} ms")
+    ]
     for size, count in ((10_000, batches), (1_000, 4 * batches), (250, 8 * batches)):
         batch = median(measured.steps(min(size, lifts), count))
         lines.append(
@@ -134,7 +135,9 @@ def restart(measured: Measured) -> list[Line]:
     since = [part for _ in range(3) for part in _parts(measured.next_round(), 20_000)]
     again = engine_of(default_rules(), city)
     restoring = timed(lambda: again.restore(blob))
-    replay = sum(timed(lambda rows=rows: again.step(Batch.of(samples=rows), int(rows["received"][-1]))) for rows in since)  # type: ignore[misc]
+    replay = sum(
+        timed(lambda rows=rows: again.step(Batch.of(samples=rows), int(rows["received"][-1]))) for rows in since
+    )  # type: ignore[misc]
     for rows in since:
         engine.step(Batch.of(samples=rows), int(rows["received"][-1]))
     same = list(again.tick(measured.now)) == list(engine.tick(measured.now))
@@ -153,7 +156,12 @@ def everybody_offline(measured: Measured) -> list[Line]:
     begin = time.process_time()
     found = measured.engine.tick(measured.now + 400_000)
     took = time.process_time() - begin
-    return [(f"tick in which all {measured.city.lifts:,} lifts go offline", f"{took * 1e3:.0f} ms, {len(found):,} transitions")]
+    return [
+        (
+            f"tick in which all {measured.city.lifts:,} lifts go offline",
+            f"{took * 1e3:.0f} ms, {len(found):,} transitions",
+        )
+    ]
 
 
 def great_fleet(lifts: int) -> list[Line]:

@@ -201,7 +201,15 @@ class PlainEngine:
     # --- evaluation of every column (docs/rules.md, section 5) ---
 
     def _judge(
-        self, lift: Lift, values: dict[str, Any], before: dict[str, Any], at: int, *, sample: bool, gap: bool, raised: int
+        self,
+        lift: Lift,
+        values: dict[str, Any],
+        before: dict[str, Any],
+        at: int,
+        *,
+        sample: bool,
+        gap: bool,
+        raised: int,
     ) -> None:
         hits = lift.kin.look(lift, values, before, at, sample, gap, raised)
         holds, active = lift.holds, lift.active

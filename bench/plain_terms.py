@@ -246,7 +246,11 @@ class Writer:
             case "changed":
                 raw = f'before["{term.parts[0].value}"]'
                 here = str(term.parts[0].value)
-                test = f"{here} == {here} and old == old" if term.parts[0].type is Type.NUMBER else f"{here} is not None and old is not None"
+                test = (
+                    f"{here} == {here} and old == old"
+                    if term.parts[0].type is Type.NUMBER
+                    else f"{here} is not None and old is not None"
+                )
                 return [f"old = {raw}", f"{name} = {here} != old if sample and not gap and {test} else None"]
             case "age":
                 (since,) = self._room(None)

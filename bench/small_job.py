@@ -161,8 +161,7 @@ def loop(path: Path, target: Path, ids: list[str]) -> None:
             line = _decode_line(raw)
             at, state = line.ts, lifts[line.lift]
             last = state[0]
-            if at < last:
-                at = last
+            at = max(at, last)
             if at - last >= 180_000:
                 out += (
                     _told(line.lift, RULES[2], RAISE, last + 180_000),

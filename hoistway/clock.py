@@ -28,6 +28,7 @@ class ServerClock:
         self._base_ms = wall_ns() // 1_000_000
         self._base_monotonic_ns = monotonic_ns()
         self.behind_ms = 0  # how far the wall clock is behind this one
+        self._stepped_ms = 0  # by how much the wall clock went forward more than time passed, not yet asked for
 
     def now_ms(self) -> int:
         with self._lock:
@@ -39,11 +40,20 @@ class ServerClock:
             if ms > self._now():
                 self._set(ms)
 
+    def take_step(self) -> int:
+        """By how much this clock was set forward since the last call, in ms: the wall clock was set, or the machine slept."""
+        with self._lock:
+            self._now()
+            taken, self._stepped_ms = self._stepped_ms, 0
+            return taken
+
     def _now(self) -> int:
         running = self._base_ms + (self._monotonic_ns() - self._base_monotonic_ns) // 1_000_000
         wall = self._wall_ns() // 1_000_000
         self.behind_ms = max(0, running - wall)
         if wall > running:
+            if wall - running > STEP_MS:
+                self._stepped_ms += wall - running
             self._set(wall)
             return wall
         return running

@@ -30,6 +30,19 @@ EVENT_HOLES = 4_096
 """Records kept above the first hole of a stream, per device and boot; beyond it the hole is given up, counted as a gap."""
 CLOCK_STEP_MS = 5_000
 """A device clock that moves by more than this against the server was set, and does not only drift."""
+CLOCK_STRETCH_MS = 120_000
+"""The smallest difference of such a stretch of live records is compared with a clock's offset, to follow one that loses time."""
+CLOCK_SLOW_MS = 1_000
+"""Less is the network's."""
+CLOCK_GRADUAL_MS = 60_000
+"""More within one stretch is a delay that came at once, and is a clock only when it lasts for `CLOCK_STRETCHES`."""
+CLOCK_STRETCHES = 5
+CLOCK_FROZEN_MS = 10_000
+"""The same stamp for longer, while the numbers go on, is a clock that stands still: the receive time counts."""
+CLOCK_JUMP_MS = 3_600_000
+"""A stamp that leaps so far between two of the first records is a clock being set, and no backlog."""
+SERVER_STEP_REST_MS = 45_000
+"""After the server's own clock was set forward no hold completes by time alone for so long (a heartbeat and a half)."""
 GONE_RANGES = 256
 """Ranges in one `gone`; a link message with more is refused."""
 BOOTS_REMEMBERED = 4

@@ -19,7 +19,7 @@ from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
 from alarms.window import KEY_DTYPE, Records
 from hoistway.errors import RefusedMessage
 from hoistway.model import EVENT_CODES
-from hoistway.wire import Link, Topic, parse_topic
+from hoistway.wire import Link, Ranges, Topic, parse_topic
 from ingest.decode import (
     Decoded,
     FieldFault,
@@ -29,8 +29,9 @@ from ingest.decode import (
     storable_data,
     to_columns,
 )
+from ingest.device_clock import Clock
 from ingest.directory import Device, Directory
-from ingest.memory import Clock, Memory, Verdict
+from ingest.memory import Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.source import Message
 
@@ -167,7 +168,7 @@ class Assembler:
 
     def assemble(self, messages: Sequence[Message]) -> Assembled:
         work = _Work(self, Assembled(messages=len(messages)))
-        for message in messages:
+        for message in sorted(messages, key=_samples_last):
             try:
                 work.message(message)
             except RefusedMessage as refused:
@@ -254,7 +255,7 @@ class _Work:
         if leaf == "event":
             newest = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
-        if hole := stream.accept(record.seq, record.ts):
+        if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received)):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.stored[device.id] += 1
         accepted = _Accepted(
@@ -264,18 +265,24 @@ class _Work:
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
         if link.gone is not None:
-            memory = self._memory.boot(device.id, link.boot)
-            for leaf, ranges in (("state", link.gone.state), ("event", link.gone.event)):
-                for first, last in ranges:
-                    self.out.gaps += [
-                        Gap(device.id, leaf, link.boot, memory.incarnation, low, high, "gone")
-                        for low, high in memory.stream(leaf).give_up(first, last)
-                    ]
+            self._give_up(device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event)))
         self.out.boots[device.id, "link"] = link.boot
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             return
         lifts = (device.lift_id,) if device.lift_id is not None else tuple(device.lifts.values())
         self.out.links.append(LinkRow(device.id, lifts, link, message.received_ms))
+
+    def _give_up(self, device_id: int, boot: int, gone: Sequence[tuple[str, Ranges]]) -> None:
+        """The device no longer has some records; of a boot that nobody heard of none is missing."""
+        memory = self._memory.known(device_id, boot)
+        if memory is None:
+            return
+        for leaf, ranges in gone:
+            for first, last in ranges:
+                self.out.gaps += [
+                    Gap(device_id, leaf, boot, memory.incarnation, low, high, "gone")
+                    for low, high in memory.stream(leaf).give_up(first, last)
+                ]
 
     def refuse(self, message: Message, refused: RefusedMessage) -> None:
         topic = self._assembler.topic(message.topic)
@@ -356,6 +363,11 @@ class _Work:
             rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
         rows["clock_error"] = clock_error(rows["at"], keys["ts"])
         self.out.samples, self.out.keys = rows, keys
+
+
+def _samples_last(message: Message) -> bool:
+    """Events and links first, as a replay takes them: what is learned of a device must not depend on who reads its records."""
+    return message.topic.endswith("/state")
 
 
 def _place(item: _Accepted) -> int:

@@ -12,12 +12,11 @@ from typing import Final
 
 import msgspec
 
-from hoistway.limits import ACK_MISSING_RANGES, BOOTS_REMEMBERED, CLOCK_STEP_MS, EVENT_HOLES
+from hoistway.limits import ACK_MISSING_RANGES, BOOTS_REMEMBERED, EVENT_HOLES
 from hoistway.wire import Ranges
+from ingest.device_clock import Clock, Track, learn
 
-FORMAT: Final = 3
-ESTABLISHED: Final = 3
-"""So many records that agree make a device's clock offset one that a single record does not overthrow."""
+FORMAT: Final = 4
 
 
 class Verdict(IntEnum):
@@ -32,8 +31,7 @@ class Stream(msgspec.Struct, array_like=True):
     contiguous: int = 0
     above: set[int] = msgspec.field(default_factory=set)
     latest_ts: int = -1
-    top: int = 0  # highest number seen
-    top_ts: int = -1  # and its stamp
+    track: Track = msgspec.field(default_factory=Track)
 
     def has(self, seq: int) -> bool:
         return 0 < seq <= self.contiguous or seq in self.above
@@ -41,8 +39,7 @@ class Stream(msgspec.Struct, array_like=True):
     def accept(self, seq: int, ts: int) -> tuple[int, int] | None:
         """Take `seq` in; answers a hole that had to be given up because too much stood above it."""
         self.latest_ts = max(self.latest_ts, ts)
-        if seq > self.top:
-            self.top, self.top_ts = seq, ts
+        self.track.note(seq, ts)
         if seq <= self.contiguous:
             return None
         self.above.add(seq)
@@ -55,7 +52,7 @@ class Stream(msgspec.Struct, array_like=True):
 
     def give_up(self, first: int, last: int) -> Ranges:
         """The device no longer has `first..last`: count them as seen. Answers the ranges that really were missing."""
-        last = min(last, max(self.top, self.contiguous))
+        last = min(last, max(self.track.top, self.contiguous))
         missing = [
             (max(low, first), min(high, last))
             for low, high in self.missing(most=EVENT_HOLES)
@@ -87,18 +84,6 @@ class Stream(msgspec.Struct, array_like=True):
             self.above.discard(self.contiguous)
 
 
-class Clock(msgspec.Struct, array_like=True):
-    """A device clock between two of its steps: server time = device time + `offset_ms`."""
-
-    offset_ms: int | None = None
-    unconfirmed_ms: int | None = None  # an offset that one record alone claims
-    agreeing: int = 0  # records in a row that agree with the offset
-
-    def corrected(self, ts: int, received: int) -> int:
-        """Server time at which a record was stamped; nothing was stamped after it was received."""
-        return min(received, ts + (self.offset_ms or 0))
-
-
 class Boot(msgspec.Struct, array_like=True):
     """One start of one device."""
 
@@ -122,6 +107,7 @@ class _Saved(msgspec.Struct, array_like=True):
     devices: dict[int, dict[int, Boot]]
     links: dict[int, tuple[int, int, bool]]
     alive: set[int]
+    server_stepped_ms: int
 
 
 class Memory:
@@ -133,6 +119,7 @@ class Memory:
         self.alive: set[int] = set()  # lifts that ever gave a sign of life
         self.incarnations = 0
         self.clock_steps = 0
+        self.server_stepped_ms = 0  # by how much the server's clock was ever set forward while it ran
 
     # --- boots ---
 
@@ -189,35 +176,23 @@ class Memory:
     # --- time ---
 
     def note_clock(self, memory: Boot, stream: Stream, *, seq: int, ts: int, received: int) -> Clock:
-        """Learn from one record how far its device's clock is off; answers the clock to correct it with.
-
-        A record cannot be received before it was stamped, so the smallest difference seen is the best offset. Once several
-        records have agreed on it, a much smaller one counts only when a second record confirms it: one stamp in the future
-        must not make all later ones look late. (Before that, it is a backlog that is catching up.) A stamp that goes back
-        while the numbers go on is a clock that was set back: a new offset begins.
-        """
-        clock, difference = memory.clock, received - ts
-        offset = clock.offset_ms
-        if offset is None:
-            clock.offset_ms = difference
-        elif seq > stream.top and stream.top_ts >= 0 and ts < stream.top_ts - CLOCK_STEP_MS:
-            clock = memory.clock = Clock(offset_ms=difference)
-            self.clock_steps += 1
-        elif difference < offset - CLOCK_STEP_MS and clock.agreeing < ESTABLISHED:
-            clock.offset_ms, clock.agreeing = difference, 0
-        elif difference < offset - CLOCK_STEP_MS:
-            confirmed = clock.unconfirmed_ms is not None and abs(difference - clock.unconfirmed_ms) <= CLOCK_STEP_MS
-            if confirmed:
-                clock = memory.clock = Clock(offset_ms=difference)
-                self.clock_steps += 1
-            else:
-                clock.unconfirmed_ms = difference
-        else:
-            clock.offset_ms, clock.unconfirmed_ms = min(offset, difference), None
-            clock.agreeing = (
-                min(ESTABLISHED, clock.agreeing + 1) if difference <= offset + CLOCK_STEP_MS else clock.agreeing
-            )
+        """Learn from one record how far its device's clock is off; answers the clock to correct it with."""
+        before = memory.clock
+        memory.clock, clock = learn(
+            before,
+            stream.track,
+            seq=seq,
+            ts=ts,
+            received=received,
+            live=memory.was_live,
+            stepped_ms=self.server_stepped_ms,
+        )
+        self.clock_steps += memory.clock.number != before.number
         return clock
+
+    def server_stepped(self, ms: int) -> None:
+        """The server's own clock was set forward: differences that rise by as much say nothing about a device."""
+        self.server_stepped_ms += ms
 
     # --- events and links ---
 
@@ -241,18 +216,18 @@ class Memory:
     def replayed(
         self, *, device_id: int, boot: int, incarnation: int, leaf: str, seq: int, ts: int, received: int, live: bool
     ) -> Boot:
-        """Take in a stored record after a restart."""
+        """Take in a stored record after a restart. `live`: its time was known, because its boot is or was the present one."""
         memory = self.boot(device_id, boot)
         if incarnation > memory.incarnation:
             memory = self.reincarnate(device_id, boot, incarnation)
         memory.was_live |= live
         stream = memory.stream(leaf)
-        self.note_clock(memory, stream, seq=seq, ts=ts, received=received)
-        stream.accept(seq, ts)
+        clock = self.note_clock(memory, stream, seq=seq, ts=ts, received=received)
+        stream.accept(seq, clock.stamp_now(ts, received))
         return memory
 
     def snapshot(self) -> bytes:
-        saved = _Saved(FORMAT, self._devices, self._links, self.alive)
+        saved = _Saved(FORMAT, self._devices, self._links, self.alive, self.server_stepped_ms)
         return msgspec.msgpack.encode(saved)
 
     def restore(self, blob: bytes) -> None:
@@ -261,3 +236,4 @@ class Memory:
         if saved.format != FORMAT:
             raise ValueError(f"device memory of format {saved.format}, expected {FORMAT}")
         self._devices, self._links, self.alive = saved.devices, saved.links, saved.alive
+        self.server_stepped_ms = saved.server_stepped_ms

@@ -15,7 +15,7 @@ from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
 from hoistway.store import Database, queries
-from ingest.assemble import IN_ORDER, LATE, EventRow, event_rows, records_of
+from ingest.assemble import IN_ORDER, LATE, UNPLACED, EventRow, event_rows, records_of
 from ingest.changes import when
 from ingest.folding import Folding
 from ingest.memory import Memory
@@ -112,6 +112,7 @@ async def replay(
                 found.append((engine.rules, engine.tick(clock_ms)))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
+                memory.server_stepped(step_of(item["state"]))
             elif item["kind"] == "refold":
                 engine.window.take_over(item["state"])
             elif item["kind"] == "backfill":
@@ -126,6 +127,16 @@ async def replay(
                 engine.window.late(late)
         engine.take_shadow()  # it was written when it was said
         batches, samples, last = batches + len(rows), samples + chunk.size, upto
+
+
+def pack_step(ms: int) -> bytes | None:
+    """A step of the server's clock as an entry `listening` keeps it."""
+    return ms.to_bytes(8, "big") if ms else None
+
+
+def step_of(state: bytes | None) -> int:
+    """By how much the server's clock was set forward before an entry `listening`, in ms."""
+    return int.from_bytes(state or b"", "big")
 
 
 def _of_rules(rules: RuleSet, parts: list[tuple[RuleSet, Transitions]]) -> Transitions:
@@ -160,6 +171,7 @@ class _Chunk:
         """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of."""
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
+        rows = self._event_rows(number, memory)
         for sample, key in zip(samples, keys, strict=True):
             memory.replayed(
                 device_id=int(key["device_id"]),
@@ -169,15 +181,16 @@ class _Chunk:
                 seq=int(key["seq"]),
                 ts=int(key["ts"]),
                 received=int(sample["received"]),
-                live=bool(key["folded"] == IN_ORDER),
+                live=bool(key["folded"] != UNPLACED),
             )
-        rows = self._event_rows(number, memory)
         contacts = []
         for row in self._contacts.get(number, []):
             memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
             contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
         for row in self._gaps.get(number, []):
-            memory.boot(row["device_id"], row["boot"]).stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+            boot = memory.known(row["device_id"], row["boot"])
+            if boot is not None and boot.incarnation == row["incarnation"]:
+                boot.stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
         heard = {row["lift_id"] for row in self._events.get(number, [])} | {lift for lift, _, _ in contacts}
         folded, late = (
             records_of(
@@ -203,7 +216,7 @@ class _Chunk:
                 seq=row["seq"],
                 ts=row["ts"],
                 received=received,
-                live=row["folded"] == IN_ORDER,
+                live=row["folded"] != UNPLACED,
             )
             boot.codes[row["code"]] = max(row["seq"], boot.codes.get(row["code"], 0))
             if (event := event_row(row)) is not None:

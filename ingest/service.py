@@ -34,7 +34,7 @@ from ingest.late import Span, refold, sort_late
 from ingest.memory import Memory
 from ingest.quarantine import refused_by_store
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import Checkpoint, load_checkpoint, replay, save_checkpoint
+from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
 from ingest.source import Message, Source
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
@@ -346,12 +346,14 @@ class Ingest:
         if self._source.deaf:
             self._deaf = True
             return
-        if self._deaf:
+        step = self._clock.take_step()
+        if self._deaf or step:
             await self._settle()
             self._engine.listening(now)
-            await self._commit("listening", now)
+            self._memory.server_stepped(step)
+            await self._commit("listening", now, state=pack_step(step))
             self._deaf = False
-            self._next_tick_ms = 0
+            self._next_tick_ms = now + limits.SERVER_STEP_REST_MS if step else 0
         await self._tick(now, oldest)
 
     async def _tick(self, now: int, oldest: int | None) -> None:

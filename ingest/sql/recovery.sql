@@ -24,7 +24,7 @@ select batch_no, device_id, boot, conn, received, online, lift_ids
 from contact where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: gaps
-select batch_no, device_id, stream, boot, first_seq, last_seq
+select batch_no, device_id, stream, boot, incarnation, first_seq, last_seq
 from gap where partition = $1 and batch_no > $2 and batch_no <= $3 order by id
 
 -- name: active_alarms

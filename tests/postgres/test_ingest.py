@@ -10,61 +10,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from alarms.language.reader import default_rules, load
+from alarms.language.reader import load
 from hoistway import limits
-from hoistway.clock import ServerClock
 from hoistway.errors import Fenced
 from hoistway.limits import MESSAGE_BYTES
 from hoistway.store import Database
 from hoistway.wire import REASONS
 from ingest import assemble, transaction
-from ingest.service import Ingest
 from ingest.source import Message
 from ingest.writer import Writer
-from tests.support.feed import FREED, TRAPPED, HandSource, event, message, sample
-
-T0 = 1_800_000_000_000
-
-
-class Desk:
-    """An ingest process on a clock of its own, with one lift per test and short ways to ask the database."""
-
-    def __init__(self, url: str, database: Database) -> None:
-        self.url, self.database, self.now = url, database, T0
-        self.source = HandSource()
-        self.clock = ServerClock(wall_ns=lambda: self.now * 1_000_000, monotonic_ns=lambda: 0)
-        self.rules = default_rules()
-        self.ingest: Ingest
-
-    async def start(self) -> None:
-        writer = Writer(self.url, partition=0)
-        self.source = HandSource()
-        self.ingest = Ingest(
-            database=self.database, writer=writer, source=self.source, rules=self.rules, clock=self.clock
-        )
-        await self.ingest.open()
-        await self.ingest.round()
-
-    async def lift(self, device: str, *, shard: int = 0) -> int:
-        lift_id = await self.database.fetchval(
-            "insert into lift (kind, name, exercise) values ('lift', $1, false) returning id", device
-        )
-        await self.database.execute(
-            "insert into device (device, shard, lift_id) values ($1, $2, $3)", device, shard, lift_id
-        )
-        return int(lift_id)
-
-    async def say(self, device: str, leaf: str, payload: object, *, after_s: float = 0.0, shard: int = 0) -> None:
-        self.now += int(after_s * 1_000)
-        self.source.put(message(leaf, payload, device=device, shard=shard, received=self.now))
-        await self.ingest.round()
-
-    async def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        return [dict(row) for row in await self.database.fetch(query, *values)]
-
-    async def alarms(self, lift_id: int) -> list[tuple[str, str, int]]:
-        found = await self.rows("select rule_id, condition, repeats from alarm where lift_id = $1 order by id", lift_id)
-        return [(row["rule_id"], row["condition"], row["repeats"]) for row in found]
+from tests.support.desk import Desk
+from tests.support.feed import FREED, TRAPPED, event, message, sample
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -77,12 +33,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
-    found = Desk(database_url, database)
-    latest = await database.fetchval("select max(clock) from ingest_batch")
-    found.now = max(T0, int(latest.timestamp() * 1_000) + 3_600_000 if latest else T0)
-    await found.start()
+    found = await Desk.open(database_url, database)
     yield found
-    await found.ingest._writer.close()
+    await found.close()
 
 
 async def test_a_trapped_person_is_an_alarm_and_a_case_with_timers(desk: Desk) -> None:
@@ -607,15 +560,10 @@ async def test_a_server_clock_that_is_set_back_stops_no_silence(desk: Desk) -> N
     """With the wall clock an hour behind, a lift that falls silent is still found, once the time has passed."""
     lift_id = await desk.lift("setback-1")
     await desk.say("setback-1", "state", sample(1, desk.now, **FREED))
-    elapsed = 0
-    desk.clock._monotonic_ns = lambda: elapsed * 1_000_000
-    desk.clock._base_monotonic_ns = 0
-    desk.now -= 3_600_000
+    desk.set_wall(-3_600_000)
     for _ in range(20):
-        elapsed += 10_000
-        await desk.ingest.round()
+        await desk.pass_s(10)
     assert await desk.alarms(lift_id) == [("offline", "active", 0)]
-    desk.now += 7_200_000
 
 
 async def test_odd_words_in_a_device_s_json_cost_only_themselves(desk: Desk) -> None:

@@ -43,7 +43,7 @@ class City:
 
     def __init__(self, url: str, database: Database) -> None:
         self.url, self.database, self.now, self.seq = url, database, T0, 0
-        self.clock = ServerClock(wall_ns=lambda: self.now * 1_000_000, monotonic_ns=lambda: 0)
+        self.clock = ServerClock(wall_ns=lambda: self.now * 1_000_000, monotonic_ns=lambda: self.now * 1_000_000)
         self.ingest: Ingest
         self.lift_id = 0
 

@@ -10,7 +10,7 @@ alter table ingest_batch drop constraint ingest_batch_kind_check;
 alter table ingest_batch add constraint ingest_batch_kind_check
     check (kind in ('batch', 'tick', 'listening', 'rules', 'refold', 'backfill'));
 alter table ingest_batch add column state bytea;
-comment on column ingest_batch.state is 'of kind refold: what the lifts concerned are afterwards, so that a replay need not fold them again';
+comment on column ingest_batch.state is 'of kind refold: what the lifts concerned are afterwards, so that a replay need not fold them again; of kind listening: by how many ms the server''s clock was set forward';
 
 create table backfill (
     lift_id integer primary key references lift (id),
