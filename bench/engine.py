@@ -106,7 +106,9 @@ def throughput(lifts: int, rounds: int, batches: int) -> list[Line]:
                 f"{batch / size * 1e6:.2f} us a sample, {batch * 1e3:.2f} ms a batch, {per_plain * size / batch:.1f} x the plain engine",
             )
         )
-    ticks = sorted(timed(lambda: measured.engine.tick(measured.now + second * 100)) for second in range(60))
+    ticks = sorted(
+        timed(lambda second=second: measured.engine.tick(measured.now + second * 100)) for second in range(60)
+    )
     lines.append((f"tick over {lifts:,} lifts", f"{ticks[30] * 1e3:.2f} ms, worst of 60 {ticks[-1] * 1e3:.2f} ms"))
     lines.append(("burst of 2,000 samples of one lift, each different", f"{burst(measured) * 1e3:.1f} ms"))
     lines.append(("state", f"{measured.engine.state.bytes_a_slot():.0f} bytes a lift"))
@@ -167,7 +169,9 @@ def everybody_offline(measured: Measured) -> list[Line]:
 def great_fleet(lifts: int) -> list[Line]:
     """The tick over a very large fleet of which one lift in ten has a hold running."""
     measured = Measured(lifts, 1)
-    ticks = sorted(timed(lambda: measured.engine.tick(measured.now + second * 100)) for second in range(30))
+    ticks = sorted(
+        timed(lambda second=second: measured.engine.tick(measured.now + second * 100)) for second in range(30)
+    )
     return [(f"tick over {lifts:,} lifts", f"{ticks[15] * 1e3:.2f} ms, worst of 30 {ticks[-1] * 1e3:.2f} ms")]
 
 

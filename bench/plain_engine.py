@@ -139,9 +139,9 @@ class PlainEngine:
     def samples(self, records: Iterable[tuple[int, int, int, dict[str, Any]]]) -> None:
         """(slot, at, received, values) in order of arrival; the values are the engine's from here on."""
         lifts = self.lifts
-        for slot, at, received, values in records:
+        for slot, stamped, received, values in records:
             lift = lifts[slot]
-            at = self._time(lift, at, received, values)
+            at = self._time(lift, stamped, received, values)
             gap = at - lift.last_at > MAX_GAP_MS
             if gap and lift.holds:
                 columns = lift.kin.columns

@@ -267,8 +267,10 @@ def job(lifts: int, rounds: int, period_ms: int, folder: Path, runs: int) -> lis
         (f"{head}: loop", f"{lines / baseline:,.0f} samples/s; {judged(theirs, source)}; raises and clears {'the same' if same else 'NOT the same'}"),
         (
             f"{head}: 30 % late, 2 % twice, put in order first",
-            f"{late_rate:,.0f} samples/s, {late_rate / rate:.0%} of in order; {judged(ordered, source)}; "
-            f"{stages[-1].copies:,} copies and {stages[-1].too_late} too late dropped",
+            (
+                f"{late_rate:,.0f} samples/s, {late_rate / rate:.0%} of in order; {judged(ordered, source)}; "
+                f"{stages[-1].copies:,} copies and {stages[-1].too_late} too late dropped"
+            ),
         ),
         (f"{head}: the same, late samples dropped", f"{judged(dropped, source)}; {drop.dropped:,} samples dropped"),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from alarms.holds import _Rows
 from alarms.language.times import UTC
 from alarms.remember import InOrder, Lone
 from alarms.signals import BY_DEVICE, BY_RULE, CLEAR
-from alarms.state import ACTIVE, OFF, REMEMBERED, State
+from alarms.state import ACTIVE, OFF, REMEMBERED, State, memory_field
 from alarms.words import chosen
 
 Patch = pytest.MonkeyPatch
@@ -287,9 +287,9 @@ def snapshot_forgets_when_holds_were_true(patch: Patch) -> None:
 def snapshot_forgets_what_was_remembered(patch: Patch) -> None:
     def forget(found: Any, *_: Any) -> None:
         state = found[0]
-        for term, fields in zip(state.rules.remembering, state.remembered, strict=True):
+        for number, term in enumerate(state.rules.remembering):
             for name, (_kind, _shape, empty) in REMEMBERED[term.op].items():
-                fields[name][:] = empty
+                state.memory[memory_field(number, name)][:] = empty
 
     _after(patch, snapshot, "read", forget)
 
