@@ -285,7 +285,7 @@ class Writer:
                     f"{name} = M[{total}]",
                 ]
             case _:
-                step, at, value = self._room(None, 0, _NAN)
+                step, _, value = self._room(None, 0, _NAN)
                 last_step, last_at, last_value = self._room(None, 0, _NAN)
                 return [
                     f"x = {true}",
