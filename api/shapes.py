@@ -11,7 +11,7 @@ from typing import Any, Final
 from api.exchange import Document, moment
 from hoistway import lifecycle
 from hoistway.lifecycle import CaseState
-from hoistway.model import SIGNALS, Kind, Role, Signal, SignalType
+from hoistway.model import BUILT_IN, SIGNALS, Kind, Role, Signal, SignalType
 from hoistway.wire import PREFIX
 
 Row = Mapping[str, Any]
@@ -33,6 +33,12 @@ def lift_in_brief(row: Row) -> Document:
     }
 
 
+def _title(row: Row) -> dict[str, str]:
+    """Of a rule, of a notice that no rule makes, or the bare id of a rule that is gone."""
+    plain = BUILT_IN.get(row["rule_id"], {"zh": row["rule_id"], "en": row["rule_id"]})
+    return {"zh": row["title_zh"] or plain["zh"], "en": row["title_en"] or plain["en"]}
+
+
 def alarm(row: Row) -> Document:
     """One alarm, from `alarm_documents`."""
     return {
@@ -41,7 +47,7 @@ def alarm(row: Row) -> Document:
         "lift": lift_in_brief(row),
         "rule_id": row["rule_id"],
         "rule_version": row["rule_version"],
-        "title": {"zh": row["title_zh"] or row["rule_id"], "en": row["title_en"] or row["rule_id"]},
+        "title": _title(row),
         "severity": row["severity"],
         "opens": row["opens"],
         "condition": row["condition"],
@@ -75,7 +81,7 @@ def removal(row: Row) -> Document:
     return {
         **{name: row[name] for name in plain},
         "lift": lift_in_brief(row),
-        "title": {"zh": row["title_zh"] or row["rule_id"], "en": row["title_en"] or row["rule_id"]},
+        "title": _title(row),
         **{name: moment(row[name]) for name in ("since", "until", "ended_at")},
     }
 

@@ -259,3 +259,9 @@ EVENT_CODES: Final[tuple[EventCode, ...]] = (
 )
 EVENT_CODE: Final[dict[str, EventCode]] = {item.code: item for item in EVENT_CODES}
 """Event codes by their wire form. The position in `EVENT_CODES` is only used in memory, never stored."""
+
+BUILT_IN: Final[dict[str, dict[str, str]]] = {
+    "event-unreadable": {"zh": "设备事件无法读取", "en": "An event of the device could not be read"},
+    "clock-unknown": {"zh": "收到时间未知的记录", "en": "Records of an unknown time"},
+}
+"""Titles, zh and en, of notices that no rule makes; their rule version is `built-in`."""

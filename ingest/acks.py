@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from hoistway import wire
 from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S
-from ingest.assemble import Assembled, Refusal
+from ingest.assembled import Assembled, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from hoistway.model import Opens, OperatorState, Severity
-from ingest.assemble import Refusal
+from ingest.assembled import Refusal, Unplaced
 from ingest.case_rows import SQL, case_events, note_contact, open_cases
 from ingest.changes import Change, ChangeKind, columns, when
 
 UNREADABLE: Final = "event-unreadable"
+UNPLACED: Final = "clock-unknown"
 
 
 def waves(changes: Iterable[Change]) -> Iterator[list[Change]]:
@@ -144,6 +145,16 @@ async def write_notices(connection: Any, refusals: Sequence[Refusal], *, at: dat
     ]
     rows = await connection.fetch(SQL["notice"], list(first), UNREADABLE, at, evidence)
     await alarm_events(connection, [(row["id"], "repeated" if row["repeats"] else "raised", at, "{}") for row in rows])
+
+
+async def write_unplaced(connection: Any, found: Sequence[Unplaced], *, at: datetime) -> None:
+    """One notice a lift for records of it that could not be put in their place."""
+    evidence = [
+        json.dumps({"device_id": row.device_id, "boot": row.boot, "records": row.records, "ts": [row.first, row.last]})
+        for row in found
+    ]
+    rows = await connection.fetch(SQL["unplaced"], [row.lift_id for row in found], UNPLACED, at, evidence)
+    await alarm_events(connection, [(row["id"], "raised", at, "{}") for row in rows])
 
 
 async def alarm_events(connection: Any, rows: list[tuple[Any, ...]]) -> None:

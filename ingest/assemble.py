@@ -6,20 +6,27 @@ transaction is given up, memory and engine are rebuilt from the store (`recovery
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
-from alarms.window import KEY_DTYPE, Records
+from alarms.window import Records
 from hoistway.errors import RefusedMessage
-from hoistway.model import EVENT_CODES
 from hoistway.wire import Link, Ranges, Topic, parse_topic
+from ingest.assembled import (
+    IN_ORDER,
+    LATE,
+    UNPLACED,
+    Assembled,
+    EventRow,
+    Gap,
+    LinkRow,
+    Refusal,
+    records_of,
+)
 from ingest.decode import (
     Decoded,
     FieldFault,
@@ -35,128 +42,8 @@ from ingest.memory import Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.source import Message
 
-UNPLACED, IN_ORDER, LATE, TOO_OLD = 0, 1, 2, 3
-"""What became of a record: kept for history because its time is not known; folded in order; folded again in its place; folded by the job
-that reads the store."""
-_CODE_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    device_id: int
-    lift_id: int
-    boot: int
-    incarnation: int
-    seq: int
-    ts: int
-    at: int
-    received: int
-    folded: int  # IN_ORDER, LATE, TOO_OLD or UNPLACED
-    at_once: bool  # not in order, and yet the newest word about its code: told to the engine now as well
-    code: str
-    active: bool
-    data: str
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRow:
-    device_id: int
-    lift_ids: tuple[int, ...]
-    link: Link
-    received: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A message for the quarantine."""
-
-    topic: str
-    device: str | None
-    device_id: int | None
-    lift_id: int | None
-    shard: int | None
-    reason: str
-    detail: str
-    payload: bytes
-    received: int
-    leaf: str | None
-
-    @property
-    def sha256_8(self) -> str:
-        return hashlib.sha256(self.payload).digest()[:8].hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    device_id: int
-    stream: str
-    boot: int
-    incarnation: int
-    first: int
-    last: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Assembled:
-    """One batch, ready for the engine and the transaction."""
-
-    samples: NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE_DTYPE))
-    keys: NDArray[np.void] = field(default_factory=lambda: np.empty(0, KEYS_DTYPE))
-    events: list[EventRow] = field(default_factory=list)
-    links: list[LinkRow] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    faults: dict[tuple[int, str, str], tuple[int, str]] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-    received: Counter[int] = field(default_factory=Counter)
-    stored: Counter[int] = field(default_factory=Counter)
-    duplicates: Counter[int] = field(default_factory=Counter)
-    late: int = 0
-    boots: dict[tuple[int, str], int] = field(default_factory=dict)  # (device_id, leaf) -> boot to acknowledge
-    arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
-    messages: int = 0
-
-    def lifts(self) -> set[int]:
-        """Every lift that this batch is a sign of life of."""
-        linked = {lift for row in self.links for lift in row.lift_ids}
-        return linked | set(self.samples["slot"].tolist()) | {row.lift_id for row in self.events}
-
-    def for_engine(self) -> Batch:
-        """The part that the engine folds: samples in order, events, link messages."""
-        records = self.records(IN_ORDER)
-        told = [row for row in self.events if row.folded == IN_ORDER or row.at_once]
-        contacts = [(lift, row.received, row.link.online) for row in self.links for lift in row.lift_ids]
-        return Batch(samples=records.samples, events=event_rows(told), contacts=np.array(contacts, CONTACT_DTYPE))
-
-    def records(self, folded: int) -> Records:
-        """The samples and events that are in order, or late, with their keys."""
-        samples = self.keys["folded"] == folded
-        return records_of(
-            self.samples[samples], self.keys[samples], [row for row in self.events if row.folded == folded]
-        )
-
-
 Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
-
-
-def records_of(samples: NDArray[np.void], keys: NDArray[np.void], rows: Sequence[EventRow]) -> Records:
-    """Samples and events as the window takes them."""
-    event_keys = np.empty(len(rows), KEY_DTYPE)
-    for index, row in enumerate(rows):
-        event_keys[index] = (row.device_id, row.boot, row.seq)
-    sample_keys = np.empty(len(samples), KEY_DTYPE)
-    for name, source in (("device", "device_id"), ("boot", "boot"), ("seq", "seq")):
-        sample_keys[name] = keys[source]
-    return Records(samples=samples, sample_keys=sample_keys, events=event_rows(rows), event_keys=event_keys)
-
-
-def event_rows(rows: Sequence[EventRow]) -> NDArray[np.void]:
-    """Events as the engine takes them."""
-    events = np.empty(len(rows), EVENT_DTYPE)
-    for index, row in enumerate(rows):
-        events[index] = (row.lift_id, row.at, row.received, _CODE_INDEX[row.code], row.active)
-    return events
 
 
 class Assembler:
@@ -206,6 +93,7 @@ class _Work:
         self._directory, self._memory = assembler.directory, assembler.memory
         self._samples: list[_Accepted] = []
         self._events: list[_Accepted] = []
+        self._gone: list[tuple[int, int, Sequence[tuple[str, Ranges]]]] = []  # after the records, as in a replay
 
     def message(self, message: Message) -> None:
         topic = self._assembler.topic(message.topic)
@@ -265,7 +153,7 @@ class _Work:
 
     def _link(self, message: Message, device: Device, link: Link) -> None:
         if link.gone is not None:
-            self._give_up(device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event)))
+            self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots[device.id, "link"] = link.boot
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             return
@@ -309,6 +197,8 @@ class _Work:
             self.out.faults[key] = (times + 1, fault.value)
 
     def finish(self) -> Assembled:
+        for gone in self._gone:
+            self._give_up(*gone)
         self._finish_samples()
         self._finish_events()
         self._put_in_place()

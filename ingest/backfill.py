@@ -16,7 +16,7 @@ from alarms.engine import Engine
 from alarms.signals import Transition
 from alarms.window import Records
 from hoistway.limits import BACKFILL_MARGIN_MS, BACKFILL_MOST_MS
-from ingest.assemble import TOO_OLD, records_of
+from ingest.assembled import TOO_OLD, records_of
 from ingest.changes import when
 from ingest.correction_rows import SQL
 from ingest.folding import Folding

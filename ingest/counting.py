@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingest import metrics
-from ingest.assemble import Assembled
+from ingest.assembled import Assembled
 from ingest.source import Message
 
 
@@ -15,6 +15,7 @@ def count_batch(batch: Assembled, messages: Sequence[Message], now: int) -> None
     metrics.RECORDS.labels("stored").inc(batch.stored.total())
     metrics.RECORDS.labels("duplicate").inc(batch.duplicates.total())
     metrics.RECORDS.labels("late").inc(batch.late)
+    metrics.RECORDS.labels("unplaced").inc(sum(row.records for row in batch.unplaced()))
     for refusal in batch.refusals:
         metrics.REFUSED.labels(refusal.reason).inc()
     for (_, _, fault), (times, _) in batch.faults.items():

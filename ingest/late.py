@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hoistway.limits import REFOLD_LIFTS
-from ingest.assemble import LATE, TOO_OLD, Assembled
+from ingest.assembled import LATE, TOO_OLD, Assembled
 from ingest.correction_rows import Corrected, corrected
 from ingest.directory import Directory
 from ingest.folding import Folding

@@ -22,7 +22,7 @@ def _gauge(name: str, text: str) -> Gauge:
 
 
 MESSAGES: Final = _counter("messages", "MQTT messages committed")
-RECORDS: Final = _counter("records", "records by outcome", "outcome")  # stored, duplicate, refused, late
+RECORDS: Final = _counter("records", "records by outcome", "outcome")  # stored, duplicate, late, unplaced
 REFUSED: Final = _counter("refused_messages", "messages quarantined, by reason", "reason")
 QUARANTINE_TRIMMED: Final = _counter("quarantine_trimmed", "oldest quarantined messages dropped at the limit")
 FIELD_FAULTS: Final = _counter("field_faults", "fields that were unusable, by kind", "fault")

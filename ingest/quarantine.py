@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hoistway.wire import Topic
-from ingest.assemble import Refusal
+from ingest.assembled import Refusal
 from ingest.directory import Device
 from ingest.source import Message
 

@@ -15,7 +15,7 @@ from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
 from hoistway.store import Database, queries
-from ingest.assemble import IN_ORDER, LATE, UNPLACED, EventRow, event_rows, records_of
+from ingest.assembled import IN_ORDER, LATE, UNPLACED, EventRow, event_rows, records_of
 from ingest.changes import when
 from ingest.folding import Folding
 from ingest.memory import Memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -22,20 +22,22 @@ from hoistway.errors import HoistwayError
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
-from ingest.assemble import IN_ORDER, Assembled, Assembler
+from ingest.assemble import Assembler
+from ingest.assembled import IN_ORDER, Assembled
 from ingest.backfill import look, stretch_of
 from ingest.changes import Change, ChangeKind, when
 from ingest.correction_rows import SQL as CORRECTIONS
 from ingest.correction_rows import corrected
 from ingest.counting import count_batch
 from ingest.directory import Directory
-from ingest.folding import Folding, ShadowLine
-from ingest.late import Span, refold, sort_late
+from ingest.folding import Folding
+from ingest.late import refold, sort_late
 from ingest.memory import Memory
 from ingest.quarantine import refused_by_store
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
 from ingest.source import Message, Source
+from ingest.step import Step
 from ingest.transaction import SQL, Work
 from ingest.transitions import changes_of, rule_gone
 from ingest.turning import shelve_product, turn
@@ -47,19 +49,6 @@ log: Final = structlog.get_logger("ingest")
 REFRESH_S: Final = 5.0
 HOUSEKEEPING_S: Final = 2.0
 TRIM_S: Final = 3_600.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Step:
-    """A batch that is decoded and folded, and not yet committed."""
-
-    messages: Sequence[Message]
-    batch: Assembled
-    clock_ms: int
-    changes: Sequence[Change]
-    acks: Sequence[tuple[str, bytes]]  # planned now, so that they name nothing of a later batch
-    shadow: Sequence[ShadowLine] = ()
-    too_old: Sequence[Span] = ()
 
 
 class Ingest:
@@ -81,6 +70,7 @@ class Ingest:
         self._directory = Directory()
         self._reset()
         self._deaf = True
+        self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
         self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
         self._hint: asyncio.Task[None] | None = None
         self._next_tick_ms = 0
@@ -227,7 +217,7 @@ class Ingest:
         topic = self._assembler.topic(message.topic)
         return topic is not None and topic.device not in self._directory.devices
 
-    def _prepare(self, messages: Sequence[Message]) -> _Step:
+    def _prepare(self, messages: Sequence[Message]) -> Step:
         """Decode and fold: all that a batch needs before its transaction."""
         batch = self._assembler.assemble(messages)
         if new := batch.lifts() - self._memory.alive:
@@ -235,7 +225,7 @@ class Ingest:
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         transitions = self._engine.step(batch.for_engine(), now, batch.records(IN_ORDER))
-        return _Step(
+        return Step(
             messages=messages,
             batch=batch,
             clock_ms=now,
@@ -245,7 +235,7 @@ class Ingest:
             too_old=sort_late(self._engine, batch),
         )
 
-    async def _finish(self, step: _Step, replays: Sequence[tuple[int, str]] = ()) -> None:
+    async def _finish(self, step: Step, replays: Sequence[tuple[int, str]] = ()) -> None:
         """Commit; then, and only then, acknowledge to the broker and to the devices."""
         await self._commit(
             "batch",
@@ -302,7 +292,7 @@ class Ingest:
         batch = Assembled(refusals=[refusal], messages=1)
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
-        await self._finish(_Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
+        await self._finish(Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
 
     async def _commit(self, kind: str, clock_ms: int, **parts: Any) -> None:
         """Commit one entry of the stream; `parts` are those of `Work`."""
@@ -348,13 +338,24 @@ class Ingest:
             return
         step = self._clock.take_step()
         if self._deaf or step:
-            await self._settle()
-            self._engine.listening(now)
-            self._memory.server_stepped(step)
-            await self._commit("listening", now, state=pack_step(step))
+            await self._listen(now)
             self._deaf = False
+            self._step_ms += step
             self._next_tick_ms = now + limits.SERVER_STEP_REST_MS if step else 0
+        elif self._step_ms and now >= self._next_tick_ms:
+            await self._settle()
+            self._memory.server_stepped(self._step_ms)
+            await self._listen(now, state=pack_step(self._step_ms))
+            self._step_ms = 0
         await self._tick(now, oldest)
+
+    async def _listen(self, now: int, *, state: bytes | None = None) -> None:
+        """Silence counts from here on. After a step of our own clock the devices' times are left alone for a while, so that running
+        holds go on by their samples, and then moved along; ticks rest meanwhile.
+        """
+        await self._settle()
+        self._engine.listening(now)
+        await self._commit("listening", now, state=state)
 
     async def _tick(self, now: int, oldest: int | None) -> None:
         """Ticks lie on a one-second grid and never pass the oldest message that still waits."""

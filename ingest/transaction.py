@@ -13,8 +13,8 @@ from hoistway import rulebook
 from hoistway.errors import Fenced, OurFault
 from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
-from ingest.alarm_rows import write_changes, write_notices
-from ingest.assemble import Assembled, Refusal
+from ingest.alarm_rows import write_changes, write_notices, write_unplaced
+from ingest.assembled import Assembled, Refusal
 from ingest.changes import Change, columns, when
 from ingest.correction_rows import SQL as CORRECTIONS
 from ingest.correction_rows import Corrected, note_backfill, write_corrections
@@ -81,6 +81,8 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
         unreadable = [refusal for refusal in batch.refusals if refusal.leaf == "event" and refusal.lift_id is not None]
         if unreadable:
             await write_notices(connection, unreadable, at=when(work.clock_ms))
+        if unplaced := batch.unplaced():
+            await write_unplaced(connection, unplaced, at=when(work.clock_ms))
         if work.shadow:
             await _shadow(connection, work, partition)
         if work.replays:

@@ -72,6 +72,18 @@ on conflict (lift_id, rule_id) where open do update
 set repeats = a.repeats + 1, version = a.version + 1
 returning id, repeats
 
+-- name: unplaced
+-- Records whose time nobody knows: said once, not for each of a ring's thousands; again after an hour.
+insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
+    cleared_at, evidence, exercise)
+select t.lift_id, $2, 'built-in', 'notice', 'notice', 'cleared', $3, $3, $3, $3, t.evidence::jsonb, l.exercise
+from unnest($1::int[], $4::text[]) as t (lift_id, evidence) join lift l on l.id = t.lift_id
+where not exists (
+    select 1 from alarm o where o.lift_id = t.lift_id and o.rule_id = $2 and o.raised_at > $3::timestamptz - interval '1 hour'
+)
+on conflict (lift_id, rule_id) where open do nothing
+returning id
+
 -- name: open_cases
 -- One open case per lift and kind: an alarm of a lift that has one joins it.
 insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise, reported_by_device)

@@ -140,24 +140,39 @@ def test_a_clock_that_is_wrong_either_way(error: float, raised: bool) -> None:
     assert ("clock-wrong" in story.spoke()) is raised
 
 
-def test_a_clock_that_stands_still() -> None:
-    """Runs pile up in one second of the terminal's time: the fourth says so; a clock that goes again ends it."""
-    story = Story()
-    story.samples(0, 60, 10)
-    for number in range(5):
-        story.sample(60, lag=60 * number + 10, **RUN)
-        story.sample(60, lag=60 * number + 40)
-        assert bool(story.said("clock-frozen")) is (number >= 3)
-    story.sample(400)
-    assert story.said("clock-frozen") == [("raise", 60), ("clear", 400)]
+@pytest.mark.parametrize("kind", [Kind.LIFT, Kind.ESCALATOR])
+@pytest.mark.parametrize("spacing", [1, 10, 30])
+def test_a_clock_that_stands_still(kind: Kind, spacing: int) -> None:
+    """A clock that falls back as fast as time passes is found within four minutes; when it goes on, the alarm ends."""
+    story = Story(kind=kind)
+    story.samples(0, 300, 30)
+    for second in range(300, 900, spacing):
+        story.sample(second, clock_error=second - 300)
+    ((word, at),) = story.said("clock-frozen")
+    assert word == "raise"
+    assert 420 <= at <= 540
+    story.samples(900, 1_200, 30, clock_error=600)
+    assert [told[0] for told in story.said("clock-frozen")] == ["raise", "clear"]
 
 
-def test_a_flapping_contact_with_a_right_clock_is_no_frozen_one() -> None:
-    """Four movements within ten seconds alone prove nothing."""
+@pytest.mark.parametrize("error", [30, 100, 3_600, 1.7e9, -3_600])
+def test_a_clock_that_was_set_is_not_frozen(error: float) -> None:
+    """Whenever in the minute it happens, one step of any size is no frozen clock."""
+    for start in range(300, 360, 7):
+        story = Story()
+        story.samples(0, start, 10)
+        story.samples(start, start + 600, 10, clock_error=error)
+        assert "clock-frozen" not in story.spoke()
+
+
+@pytest.mark.parametrize("pace", [0.01, 0.1, 0.4])
+def test_a_clock_that_loses_time_is_not_frozen(pace: float) -> None:
+    """It is wrong once it has lost five minutes; that it stands still would be another fault."""
     story = Story()
-    for number in range(10):
-        story.sample(number, **(OPEN if number % 2 else {}))
+    for second in range(0, 3_600, 10):
+        story.sample(second, clock_error=second // 120 * 120 * pace)
     assert "clock-frozen" not in story.spoke()
+    assert ("clock-wrong" in story.spoke()) is (pace > 0.05)
 
 
 def test_records_that_are_a_minute_late_for_five_minutes() -> None:
