@@ -154,7 +154,8 @@ def at_random(seed: int) -> Sequence[Line]:
     values = [chance.choice((FREED, TRAPPED, TRAPPED, TRAPPED, UNKNOWN)) for _ in range(30)]
     late = [chance.choice((0, 0, 0, chance.randint(6, 60))) for _ in values]
     lines = [(5.0 * n + late[n], n + 1, 5.0 * n, said) for n, said in enumerate(values) if n]
-    return [(0, 1, 0, FREED), *sorted(lines, key=lambda line: line[0])]
+    end = [(250.0, 31, 250.0, FREED), (255.0, 32, 255.0, FREED)]
+    return [(0, 1, 0, FREED), *sorted(lines, key=lambda line: line[0]), *end]
 
 
 @pytest.mark.parametrize("seed", range(4))
