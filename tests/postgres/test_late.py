@@ -140,6 +140,30 @@ async def test_a_late_entrapment_that_was_over_asks_for_a_voice_check(desk: Desk
     assert await cases(desk, lift_id) == [("entrapment", "open", True, ["acknowledge"], ["opened-in-the-past"])]
 
 
+@pytest.mark.parametrize("code", ["", "90"])
+async def test_somebody_trapped_while_a_case_of_the_past_is_open(desk: Desk, code: str) -> None:
+    """A new alarm of the lift makes it an emergency like any other: the desk is asked again, and all timers run from now."""
+    lift_id, _ = await tell(desk, f"woken-{code}", PAST)
+    await desk.database.execute(
+        "update rescue_case set acknowledged_at = now(), acknowledged_by = 'Li' where lift_id = $1", lift_id
+    )
+    if code:
+        await desk.say(f"woken-{code}", "state", sample(10, desk.now + 5_000, **TRAPPED), after_s=5)
+        await desk.say(f"woken-{code}", "event", event(1, desk.now, code))
+    else:
+        for seq in range(10, 16):
+            await desk.say(f"woken-{code}", "state", sample(seq, desk.now + 5_000, **TRAPPED), after_s=5)
+    ((kind, state, past, timers, _),) = await cases(desk, lift_id)
+    assert (kind, state, past, timers) == ("entrapment", "open", False, ALL_TIMERS)
+    (row,) = await desk.rows(
+        "select acknowledged_at, (select min(due_at) from timer t where t.case_id = c.id) as due from rescue_case c"
+        " where lift_id = $1",
+        lift_id,
+    )
+    assert row["acknowledged_at"] is None
+    assert row["due"].timestamp() * 1_000 > desk.now
+
+
 @pytest.mark.parametrize("between", ["", "restart", "checkpoint"])
 async def test_late_data_that_comes_twice_over(desk: Desk, between: str) -> None:
     """A second late sample corrects what the first one had corrected."""
