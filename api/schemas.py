@@ -169,6 +169,7 @@ class Case(_Answer):
     reported_by_device: Annotated[bool, Field(description="the device itself says that somebody is trapped")]
     device_says_clear_at: Time | None
     contact_lost_at: Time | None
+    past: Annotated[bool, Field(description="over when late data showed it: verify by voice; nobody is sent by itself")]
     exercise: bool
     open: bool
     version: int

@@ -151,6 +151,7 @@ def case(row: Row, role: Role) -> Document:
         "reported_by_device": row["reported_by_device"],
         "device_says_clear_at": moment(row["device_says_clear_at"]),
         "contact_lost_at": moment(row["contact_lost_at"]),
+        "past": row["past"],
         "exercise": row["exercise"],
         "open": row["open"],
         "version": row["version"],

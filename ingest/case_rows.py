@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dispatch.policy import case_for
-from hoistway.model import CaseKind
+from hoistway.model import CaseKind, Opens
 from hoistway.store import queries
 from ingest.changes import Change, columns, when
 
@@ -27,6 +27,7 @@ async def open_cases(
         if plan is not None:
             plans.setdefault((row["lift_id"], plan.kind), (plan, row, change))
     plans = await _join_calls(connection, plans, detected_at)
+    await _wake_past(connection, plans, detected_at)
     if plans:
         keys = list(plans)
         opened = await connection.fetch(
@@ -42,6 +43,22 @@ async def open_cases(
             connection, plans, {(row["lift_id"], CaseKind(row["kind"])): row["id"] for row in opened}, detected_at
         )
     await note_contact(connection, list(by_key.values()), SQL["contact_lost"], "contact-lost")
+
+
+async def _wake_past(connection: Any, plans: dict[tuple[int, CaseKind], Any], detected_at: datetime) -> None:
+    """A case that only asked for a voice check is an emergency like any other once an alarm joins it: all timers run."""
+    urban = {lift: change.urban for (lift, kind), (_, _, change) in plans.items() if kind is CaseKind.ENTRAPMENT}
+    rows = await connection.fetch(SQL["holds_now"], list(urban)) if urban else []
+    timers = []
+    for row in rows:
+        plan = case_for(Opens.RESCUE, urban=urban[row["lift_id"]])
+        timers += [
+            (timer.kind, row["id"], detected_at + timedelta(seconds=timer.after_s))
+            for timer in (plan.timers if plan else ())
+        ]
+    await case_events(connection, [(row["id"], "holds-now", detected_at, None, "{}") for row in rows])
+    if timers:
+        await connection.execute(SQL["timers_again"], *columns(timers, 3))
 
 
 async def _join_calls(

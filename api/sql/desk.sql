@@ -88,7 +88,7 @@ limit $6
 -- The case as every reader sees it, with the timers that guard it.
 select c.id, c.kind, c.channel, c.lift_id, c.state, c.level, c.alarm_id, c.opened_at, c.acknowledged_at,
     c.acknowledged_by, c.dispatched_at, c.arrived_at, c.released_at, c.closed_at, c.trapped, c.confirmed_by,
-    c.confirmation, c.device_says_clear_at, c.contact_lost_at, c.reported_by_device, c.exercise, c.version, c.open,
+    c.confirmation, c.device_says_clear_at, c.contact_lost_at, c.reported_by_device, c.past, c.exercise, c.version, c.open,
     t.kinds as timer_kinds, t.due as timer_due, t.fired as timer_fired,
     l.firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
 from rescue_case c

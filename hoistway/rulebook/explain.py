@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from alarms.corrections import TOLD_MS
 from alarms.engine import Engine
 from alarms.language.times import Zone
 from alarms.rule_sets import of_texts
@@ -25,6 +26,7 @@ from hoistway.rulebook.reach import closure, memory_ms
 WORD: Final = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", CHANGE: "change"}
 LONGER: Final = (1, 4, 16, 64)
 """A fold that differs is tried again from so many times further back: an alarm that was active at its beginning hides the next."""
+_BY_LATE_DATA: Final = ("late", "amended")
 LONGEST_MS: Final = 7 * 24 * 3_600_000
 SHOWN: Final = 200
 """So many samples are shown at most: the last ones before the raise."""
@@ -78,6 +80,15 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "en": "The telemetry before the alarm is gone; it cannot be folded again.",
     },
 }
+_LATE: Final = {
+    "zh": "该报警由迟到的数据产生或更正:计算使用当时已到达的全部数据,按发生时间排序;与首次告知相差不足一秒的时间不算不同。",
+    "en": "Late data made or amended this alarm: all that had come by then is folded in the order in which it happened; less than a"
+    " second beside what was told is no difference.",
+}
+_CONTRADICTED: Final = {
+    "zh": "与后来到达的数据矛盾;计算只使用发现报警时按序到达的数据。",
+    "en": "Data that came later contradicts it; the fold uses only what had come in order when it was found.",
+}
 _REGISTER_CHANGED: Final = {
     "zh": "报警之后电梯登记信息有改动;计算使用的是现在的参数。",
     "en": "The register entry of the lift changed after the alarm; the fold used its present parameters.",
@@ -89,9 +100,13 @@ async def explain(connection: Any, alarm_id: int, *, zone: Zone) -> Explanation:
     alarm = await connection.fetchrow(SQL["alarm"], alarm_id)
     if alarm is None:
         raise BadInput(f"no alarm {alarm_id}", where="alarm", expected="the number of an alarm")
-    detection = await connection.fetchrow(SQL["detection"], alarm["detected_at"])
+    corrected = await connection.fetchrow(SQL["corrected"], alarm_id) if alarm["correction"] in _BY_LATE_DATA else None
+    detection = corrected or await connection.fetchrow(SQL["detection"], alarm["detected_at"])
     lift = await connection.fetchrow(SQL["lift"], alarm["lift_id"])
-    plain = _Case(alarm=dict(alarm), lift=dict(lift), detection=dict(detection) if detection else None, zone=zone)
+    plain = _Case(
+        alarm=dict(alarm), lift=dict(lift), detection=dict(detection) if detection else None, zone=zone,
+        late=corrected is not None,
+    )  # fmt: skip
     if alarm["text"] is None:
         return plain.impossible("built-in" if alarm["rule_version"] == "built-in" else "no-text")
     if detection is None:
@@ -121,6 +136,7 @@ class _Case:
     lift: dict[str, Any]
     detection: dict[str, Any] | None
     zone: Zone
+    late: bool  # as late data has it: folded in order of time
 
     def impossible(self, reason: str) -> Explanation:
         return self._explanation(Verdict.NOT_POSSIBLE, reason, None, None, ())
@@ -133,7 +149,11 @@ class _Case:
         stretch: Stretch | None,
         found: tuple[Transition, ...],
     ) -> Explanation:
-        changed = self.lift["updated_at"] > self.alarm["detected_at"]
+        notes = {
+            "register": (_REGISTER_CHANGED, self.lift["updated_at"] > self.alarm["detected_at"]),
+            "late": (_LATE, self.late),
+            "contradicted": (_CONTRADICTED, self.alarm["correction"] == "contradicted"),
+        }
         return Explanation(
             alarm=self.alarm,
             verdict=verdict,
@@ -144,7 +164,7 @@ class _Case:
             found=found,
             detected_by=self.detection,
             timeline=_timeline(stretch, found, self.alarm) if stretch else (),
-            caveats=(_REGISTER_CHANGED,) if changed else (),
+            caveats=tuple(note for note, holds in notes.values() if holds),
         )
 
     async def rules_at(self, connection: Any, rule_set: int | None) -> RuleSet:
@@ -156,15 +176,23 @@ class _Case:
 
     async def fold_from(self, connection: Any, since: int, detection: Any) -> Explanation:
         """One fold from a time to the entry that found the alarm."""
-        partition, upto = detection["partition"], detection["batch_no"]
-        detected = ms(self.alarm["detected_at"])
-        stretch = await history.stretch(
-            connection, self.lift["id"], partition=partition, since_ms=since, upto=upto, until_ms=detected
-        )
+        detected = ms(detection["clock"] if self.late else self.alarm["detected_at"])
+        bounds = {
+            "partition": detection["partition"],
+            "since_ms": since,
+            "upto": detection["batch_no"],
+            "until_ms": detected,
+        }
+        if self.late:
+            stretch = await history.stretch_in_time(
+                connection, self.lift["id"], **bounds, rule_set=detection["rule_set"]
+            )
+        else:
+            stretch = await history.stretch(connection, self.lift["id"], **bounds)
         rule_set = stretch.first_rule_set if stretch.first_rule_set is not None else detection["rule_set"]
         numbers = {rule_set, *(entry.rule_set for entry in stretch.entries if entry.kind == "rules")}
         sets = {number: await self.rules_at(connection, number) for number in numbers}
-        engine = Engine(sets[rule_set], capacity=1, zone=self.zone)
+        engine = Engine(sets[rule_set], capacity=1, zone=self.zone, past=self.late)
         self._introduce(engine, since)
         found = await asyncio.to_thread(self._fold, engine, stretch, sets, detected)
         return self._judged(since, stretch, tuple(found))
@@ -202,7 +230,10 @@ class _Case:
 
     def _judged(self, since: int, stretch: Stretch, found: tuple[Transition, ...]) -> Explanation:
         wanted = (ms(self.alarm["raised_at"]), ms(self.alarm["hold_start"]))
-        agrees = any(row.kind == RAISE and (row.at, row.hold_start) == wanted for row in found)
+        most = TOLD_MS - 1 if self.late else 0
+        agrees = any(
+            row.kind == RAISE and max(abs(row.at - wanted[0]), abs(row.hold_start - wanted[1])) <= most for row in found
+        )
         verdict = Verdict.AGREES if agrees else Verdict.DIFFERS
         return self._explanation(verdict, verdict.value, since, stretch, found)
 

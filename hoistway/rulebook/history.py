@@ -90,6 +90,22 @@ async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: in
     return Stretch(first_rule_set=first["rule_set"] if first else None, entries=found)
 
 
+async def stretch_in_time(
+    connection: Any, lift_id: int, *, partition: int, since_ms: int, upto: int, until_ms: int, rule_set: int | None
+) -> Stretch:
+    """The same as late data is folded: everything that had come by entry `upto`, in order of corrected time, as one entry."""
+    since = when(since_ms)
+    bounds = (lift_id, partition, upto, since, when(until_ms))
+    samples = await connection.fetch(SQL["samples_in_time"], *bounds)
+    events = await connection.fetch(SQL["events_in_time"], *bounds)
+    before = sorted(
+        await connection.fetch(SQL["events_before"], lift_id, partition, since), key=lambda row: row["received"]
+    )
+    batch = Batch.of(samples=_samples(samples), events=_events([*before, *events]))
+    entry = FoldEntry(batch_no=upto, kind="batch", clock_ms=until_ms, rule_set=rule_set, batch=batch)
+    return Stretch(first_rule_set=rule_set, entries=(entry,))
+
+
 def _entries(rows: Sequence[Any], records: _Records, since_ms: int) -> tuple[FoldEntry, ...]:
     found = [
         FoldEntry(

@@ -102,6 +102,18 @@ where c.state in ('open', 'dispatched', 'on_site') and c.kind = 'alarm-call' and
     )
 returning id, lift_id
 
+-- name: holds_now
+-- A case of the past whose lift has an alarm now is a running one: the desk is asked again.
+update rescue_case set past = false, acknowledged_at = null, acknowledged_by = null, version = version + 1
+where past and kind = 'entrapment' and state in ('open', 'dispatched', 'on_site') and lift_id = any($1::int[])
+returning id, lift_id
+
+-- name: timers_again
+-- Of a case that has become a running one: from now on, whatever had been due before.
+insert into timer (kind, case_id, due_at)
+select * from unnest($1::text[], $2::bigint[], $3::timestamptz[])
+on conflict (kind, case_id) do update set due_at = excluded.due_at, fired_at = null, cancelled_at = null
+
 -- name: open_cases_of
 -- For update: nobody may end the case between this look and the line that says what joined it.
 select id, lift_id, kind from rescue_case

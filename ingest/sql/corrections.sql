@@ -1,7 +1,7 @@
 -- What late data changes on alarms. A correction never ends a case.
 
 -- name: late
--- An alarm that nobody had seen. Where a row of this lift and rule is still open, it is one more repeat of it.
+-- An alarm that nobody had seen. Where a row of this lift and rule is still open, it is one more repeat of it, in its place by time.
 insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at, cleared_at,
     evidence, exercise, raises, witnesses, correction)
 select t.lift_id, t.rule_id, t.rule_version, t.severity, t.opens, case when t.cleared_at is null then 'active' else 'cleared' end,
@@ -12,40 +12,54 @@ from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::times
 join lift l on l.id = t.lift_id
 on conflict (lift_id, rule_id) where open do update
 set repeats = a.repeats + 1, correction = 'late', version = a.version + 1,
-    condition = case when excluded.condition = 'active' then 'active' else a.condition end,
-    cleared_at = case when excluded.condition = 'active' then null else a.cleared_at end
+    raised_at = least(a.raised_at, excluded.raised_at), witnesses = excluded.witnesses || a.witnesses,
+    hold_start = case when excluded.raised_at < a.raised_at then excluded.hold_start else a.hold_start end,
+    raises = in_time(a.raises || excluded.raised_at),
+    condition = case when 'active' in (a.condition, excluded.condition) then 'active' else 'cleared' end,
+    cleared_at = case when 'active' in (a.condition, excluded.condition) then null else greatest(a.cleared_at, excluded.cleared_at) end
 returning id, lift_id, rule_id, opens, raised_at, repeats, exercise
 
 -- name: contradicted
 -- With the late data in its place it had not been an alarm. Cleared where it still was active; the desk goes on being asked.
-update alarm a set correction = 'contradicted', version = a.version + 1, condition = 'cleared',
-    cleared_at = coalesce(a.cleared_at, $4)
+-- A row that stands for other raises too is only amended.
+update alarm a set version = a.version + 1, repeats = greatest(0, a.repeats - 1),
+    correction = case when a.repeats > 0 then 'amended' else 'contradicted' end,
+    raises = case when a.repeats > 0 then array_remove(a.raises, t.raised_at) else a.raises end,
+    raised_at = case when a.repeats > 0 and a.raised_at = t.raised_at then m.next_at else a.raised_at end,
+    hold_start = case when a.repeats > 0 and a.raised_at = t.raised_at then m.next_at else a.hold_start end,
+    condition = case when m.newest then 'cleared' else a.condition end,
+    cleared_at = case when m.newest then coalesce(a.cleared_at, $4) else a.cleared_at end
 from unnest($1::int[], $2::text[], $3::timestamptz[]) as t (lift_id, rule_id, raised_at)
 join lateral (
-    select id from alarm
-    where lift_id = t.lift_id and rule_id = t.rule_id and (t.raised_at is null or raised_at <= t.raised_at)
+    select id, t.raised_at is null or raises[cardinality(raises)] = t.raised_at as newest,
+        coalesce((select min(r) from unnest(raises) r where r > t.raised_at), raised_at) as next_at
+    from alarm
+    where lift_id = t.lift_id and rule_id = t.rule_id
+        and (t.raised_at is null or (raised_at <= t.raised_at and (t.raised_at = any(raises) or repeats > 2)))
     order by raised_at desc, id desc limit 1
 ) m on true
-where a.id = m.id and (t.raised_at is null or a.raises[cardinality(a.raises)] = t.raised_at)
+where a.id = m.id
 returning a.id, a.lift_id, a.opens
 
 -- name: amended
--- Other times, more severe, over, or active again.
+-- Other times, more severe, over, or active again. Of an earlier raise of the row only its times.
 update alarm a set correction = 'amended', version = a.version + 1, witnesses = seen(a.witnesses, t.seen_by),
     raised_at = case when a.raised_at = t.before_at then t.raised_at else a.raised_at end,
     hold_start = case when a.raised_at = t.before_at then t.hold_start else a.hold_start end,
-    condition = case when t.cleared_at is null then 'active' else 'cleared' end, cleared_at = t.cleared_at,
-    severity = t.severity, opens = t.opens,
-    raises = array_replace(a.raises, t.before_at, coalesce(t.raised_at, t.before_at))
+    condition = case when not m.newest then a.condition when t.cleared_at is null then 'active' else 'cleared' end,
+    cleared_at = case when m.newest then t.cleared_at else a.cleared_at end,
+    severity = case when m.newest then t.severity else a.severity end, opens = case when m.newest then t.opens else a.opens end,
+    raises = in_time(array_replace(a.raises, t.before_at, coalesce(t.raised_at, t.before_at)))
 from unnest($1::int[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
     $8::timestamptz[], $9::text[])
     as t (lift_id, rule_id, before_at, severity, opens, hold_start, raised_at, cleared_at, seen_by)
 join lateral (
-    select id from alarm
-    where lift_id = t.lift_id and rule_id = t.rule_id and (t.before_at is null or raised_at <= t.before_at)
+    select id, t.before_at is null or raises[cardinality(raises)] = t.before_at as newest from alarm
+    where lift_id = t.lift_id and rule_id = t.rule_id
+        and (t.before_at is null or (raised_at <= t.before_at and (t.before_at = any(raises) or repeats > 2)))
     order by raised_at desc, id desc limit 1
 ) m on true
-where a.id = m.id and (t.before_at is null or a.raises[cardinality(a.raises)] = t.before_at)
+where a.id = m.id
     and (a.open or t.cleared_at is not null
         or not exists (select 1 from alarm o where o.open and o.lift_id = a.lift_id and o.rule_id = a.rule_id))
 returning a.id, a.lift_id, a.rule_id, a.opens, a.raised_at, a.repeats, a.exercise, old.condition as condition_was, a.condition

@@ -133,6 +133,19 @@ async def test_marks_are_words_with_a_shape(console: Page, city: City) -> None:
     await shot(console, "marks")
 
 
+async def test_a_case_of_the_past_asks_for_a_voice_check(console: Page, city: City) -> None:
+    """It says that it was over when it became known, and neither counts the time trapped nor the time to a dispatch."""
+    case = await city.entrapment(await city.lift("37号梯"), ago_s=100)
+    await expect(row(console, f"case-{case}").locator(".limit")).to_be_visible()
+    await city.execute("update rescue_case set past = true, version = version + 1 where id = $1", case)
+    await expect(row(console, f"case-{case}").locator("[data-tag=past]")).to_have_text("已结束:请语音核实")
+    await expect(row(console, f"case-{case}").locator(".limit")).to_have_count(0)
+    await row(console, f"case-{case}").get_by_role("button").first.click()
+    await expect(console.get_by_test_id("past")).to_contain_text("请与轿厢语音核实")
+    await expect(console.locator(".big-clock")).to_have_count(0)
+    await shot(console, "past")
+
+
 async def test_a_power_cut_is_one_row_with_its_entrapments_first(console: Page, city: City, database: Database) -> None:
     """Six lifts without power are one incident on top, the trapped one follows it as a case, and a flood is a band."""
     lifts = [await city.lift(f"{number}号梯", estate="江畔花园") for number in range(41, 47)]

@@ -16,7 +16,7 @@ from hoistway.cli import app
 from hoistway.errors import BadInput
 from hoistway.rulebook.explain import Explanation, Verdict, explain
 from tests.postgres.test_rule_sets import FAST, City, city  # noqa: F401  # the fixture
-from tests.support.feed import FREED, TRAPPED, event, message
+from tests.support.feed import FREED, TRAPPED, event, message, sample
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -55,9 +55,9 @@ async def test_an_alarm_agrees_with_its_telemetry(town: City) -> None:
     kinds = [line["what"] for line in found.timeline]
     assert kinds.count("sample") == 8
     assert {"hold-start", "raised", "detected", "raise"} <= set(kinds)
-    sample = next(line for line in found.timeline if line["what"] == "sample")
-    assert sample["values"]["door_zone"] is True
-    assert sample["values"]["service_mode"] == "normal"
+    shown = next(line for line in found.timeline if line["what"] == "sample")
+    assert shown["values"]["door_zone"] is True
+    assert shown["values"]["service_mode"] == "normal"
 
 
 async def test_an_alarm_found_by_a_tick_agrees(town: City) -> None:
@@ -179,3 +179,63 @@ async def test_the_command_tells_by_its_exit_code(town: City) -> None:
     assert (await command())[0] == 1
     await town.database.execute("delete from sample")
     assert (await command())[0] == 2
+
+
+async def late(town: City, seq: int, at: int, **values: Any) -> None:
+    """A sample that was stamped long ago, and the ticks that fold it in its place."""
+    town.now += 1_000
+    town.source.put(message("state", sample(seq, at, **values), device="one", received=town.now))
+    await town.ingest.round()
+    town.now += 3_000
+    await town.ingest.round()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_alarm_that_late_data_raised_agrees(town: City, restart: bool) -> None:
+    """It is folded from all records in the order in which things happened."""
+    await town.say(**FREED)
+    began = town.now
+    town.seq += 1
+    await town.say(50, **FREED)
+    await late(town, town.seq - 1, began + 20_000, **TRAPPED)
+    if restart:
+        await town.stop()
+        await town.start()
+    found = await explained(town)
+    assert (found.alarm["correction"], found.verdict) == ("late", Verdict.AGREES)
+    assert found.detected_by is not None
+    assert found.detected_by["kind"] == "refold"
+    assert len(found.caveats) == 1
+    assert [line["what"] for line in found.timeline].count("sample") >= 3
+
+
+async def test_an_amended_alarm_agrees_with_its_new_times(town: City) -> None:
+    """The times that late data gave it follow from the records; those that it was told with would not."""
+    await town.say(**FREED)
+    began = town.now
+    town.seq += 1
+    for _ in range(8):
+        await town.say(5, **TRAPPED)
+    await late(town, town.seq - 8, began + 2_000, **TRAPPED)
+    found = await explained(town)
+    assert (found.alarm["correction"], found.verdict) == ("amended", Verdict.AGREES)
+    await town.database.execute(
+        "update alarm set hold_start = hold_start + interval '3 s' where id = $1", await last_alarm(town)
+    )
+    assert (await explained(town)).verdict is Verdict.DIFFERS
+
+
+async def test_a_contradicted_alarm_agrees_with_what_was_known(town: City) -> None:
+    """It was right when it was raised, and says that later data contradicts it."""
+    await town.say(**FREED)
+    began = town.now
+    town.seq += 1
+    await town.say(10, **TRAPPED)
+    await town.say(15, **TRAPPED)
+    await town.say(10, **TRAPPED)
+    for _ in range(2):
+        await town.say(5, **FREED)
+    await late(town, town.seq - 5, began + 22_000, **FREED)
+    found = await explained(town)
+    assert (found.alarm["correction"], found.verdict) == ("contradicted", Verdict.AGREES)
+    assert len(found.caveats) == 1

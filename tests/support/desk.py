@@ -69,6 +69,16 @@ class Desk:
         self.now += int(seconds * 1_000)
         await self.ingest.round()
 
+    async def checkpoint(self) -> None:
+        """What is done each half minute: the window moves on, and the state is saved."""
+        self.ingest._next_checkpoint_s = 0.0
+        await self.ingest.round()
+
+    async def housekeeping(self) -> None:
+        """What is done each two seconds, among it the job that reads old data from the store."""
+        self.ingest._next_housekeeping_s = 0.0
+        await self.ingest.round()
+
     async def lift(self, device: str, *, shard: int = 0) -> int:
         lift_id = await self.database.fetchval(
             "insert into lift (kind, name, exercise) values ('lift', $1, false) returning id", device

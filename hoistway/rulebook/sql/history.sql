@@ -2,7 +2,7 @@
 
 -- name: alarm
 select a.id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.opens, a.hold_start, a.raised_at, a.detected_at,
-    a.cleared_at, a.repeats, a.evidence, v.text, v.title_zh, v.title_en
+    a.cleared_at, a.repeats, a.evidence, a.correction, v.text, v.title_zh, v.title_en
 from alarm a left join rule_version v on v.rule_id = a.rule_id and v.version = a.rule_version
 where a.id = $1
 
@@ -17,6 +17,23 @@ from lift l where l.id = $1
 -- The entry that found an alarm: its clock is the alarm's detected_at.
 select partition, batch_no, kind, clock, rule_set from ingest_batch
 where clock = $1 order by batch_no desc limit 1
+
+-- name: corrected
+-- The entry that last said something else of an alarm than had been known: a refold or a backfill.
+select b.partition, b.batch_no, b.kind, b.clock, b.rule_set from ingest_batch b
+where b.kind in ('refold', 'backfill')
+  and b.clock = (select max(at) from alarm_event where alarm_id = $1 and kind in ('late', 'amended', 'contradicted'))
+order by b.batch_no desc limit 1
+
+-- name: samples_in_time
+-- Every sample whose time is known, whenever it came, in the order in which things happened.
+select s.* from sample s
+where s.lift_id = $1 and s.partition = $2 and s.batch_no <= $3 and s.at >= $4 and s.at <= $5 and s.received >= $4 and s.folded > 0
+order by s.at, s.device_id, s.boot, s.seq
+
+-- name: events_in_time
+select batch_no, received, at, code, active from event
+where lift_id = $1 and partition = $2 and batch_no <= $3 and at >= $4 and at <= $5 and folded > 0 order by at, device_id, boot, seq
 
 -- name: oldest_of_lift
 -- From when on the telemetry of a lift is still there.

@@ -25,3 +25,8 @@ create index on backfill (noted_at);
 
 alter table rescue_case add column past boolean not null default false;
 comment on column rescue_case.past is 'seen in late data after it was over: verify by voice, nobody is sent by itself';
+
+create function in_time(raises timestamptz[]) returns timestamptz[] language sql immutable as $$
+    select array(select r from (select r from unnest(raises) r order by r desc limit 3) newest order by r)
+$$;
+comment on function in_time is 'the newest three of some raises, oldest first';

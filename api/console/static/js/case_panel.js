@@ -56,9 +56,10 @@ export function CaseHead({ row, gone }) {
         <span class="chip strong">${t(`state.${row.state}`)}</span><span class="chip">${t("level", { n: row.level })}</span><${Tags} row=${row} /></p>
         <h2>${place(row.lift)}</h2>
         <p class="dim">${row.lift?.district} ${row.lift?.address}</p></div>
-      ${trapped && html`<${TrappedClock} row=${row} />`}
+      ${trapped && !row.past && html`<${TrappedClock} row=${row} />`}
     </header>
     ${gone && html`<p class="gone">${t("detail.gone")}</p>`}
+    ${row.past && trapped && html`<p class="note abnormal" data-testid="past">${t("detail.past")}</p>`}
     ${trapped && html`<${Limit} row=${row} />`}
     ${row.reported_by_device && trapped && html`<p class="note abnormal">${t("list.device_reported")}</p>`}
     ${row.device_says_clear_at && trapped && html`<p class="note">${t("list.device_clear")} · ${moment(row.device_says_clear_at)}</p>`}

@@ -11,6 +11,7 @@ const SHAPES = {
   out_of_service: "M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8M3.7 3.7l8.6 8.6",
   chattering: "M1 8h2.5l1.5-5 3 10 3-10 1.5 5H15",
   stale: "M4 1.5h8M4 14.5h8M5 1.5c0 4 6 9 6 13M11 1.5c0 4-6 9-6 13",
+  past: "M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2M8 4.6V8H4.8M11.4 11.4l3 3",
   late: "M8 2a6 6 0 1 1-5.6 3.9M2 2v4h4M8 5v3.4l2.4 1.4",
   amended: "M2.5 13.5 3 10.6 10.8 2.8l2.4 2.4L5.4 13z",
   contradicted: "M2 5.5h12M2 10.5h12M11 1.5 5 14.5",
@@ -32,5 +33,6 @@ export function Tags({ row }) {
     ${row.out_of_service && html`<${Tag} name="out_of_service" text=${t("tag.out_of_service")} />`}
     ${row.chattering && html`<${Tag} name="chattering" text=${t("tag.chattering")} />`}
     ${row.raised_at && html`<${Stale} row=${row} />`}
+    ${row.past && html`<${Tag} name="past" text=${t("tag.past")} />`}
     ${row.correction && html`<${Tag} name=${row.correction} text=${t(`tag.${row.correction}`)} />`}`;
 }

@@ -33,7 +33,7 @@ function runningStep(row) {
  * @returns {{name: "accept"|"arrive"|"voice", elapsed: number, limit: number}|null}
  */
 export function runningLimit(row, now) {
-  const name = runningStep(row);
+  const name = row.past ? null : runningStep(row);
   if (!name) return null;
   const opened = Date.parse(row.opened_at);
   const due = row.timers?.find((timer) => timer.kind === name)?.due_at;
