@@ -18,7 +18,7 @@ from alarms.language.times import UTC, Zone
 from alarms.program import Program, View, parameters
 from alarms.rules import Rule, RuleSet, Terms
 from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints
-from alarms.words import Layout, Words, bits, chosen, mask
+from alarms.words import Layout, Words, bits, chosen, mask, some
 from hoistway.model import Kind
 
 NEVER: Final = 2**62
@@ -201,7 +201,7 @@ class Compiled:
             lines[index], lines[index + self._size] = true, false
         words = self._layout.pack(lines)
         words[:, WHEN] &= self.fitting[escalator.astype(np.int8)] if escalator.any() else self.fitting[0]
-        return Conditions(words=words, any_when=np.asarray(words[:, WHEN].any(axis=1)))
+        return Conditions(words=words, any_when=some(words[:, WHEN]))
 
     def silence(self, view: View, column: Ints) -> tuple[Bools, Bools]:
         """Whether `when` and `unless` of silent column `column[i]` are true in row i."""
@@ -217,16 +217,15 @@ class Compiled:
 
     def holding(self, held: Words, active: Words) -> dict[str, Bools]:
         """Of which rules that silent rules ask for a hold runs and no alarm is raised; `held` and `active` are sets of columns."""
-        return {
-            name: np.asarray((held & wanted).any(axis=1) & ~(active & wanted).any(axis=1))
-            for name, wanted in self._holding.items()
-        }
+        return {name: some(held & wanted) & ~some(active & wanted) for name, wanted in self._holding.items()}
 
     def shielded(self, active: Words) -> Words:
         """Which columns are shielded, given the active ones; both are sets of columns, a row a lift."""
         found = np.zeros_like(active)
-        for index, shield in self.shields:
-            found |= np.where((active & shield).any(axis=1, keepdims=True), self.bit[index], np.uint64(0))
+        rows = np.flatnonzero(some(active & self.shielding))
+        for index, shield in self.shields if rows.size else ():
+            up = rows[some(active[rows] & shield)]
+            found[up] |= self.bit[index]
         return found
 
 

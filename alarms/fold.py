@@ -18,6 +18,7 @@ from alarms.program import View
 from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
 from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, JUDGED, State
+from alarms.words import some
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -191,25 +192,26 @@ def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions)
     place = place[soon]
     row, before = ordered.row[place], ordered.row[place - 1]
     words = found.words[row]
-    equal = (words == found.words[before]).all(axis=(1, 2))
+    equal = ~some((words ^ found.words[before]).reshape(len(words), words.shape[1] * words.shape[2]))
     raises = words[:, WHEN] | (words[:, UNTIL_FALSE] & rules.sequences)
-    equal &= ~(raises & words[:, CLEAR] & rules.overlapping).any(axis=1)
-    if rules.shields:
-        equal &= ~_shields_move(state, rules, ordered, found)[place]
+    equal &= ~some(raises & words[:, CLEAR] & rules.overlapping)
+    if rules.shields and place.size:
+        equal &= ~_shields_move(state, rules, ordered, found, place)
     same[place] = equal
     return same
 
 
-def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
-    """Records of slots in which a shielding alarm is up or may come up: what it does to others is seen at every record."""
-    opening = np.flatnonzero(ordered.first)
-    flags = state.flags[ordered.slot[opening]]
-    moving = ((flags[:, HELD] | flags[:, ACTIVE]) & rules.shielding).any(axis=1)
-    now = np.zeros(len(ordered.slot), bool)
-    valued = ordered.row >= 0
-    now[valued] = (found.words[ordered.row[valued], WHEN] & rules.shielding).any(axis=1)
-    moving |= np.logical_or.reduceat(now, opening)
-    return np.asarray(moving[np.cumsum(ordered.first) - 1])
+def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Conditions, place: Ints) -> Bools:
+    """Which of some records are of slots in which a shielding alarm is up or may come up: what it does is seen at every record."""
+    group = np.cumsum(ordered.first) - 1
+    several = np.zeros(int(group[-1]) + 1, bool)
+    several[group[place]] = True
+    mine = np.flatnonzero(several[group] & (ordered.row >= 0))
+    flags = state.flags[ordered.slot[mine]]
+    now = some((found.words[ordered.row[mine], WHEN] | flags[:, HELD] | flags[:, ACTIVE]) & rules.shielding)
+    moving = np.zeros(len(several), bool)
+    moving[group[mine[now]]] = True
+    return np.asarray(moving[group[place]])
 
 
 def _round(
@@ -265,7 +267,7 @@ def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink:
     state.lost_at[found] = NEVER
     if rules.silent.size:
         waiting = np.flatnonzero(heard & state.busy[slot])
-        waiting = waiting[state.flags[slot[waiting], JUDGED].any(axis=1)]
+        waiting = waiting[some(state.flags[slot[waiting], JUDGED])]
         if waiting.size:
             machine.hear(state, rules, slot[waiting], received[waiting], sink)
     slot, received = slot[heard], received[heard]

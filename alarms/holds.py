@@ -37,8 +37,10 @@ class Cells:
 
     def member(self, words: Words) -> Bools:
         """Which cells' columns are in the set of their lift."""
-        common = self.bit & words[:, None]
-        return common[:, :, 0] != 0 if common.shape[2] == 1 else np.asarray(common.any(axis=2))
+        found = self.bit[:, :, 0] & words[:, None, 0]
+        for word in range(1, words.shape[1]):
+            found |= self.bit[:, :, word] & words[:, None, word]
+        return np.asarray(found != 0)
 
 
 class _Rows:
@@ -77,15 +79,14 @@ class Holds:
     def __init__(self, bit: Words) -> None:
         """`bit`: the set of each single column, the last one empty."""
         self._bit = bit
-        self.row = np.zeros(0, np.int32)  # 0 none, positive a small row, negative a wide one
+        self.row: npt.NDArray[np.int32] = np.zeros(
+            0, np.int32
+        )  # 0 none, positive a small row, negative a wide one; given by the state
         self._small, self._wide = _Rows(CELLS), _Rows(max(1, len(bit) - 1))
-
-    def grow(self, more: int) -> None:
-        self.row = np.concatenate([self.row, np.zeros(more, np.int32)])
 
     @property
     def nbytes(self) -> int:
-        return self.row.nbytes + self._small.nbytes + self._wide.nbytes
+        return self._small.nbytes + self._wide.nbytes
 
     def wide(self, slots: Ints) -> Bools:
         """Which of the slots have more holds than a small row takes; not to be mixed with others in one call."""

@@ -16,7 +16,7 @@ from alarms.groups import Groups, join
 from alarms.holds import Cells
 from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, JUDGED, OFF, SHIELDED, TRUE, State
-from alarms.words import Words, chosen, listed
+from alarms.words import Words, chosen, listed, some
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -202,10 +202,10 @@ def _emit(
         return
     cells, fresh, bit = starts
     row, column = listed(those, len(bit) - 1)
-    begun = np.asarray((bit[column] & fresh[row]).any(axis=1))
+    begun = some(bit[column] & fresh[row])
     cell = (cells.column[row] == column[:, None]).argmax(axis=1)
     start = np.where(begun, at[row], cells.start[row, cell])
-    sink.add(kind, slots[row], column, at[row], start, np.asarray((bit[column] & demoted[row]).any(axis=1)))
+    sink.add(kind, slots[row], column, at[row], start, some(bit[column] & demoted[row]))
 
 
 def extend(state: State, slots: Ints, at: Ints, rules: Compiled) -> None:
@@ -273,10 +273,13 @@ def silences(state: State, rules: Compiled, slots: Ints, flags: Words) -> Ints:
 def schedule(state: State, rules: Compiled, slots: Ints) -> None:
     """Note when time alone will next change something in these slots."""
     flags = state.flags[slots]
-    hold, _ = deadlines(state, rules, slots, flags)
+    hold = np.full(len(slots), NEVER)
+    held = np.flatnonzero(state.holds.row[slots])
+    if held.size:
+        hold[held], _ = deadlines(state, rules, slots[held], flags[held])
     silence = rules.shortest_silence[state.escalator[slots].astype(np.int8)]
     due = np.where(state.alive[slots], state.contact[slots] + silence, NEVER)
-    told = ((flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF]) & ~rules.holds).any(axis=1)
+    told = some((flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF]) & ~rules.holds)
     odd = np.flatnonzero(told | (state.lost_at[slots] != NEVER))
     if odd.size:
         due[odd] = silences(state, rules, slots[odd], flags[odd]).min(axis=1, initial=NEVER)
@@ -309,9 +312,7 @@ def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints
         flags, cells, bit = state.flags[slots_], state.holds.cells(slots_), rules.bit[column_]
         mine = cells.column == column_[:, None]
         start = cells.start[mine]
-        clears, shielded, demoted, true = (
-            np.asarray((flags[:, plane] & bit).any(axis=1)) for plane in (ACTIVE, SHIELDED, DEMOTED, TRUE)
-        )
+        clears, shielded, demoted, true = (some(flags[:, plane] & bit) for plane in (ACTIVE, SHIELDED, DEMOTED, TRUE))
         for kind, chosen_, down in ((CLEAR, clears, demoted), (RAISE, ~clears, shielded)):
             sink.add(kind, slots_[chosen_], column_[chosen_], at_[chosen_], start[chosen_], down[chosen_])
         again = clears & true
@@ -339,7 +340,7 @@ def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, s
     view = state.view(slots, rules.silence_signals, holding=holding, link_lost=state.lost_at[slots] != NEVER, now=at)
     when, unless = rules.silence(view, column)
     if rules.shields:
-        unless |= (rules.shielded(flags[:, ACTIVE]) & bit).any(axis=1)
+        unless |= some(rules.shielded(flags[:, ACTIVE]) & bit)
     raised = when & (rules.loud[column] | ~unless)
     flags[:, JUDGED] |= bit
     flags[:, ACTIVE] |= np.where(raised[:, None], bit, np.uint64(0))
@@ -354,7 +355,7 @@ def hear(state: State, rules: Compiled, slots: Ints, received: Ints, sink: Sink)
     flags[:, JUDGED] = 0
     ended = flags[:, ACTIVE] & ~rules.holds
     row, column = listed(ended, rules.count)
-    demoted = np.asarray((rules.bit[column] & flags[row, DEMOTED]).any(axis=1))
+    demoted = some(rules.bit[column] & flags[row, DEMOTED])
     sink.add(CLEAR, slots[row], column, received[row], received[row], demoted)
     flags[:, ACTIVE] &= ~ended
     flags[:, DEMOTED] &= ~ended

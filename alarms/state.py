@@ -16,7 +16,7 @@ from alarms.compiled import NEVER, Compiled
 from alarms.holds import Holds
 from alarms.program import View
 from alarms.signals import Bools, Column, Ints, Rows, columns, pick, put, unknown_samples
-from alarms.words import Words, chosen, width
+from alarms.words import Words, aligned_rows, chosen, some, width
 from hoistway.limits import MAX_GAP_MS
 
 HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active
@@ -52,13 +52,11 @@ class State:
         self._unknown = _memory_row(rules)
         self.memory = self._unknown[:0].copy()  # what remembering functions keep, one row a lift
         self.last = unknown_samples(0)
-        self.clock, self.last_at, self.settled, self.contact = (np.zeros(0, np.int64) for _ in range(4))
-        self.lost_at, self.due, self.reported = (np.zeros(0, np.int64) for _ in range(3))
-        self.alive, self.escalator, self.busy, self.special = (np.zeros(0, bool) for _ in range(4))
-        self.rated_speed = np.zeros(0, np.float32)
-        self.top, self.bottom = (np.zeros(0, np.int16) for _ in range(2))
+        self.due = np.zeros(0, np.int64)
         self.flags: Words = np.zeros((0, FLAGS, width(rules.count)), np.uint64)
+        self._rows = aligned_rows(0, ROW)
         self.holds = Holds(rules.bit)
+        self._name_columns()
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -67,18 +65,33 @@ class State:
         if more <= 0:
             return
         self.last = np.concatenate([self.last, unknown_samples(more)])
+        rows = aligned_rows(size, ROW)
+        rows[: self.size] = self._rows
         for name, value in _EMPTY.items():
-            setattr(self, name, _longer(getattr(self, name), more, value))
+            rows[name][self.size :] = value
+        self._rows = rows
+        self._name_columns()
+        self.due = np.concatenate([self.due, np.full(more, NEVER)])
+        self.flags = np.concatenate([self.flags, np.zeros((more, *self.flags.shape[1:]), np.uint64)])
         for name, column in self.parameters.items():
             self.parameters[name] = _longer(column, more, np.nan)
         self.memory = np.concatenate([self.memory, np.repeat(self._unknown, more)])
-        self.holds.grow(more)
         self.size = size
+
+    def _name_columns(self) -> None:
+        """The fields of the rows as columns of the fleet."""
+        rows = self._rows
+        self.clock, self.last_at, self.settled = rows["clock"], rows["last_at"], rows["settled"]
+        self.contact, self.lost_at, self.reported = rows["contact"], rows["lost_at"], rows["reported"]
+        self.alive, self.escalator = rows["alive"], rows["escalator"]
+        self.busy, self.special = rows["busy"], rows["special"]
+        self.rated_speed, self.top, self.bottom = rows["rated_speed"], rows["top"], rows["bottom"]
+        self.holds.row = rows["holds"]
 
     def write(self, slots: Ints, flags: Words) -> None:
         """The flags of some slots; one without hold, alarm or judgement is not busy."""
         self.flags[slots] = flags
-        self.busy[slots] = (flags[:, HELD] | flags[:, ACTIVE] | flags[:, JUDGED]).any(axis=1)
+        self.busy[slots] = some(flags[:, HELD] | flags[:, ACTIVE] | flags[:, JUDGED])
 
     # --- lifts from another state ---
 
@@ -184,18 +197,25 @@ class State:
 
     def bytes_a_slot(self) -> float:
         """Memory of the arrays, a slot."""
-        arrays = [item for item in vars(self).values() if isinstance(item, np.ndarray)]
-        total = sum(item.nbytes for item in (*arrays, *self.parameters.values())) + self.holds.nbytes
-        return total / max(1, self.size)
+        arrays = [self.last, self.memory, self.due, self.flags, self._rows, *self.parameters.values()]
+        return (sum(item.nbytes for item in arrays) + self.holds.nbytes) / max(1, self.size)
 
 
 OWN_HOLD_MAX_S: Final = 30 * 24 * 3_600
 
+ROW: Final = np.dtype(
+    [
+        *((name, "<i8") for name in ("clock", "last_at", "settled", "contact", "lost_at", "reported")),
+        ("rated_speed", "<f4"), ("top", "<i2"), ("bottom", "<i2"), ("holds", "<i4"),
+        *((name, "?") for name in ("alive", "escalator", "busy", "special")),
+    ]
+)  # fmt: skip
+"""What is asked of a lift at every record, together in one line of the processor's cache (64 bytes). `holds` belongs to `Holds`."""
 _EMPTY: Final[dict[str, float]] = {
-    "clock": -NEVER, "last_at": -NEVER, "settled": -NEVER, "contact": 0, "lost_at": NEVER, "due": NEVER, "reported": 0,
-    "alive": 0, "escalator": 0, "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "flags": 0,
+    "clock": -NEVER, "last_at": -NEVER, "settled": -NEVER, "contact": 0, "lost_at": NEVER, "reported": 0, "alive": 0, "escalator": 0,
+    "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "holds": 0,
 }  # fmt: skip
-COLUMNS: Final = tuple(_EMPTY)
+COLUMNS: Final = (*(name for name in _EMPTY if name != "holds"), "flags")
 _OF_HOLDS: Final = ("clock", "last_at", "settled", "reported")
 
 _Field = tuple[type[np.generic], tuple[int, ...], float]

@@ -14,6 +14,7 @@ Words = npt.NDArray[np.uint64]
 """(rows, words): bit c % 64 of word c // 64 stands for column c."""
 
 BITS: Final = 64
+_LINE: Final = 64
 _CHUNK: Final = 1_024
 """Rows packed at once: more fall out of the processor's cache."""
 
@@ -41,9 +42,24 @@ def bits(count: int) -> Words:
     return np.stack([*(mask([column], count) for column in range(count)), mask([], count)])
 
 
+def some(words: Words) -> Bools:
+    """Which rows' sets have any member."""
+    found = words[:, 0]
+    for word in range(1, words.shape[1]):
+        found = found | words[:, word]
+    return np.asarray(found != 0)
+
+
+def aligned_rows(count: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Rows that begin where a line of the processor's cache begins."""
+    raw = np.zeros(count * kind.itemsize + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + count * kind.itemsize].view(kind)
+
+
 def listed(words: Words, count: int) -> tuple[Ints, Ints]:
     """Every member of every row's set, as (row, column), in order."""
-    rows = np.flatnonzero(words.any(axis=1))
+    rows = np.flatnonzero(some(words))
     if not rows.size:
         return rows, rows
     unpacked = np.unpackbits(np.ascontiguousarray(words[rows]).view(np.uint8), axis=1, count=count, bitorder="little")
@@ -57,17 +73,20 @@ class Layout:
     def __init__(self, planes: Iterable[Ints], count: int, nothing: int) -> None:
         planes = list(planes)
         self._planes, self._width = len(planes), width(count)
-        size = self._width * BITS
-        lines = np.full((self._planes, size), nothing, np.int64)
-        for place, plane in enumerate(planes):
-            lines[place, :count] = plane
+        self._used = [place for place, plane in enumerate(planes) if (plane != nothing).any()]
+        self._bytes = max(1, -(-count // 8))
+        lines = np.full((len(self._used), self._bytes * 8), nothing, np.int64)
+        for place, plane in enumerate(self._used):
+            lines[place, :count] = planes[plane]
         # bit j of every byte together: the bytes of one line follow each other
-        self._lines = lines.reshape(self._planes * size // 8, 8).T.ravel()
+        self._lines = lines.reshape(-1, 8).T.ravel()
 
     def pack(self, lines: Bools) -> Words:
         """The sets of each record, as (records, planes, words), from conditions as (lines, records)."""
-        count = lines.shape[1]
-        found = np.empty((count, self._planes * self._width * 8), np.uint8)
+        count, used = lines.shape[1], len(self._used)
+        found = np.zeros((count, self._planes, self._width * 8), np.uint8)
+        if not used:
+            return found.view(np.uint64)
         for start in range(0, count, _CHUNK):
             part = lines[:, start : start + _CHUNK][self._lines].view(np.uint8)
             part = part.reshape(8, -1, part.shape[1])
@@ -75,5 +94,5 @@ class Layout:
             for bit in range(6, -1, -1):
                 packed += packed
                 packed |= part[bit]
-            found[start : start + _CHUNK] = packed.T
-        return found.view(np.uint64).reshape(count, self._planes, self._width)
+            found[start : start + _CHUNK, self._used, : self._bytes] = packed.T.reshape(-1, used, self._bytes)
+        return found.view(np.uint64)
