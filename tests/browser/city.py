@@ -32,6 +32,16 @@ class City:
         async with self._lock:
             await self._connection.execute(query, *values)
 
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        await self.execute("begin")
+        try:
+            yield
+        except BaseException:
+            await self.execute("rollback")
+            raise
+        await self.execute("commit")
+
     async def lift(
         self, name: str, *, estate: str = "翡翠花园", district: str = "西湖区", exercise: bool = False
     ) -> int:
@@ -86,23 +96,24 @@ class City:
         return int(str(number))
 
     async def entrapment(self, lift_id: int, *, ago_s: int = 30) -> int:
-        """An entrapment alarm with its rescue case; answers the case's id."""
-        alarm_id = await self.alarm(
-            lift_id,
-            rule="entrapment-between-floors",
-            severity="critical",
-            opens="rescue",
-            titles=("困人(非平层)", "Trapped between floors"),
-            ago_s=ago_s,
-        )
-        number = await self.value(
-            "with made as (insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise)"
-            " select 'entrapment', 'S04', lift_id, id, raised_at, exercise from alarm where id = $1"
-            " returning id, opened_at),"
-            " log as (insert into case_event (case_id, kind, at) select id, 'opened', opened_at from made)"
-            " select id from made",
-            alarm_id,
-        )
+        """An entrapment alarm with its rescue case, in one transaction as ingest writes them; answers the case's id."""
+        async with self._transaction():
+            alarm_id = await self.alarm(
+                lift_id,
+                rule="entrapment-between-floors",
+                severity="critical",
+                opens="rescue",
+                titles=("困人(非平层)", "Trapped between floors"),
+                ago_s=ago_s,
+            )
+            number = await self.value(
+                "with made as (insert into rescue_case (kind, channel, lift_id, alarm_id, opened_at, exercise)"
+                " select 'entrapment', 'S04', lift_id, id, raised_at, exercise from alarm where id = $1"
+                " returning id, opened_at),"
+                " log as (insert into case_event (case_id, kind, at) select id, 'opened', opened_at from made)"
+                " select id from made",
+                alarm_id,
+            )
         return int(str(number))
 
     async def sample(self, lift_id: int, **values: object) -> None:

@@ -166,7 +166,7 @@ async def test_sound_repeats_until_somebody_acknowledges(console: Page, city: Ci
     await console.wait_for_function("import('/static/js/sound.js').then(sound => sound.played.value >= 2)")
     await console.keyboard.press("a")
     await expect(row(console, f"case-{case}")).to_contain_text("已确认")
-    assert await console.evaluate("import('/static/js/store.js').then(store => store.sounding.value)") is None
+    await console.wait_for_function("import('/static/js/store.js').then(store => store.sounding.value === null)")
 
 
 async def test_sound_that_is_off_is_said_to_be_off(console: Page) -> None:

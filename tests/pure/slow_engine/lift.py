@@ -266,12 +266,12 @@ class Lift:
             shielded = any(self.alarms[other].columns for other in column.rule.shielded_by)
             excused = shielded or ask(column.unless, facts) is True
             true = column.when is None or ask(column.when, facts) is True
-            if true and not self._off(column.rule) and (column.loud or not excused):
+            if true and (column.loud or not excused):
                 self._raises(column, at, self.contact, demoted=excused)
 
     def _due(self, column: Column) -> int | None:
         rule, memory = column.rule, self.memory[column.key]
-        if rule.silent is None or memory.judged or memory.active:
+        if rule.silent is None or memory.judged or memory.active or self._off(rule):
             return None
         at = self.contact + rule.silent
         if self.lost_at is not None and rule.silent_lost is not None:
