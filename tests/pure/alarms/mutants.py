@@ -332,7 +332,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     witness_clears_the_alarm_alone: ("ladders",),
     overlap_merged: ("ladders",),
     off_ignored: ("ladders",),
-    rescue_switched_off: ("ladders",),
+    rescue_switched_off: ("shields",),
     own_hold_ignored: ("sequences",),
     snapshot_forgets_when_holds_were_true: ("holds",),
     snapshot_forgets_what_was_remembered: ("memory",),
