@@ -8,6 +8,7 @@ assignment.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from alarms.compiled import CLEAR, NEVER, UNTIL_FALSE, WHEN, Compiled, Condition
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
 from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
-from alarms.signals import Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
+from alarms.signals import EVENT_INDEX, Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, JUDGED, State
 from alarms.words import some
 from hoistway.limits import MAX_GAP_MS
+from hoistway.model import AUTOMATIC, MODE_CODES
 
 
 @dataclass(kw_only=True)
@@ -98,11 +100,24 @@ def _report(state: State, ordered: _Sorted) -> None:
     for level in range(int(rank.max(initial=0)) + 1):
         mine = np.flatnonzero(rank == level)
         before = after[mine - 1] if level else after[mine]
-        after[mine] = np.where(raised[mine], before | bit[mine], before & ~bit[mine])
+        after[mine] = _reported(before, bit[mine], raised[mine])
     latest = np.maximum.accumulate(np.where(event, np.arange(len(event)), -1))
     inside = latest >= np.maximum.accumulate(np.where(ordered.first, np.arange(len(event)), 0))
     number = np.cumsum(event) - 1
     ordered.reported = np.where(inside, after[np.maximum(number, 0)], bits)
+
+
+_MODES: Final = sum(1 << EVENT_INDEX[code] for code in MODE_CODES)
+_AUTOMATIC: Final = 1 << EVENT_INDEX[AUTOMATIC]
+
+
+def _reported(before: Ints, bit: Ints, raised: Bools) -> Ints:
+    """The codes after one event of each slot. Of the modes one is reported at a time, and after its end it is automatic operation."""
+    mode = (bit & _MODES) != 0
+    up = np.where(mode, before & ~_MODES, before) | bit
+    down = before & ~bit
+    down |= np.where(mode & ((before & bit & ~_AUTOMATIC) != 0), _AUTOMATIC, 0)
+    return np.where(raised, up, down)
 
 
 def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:

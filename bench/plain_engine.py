@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from alarms.rules import RuleSet
-from alarms.signals import BY_DEVICE, BY_RULE, CHANGE, CLEAR, PROMOTE, RAISE
+from alarms.signals import BY_DEVICE, BY_RULE, CHANGE, CLEAR, EVENT_INDEX, PROMOTE, RAISE
 from bench.plain_terms import Writer, opposite, seconds, single
 from hoistway.limits import MAX_GAP_MS
-from hoistway.model import SIGNALS, Kind, SignalType
+from hoistway.model import AUTOMATIC, MODE_CODES, SIGNALS, Kind, SignalType
+
+_MODES: Final = sum(1 << EVENT_INDEX[code] for code in MODE_CODES)
+_AUTOMATIC: Final = 1 << EVENT_INDEX[AUTOMATIC]
 
 NEVER: Final = 2**62
 _NAN: Final = math.nan
@@ -152,7 +155,7 @@ class PlainEngine:
     def event(self, slot: int, at: int, received: int, code: int, *, active: bool) -> None:
         lift = self.lifts[slot]
         at = self._time(lift, at, received, None)
-        lift.reported = lift.reported | 1 << code if active else lift.reported & ~(1 << code)
+        lift.reported = reported(lift.reported, code, active=active)
         values = lift.values if at - lift.last_at <= MAX_GAP_MS else UNKNOWN
         self._judge(lift, values, values, at, sample=False, gap=False, raised=code if active else -1)
 
@@ -368,6 +371,14 @@ class PlainEngine:
         if lift.alarms[rule][1]:
             lift.alarms[rule][1] = False
             self.found.append((lift.slot, rule, PROMOTE, at, at, *lift.alarms[rule][1:]))
+
+
+def reported(before: int, code: int, *, active: bool) -> int:
+    """The codes after an event, as bits: of the modes one at a time, and after its end automatic operation."""
+    bit = 1 << code
+    if active:
+        return (before & ~_MODES if bit & _MODES else before) | bit
+    return before & ~bit | (_AUTOMATIC if before & bit & _MODES & ~_AUTOMATIC else 0)
 
 
 def _derive(values: dict[str, Any], lag_ms: int) -> None:

@@ -260,6 +260,10 @@ EVENT_CODES: Final[tuple[EventCode, ...]] = (
 EVENT_CODE: Final[dict[str, EventCode]] = {item.code: item for item in EVENT_CODES}
 """Event codes by their wire form. The position in `EVENT_CODES` is only used in memory, never stored."""
 
+AUTOMATIC: Final = "40"
+MODE_CODES: Final = (AUTOMATIC, "42", "43", "44", "45", "46", "47")
+"""Events that say which mode a lift went into (GB/T 24476-2017): the last word counts, because many terminals never take one back."""
+
 BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "event-unreadable": {"zh": "设备事件无法读取", "en": "An event of the device could not be read"},
     "clock-unknown": {"zh": "收到时间未知的记录", "en": "Records of an unknown time"},

@@ -15,6 +15,8 @@ __all__ = ["Lift", "Said", "effective", "unknown"]
 
 MAX_GAP = 90_000
 
+_MODES = {"40", "42", "43", "44", "45", "46", "47"}
+
 
 class Said(NamedTuple):
     rule: str
@@ -88,7 +90,12 @@ class Lift:
 
     def event(self, at: int, received: int, code: str, active: bool) -> None:
         clock = self._time(at, received)
+        told = code in self.codes
+        if active and code in _MODES:
+            self.codes -= _MODES
         (self.codes.add if active else self.codes.discard)(code)
+        if told and not active and code in _MODES - {"40"}:
+            self.codes.add("40")
         fresh = self.last_at is not None and clock - self.last_at <= MAX_GAP
         raised = code if active else None
         moment = Moment(clock=clock, sample=False, gap=False, before=self._effective(self.values), raised=raised)
