@@ -30,7 +30,7 @@ _NEWER = (
     'age(count(passenger, "10s") > 0) > 4.5', 'count(age(door_zone) > 3, "40s") == 2', 'rate(since_reported("41"), "1s") >= 1', *_DURING,
 )  # fmt: skip
 _TIMELESS = (
-    'reported("90")', 'reported("41")', "rated_speed > 1", 'param("limit", 2) < 1', 'since_reported("41") < 30',
+    'reported("90")', 'reported("41")', 'reported("40") or reported("44")', "rated_speed > 1", 'param("limit", 2) < 1', 'since_reported("41") < 30',
     'age(reported("41")) > 20', 'count(reported("04"), "20s") == 1', *_DURING,
 )  # fmt: skip
 _DURATIONS = ("0s", "1s", "2s", "10s", "20s", "45s", "60s", "89999ms", "90s", "95s", "120s", "150s", "150s")
@@ -218,6 +218,7 @@ SHARP = {
         rule(id="bottom", when="bottom_floor", for_="2s", opens="notice"),
         rule(id="late", when="clock_lag > 2", clear="known(clock_lag)", clear_for="1s", opens="notice"),
         rule(id="slope", when='known(rate(load, "10s"))', clear="known(changed(car_position))", opens="notice"),
+        rule(id="fire", when='reported("44")', clear='reported("40")', opens="notice"),
         rule(id="braked", when="brake == applied or clock_error < 0", opens="notice"),
     ),
     "wide": tuple(

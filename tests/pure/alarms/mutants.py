@@ -269,6 +269,10 @@ def rescue_switched_off(patch: Patch) -> None:
     _while(patch, State, "set_own", rules=without)
 
 
+def modes_told_side_by_side(patch: Patch) -> None:
+    patch.setattr(fold, "_reported", lambda before, bit, raised: np.where(raised, before | bit, before & ~bit))
+
+
 def own_hold_ignored(patch: Patch) -> None:
     patch.setattr(State, "hold_ms", lambda self, _: self.rules.for_ms)
 
@@ -333,6 +337,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     overlap_merged: ("ladders",),
     off_ignored: ("ladders",),
     rescue_switched_off: ("shields",),
+    modes_told_side_by_side: ("signals",),
     own_hold_ignored: ("sequences",),
     snapshot_forgets_when_holds_were_true: ("holds",),
     snapshot_forgets_what_was_remembered: ("memory",),

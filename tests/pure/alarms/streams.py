@@ -50,7 +50,7 @@ ZONES: tuple[Zone, ...] = (
 )
 """UTC, eight hours east, and clocks that are put forward and back."""
 
-CODES = ("90", "41", "04", "entrapment", "62")
+CODES = ("90", "41", "04", "entrapment", "62", "44", "40")
 
 
 def new_engine(rules: RuleSet, stream: Stream, capacity: int = 4) -> Engine:
