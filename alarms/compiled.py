@@ -167,6 +167,10 @@ class Compiled:
         self._silence_when, self._silence_unless = when.copy(), unless.copy()
         self._program, self._silence = Program(roots), Program(silence_roots)
         self.remembering = tuple(self._program.remembering)
+        self.place = [
+            sum(other.op == term.op for other in self.remembering[:number])
+            for number, term in enumerate(self.remembering)
+        ]
         self.signals, self.silence_signals = self._program.signals, self._silence.signals
         # Lines: nothing is true on the last one; a condition is true on line i and false on line i + size.
         size = len(roots)

@@ -18,8 +18,8 @@ from alarms.language.times import UTC, Zone
 from alarms.machine import Sink
 from alarms.rules import RuleSet
 from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Ints, Transitions, columns
-from alarms.state import ACTIVE, JUDGED, State
-from alarms.words import chosen, listed
+from alarms.state import ACTIVE, HELD, State
+from alarms.words import chosen, listed, some
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
 
@@ -72,9 +72,10 @@ class Engine:
         state.contact[slots] = np.maximum(state.contact[slots], since)
         lost = slots[state.lost_at[slots] != NEVER]
         state.lost_at[lost] = np.maximum(state.lost_at[lost], since)
-        judged = slots[state.flags[slots, JUDGED].any(axis=1)]
+        holds = self.compiled.holds
+        judged = slots[some(state.flags[slots, HELD] & ~holds)]
         flags = state.flags[judged]
-        flags[:, JUDGED] &= flags[:, ACTIVE]
+        flags[:, HELD] &= flags[:, ACTIVE] | holds
         state.write(judged, flags)
         machine.schedule(state, self.compiled, slots)
 

@@ -18,7 +18,7 @@ from alarms.machine import Records, Sink, running_max
 from alarms.program import View
 from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
 from alarms.signals import EVENT_INDEX, Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
-from alarms.state import ACTIVE, HELD, JUDGED, State
+from alarms.state import ACTIVE, HELD, State
 from alarms.words import some
 from hoistway.limits import MAX_GAP_MS
 from hoistway.model import AUTOMATIC, MODE_CODES
@@ -282,7 +282,7 @@ def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink:
     state.lost_at[found] = NEVER
     if rules.silent.size:
         waiting = np.flatnonzero(heard & state.busy[slot])
-        waiting = waiting[some(state.flags[slot[waiting], JUDGED])]
+        waiting = waiting[some(state.flags[slot[waiting], HELD] & ~rules.holds)]
         if waiting.size:
             machine.hear(state, rules, slot[waiting], received[waiting], sink)
     slot, received = slot[heard], received[heard]

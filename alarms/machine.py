@@ -15,7 +15,7 @@ from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN
 from alarms.groups import Groups, join
 from alarms.holds import Cells
 from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions
-from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, JUDGED, OFF, SHIELDED, TRUE, State
+from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, SHIELDED, TRUE, State
 from alarms.words import Words, chosen, listed, some
 from hoistway.limits import MAX_GAP_MS
 
@@ -101,7 +101,7 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     now = np.maximum(records.at, state.settled[slots])
     gap = records.sample & (records.at - state.last_at[slots] > MAX_GAP_MS)
     over = (gap[:, None] | (now[:, None] - cells.true_at > MAX_GAP_MS)) & ~rules.timeless[cells.column]
-    said = _said(rules, records, found, flags)
+    said = _said(state, rules, records, found, flags)
     held, active, demoted = flags[:, HELD] & ~cells.united(over), flags[:, ACTIVE], flags[:, DEMOTED]
     loud_enough = rules.louds | ~said.unless
 
@@ -155,8 +155,8 @@ class _Said:
     until_false: Words
 
 
-def _said(rules: Compiled, records: Records, found: Conditions, flags: Words) -> _Said:
-    words, off = found.words[records.rows], flags[:, OFF]
+def _said(state: State, rules: Compiled, records: Records, found: Conditions, flags: Words) -> _Said:
+    words, off = found.words[records.rows], state.off(records.slots)
     unless = words[:, UNLESS]
     if rules.shields:
         unless = unless | rules.shielded(flags[:, ACTIVE])
@@ -266,7 +266,7 @@ def silences(state: State, rules: Compiled, slots: Ints, flags: Words) -> Ints:
     at = contact + rules.silent_ms
     at = np.where(lost == NEVER, at, np.minimum(at, np.maximum(lost, contact) + rules.lost_ms))
     fits = rules.fits[state.escalator[slots].astype(np.int8)][:, rules.silent]
-    shut = (flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF])[:, None] & rules.bit[rules.silent]
+    shut = (flags[:, HELD] | flags[:, ACTIVE] | state.off(slots))[:, None] & rules.bit[rules.silent]
     return np.where(fits & state.alive[slots, None] & ~shut.any(axis=2), at, NEVER)
 
 
@@ -279,7 +279,7 @@ def schedule(state: State, rules: Compiled, slots: Ints) -> None:
         hold[held], _ = deadlines(state, rules, slots[held], flags[held])
     silence = rules.shortest_silence[state.escalator[slots].astype(np.int8)]
     due = np.where(state.alive[slots], state.contact[slots] + silence, NEVER)
-    told = some((flags[:, JUDGED] | flags[:, ACTIVE] | flags[:, OFF]) & ~rules.holds)
+    told = some((flags[:, HELD] | flags[:, ACTIVE] | state.off(slots)) & ~rules.holds)
     odd = np.flatnonzero(told | (state.lost_at[slots] != NEVER))
     if odd.size:
         due[odd] = silences(state, rules, slots[odd], flags[odd]).min(axis=1, initial=NEVER)
@@ -342,7 +342,7 @@ def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, s
     if rules.shields:
         unless |= some(rules.shielded(flags[:, ACTIVE]) & bit)
     raised = when & (rules.loud[column] | ~unless)
-    flags[:, JUDGED] |= bit
+    flags[:, HELD] |= bit
     flags[:, ACTIVE] |= np.where(raised[:, None], bit, np.uint64(0))
     flags[:, DEMOTED] |= np.where((raised & unless)[:, None], bit, np.uint64(0))
     sink.add(RAISE, slots[raised], column[raised], at[raised], state.contact[slots[raised]], unless[raised])
@@ -352,7 +352,7 @@ def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, s
 def hear(state: State, rules: Compiled, slots: Ints, received: Ints, sink: Sink) -> None:
     """A sign of life of slots that had been judged silent: their silent alarms clear."""
     flags = state.flags[slots]
-    flags[:, JUDGED] = 0
+    flags[:, HELD] &= rules.holds
     ended = flags[:, ACTIVE] & ~rules.holds
     row, column = listed(ended, rules.count)
     demoted = some(rules.bit[column] & flags[row, DEMOTED])

@@ -24,8 +24,8 @@ class Truth(NamedTuple):
     false: Bools
 
 
-Recall = Callable[[int, Any], Any]
-"""The value of the program's remembering term with this number, given the value of its part at every record."""
+Recall = Callable[[tuple[int, ...], tuple[Any, ...]], Sequence[Any]]
+"""The values of the program's remembering terms with these numbers, all of one function, given the values of their parts at every record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +72,10 @@ class View:
     def lost(self) -> Truth:
         return Truth(self.link_lost, ~self.link_lost)
 
-    def remember(self, number: int, value: Any) -> Any:
+    def remember(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
         if self.recall is None:
-            raise OurFault(f"term {number} without records to remember")
-        return self.recall(number, value)
+            raise OurFault(f"terms {numbers} without records to remember")
+        return self.recall(numbers, values)
 
 
 class Program:
@@ -88,6 +88,7 @@ class Program:
         ] = {}  # the variables: of a condition true and false, of a number twice the same
         self._constants: list[Any] = []
         self._lines: list[str] = []
+        self._remember(roots)
         self._roots = [self._place(root) for root in roots]
         terms = [term for root in roots for term in root.walk()]
         self.signals = tuple(dict.fromkeys(str(term.value) for term in terms if term.op == "signal"))
@@ -112,6 +113,30 @@ class Program:
             self._names[term] = self._written(term, parts)
         return self._names[term]
 
+    def _remember(self, roots: Sequence[Term]) -> None:
+        """Write the calls of the remembering terms: those of one function that do not need each other are worked out together."""
+        terms = dict.fromkeys(part for root in roots for part in root.walk() if part.op in REMEMBERING)
+        depths = {term: _depth(term) for term in terms}
+        for depth in range(1, max(depths.values(), default=0) + 1):
+            for op in sorted({term.op for term in terms if depths[term] == depth}):
+                self._call([term for term in terms if depths[term] == depth and term.op == op])
+
+    def _call(self, terms: list[Term]) -> None:
+        parts = [self._place(term.parts[0]) if term.parts else ("None", "None") for term in terms]
+        for term in terms:
+            number = len(self._names)
+            self._names[term] = (f"t{number}", f"f{number}") if term.type is Type.BOOL else (f"n{number}",) * 2
+        answers = [", ".join(dict.fromkeys(self._names[term])) for term in terms]
+        values = [
+            f"Truth({part[0]}, {part[1]})" if term.parts and term.parts[0].type is Type.BOOL else part[0]
+            for term, part in zip(terms, parts, strict=True)
+        ]
+        first = len(self.remembering)
+        self.remembering += terms
+        targets = ", ".join(f"({answer})" if "," in answer else answer for answer in answers)
+        numbers = tuple(range(first, first + len(terms)))
+        self._lines.append(f"{targets}, = view.remember({numbers}, ({', '.join(values)},))")
+
     def _written(self, term: Term, parts: list[tuple[str, str]]) -> tuple[str, str]:
         """Write the lines of one term; answers its variables."""
         if term.op == "not":
@@ -131,13 +156,6 @@ class Program:
         return f"K[{len(self._constants) - 1}]"
 
     def _template(self, term: Term, values: dict[str, str]) -> tuple[str, ...]:
-        if term.op in REMEMBERING:
-            self.remembering.append(term)
-            part = "None"
-            if term.parts:
-                part = "Truth({at}, {af})" if term.parts[0].type is Type.BOOL else "{a}"
-            answer = "{t}, {f}" if term.type is Type.BOOL else "{n}"
-            return (f"{answer} = view.remember({len(self.remembering) - 1}, {part})",)
         if term.op == "among":
             wanted = cast("tuple[int, ...]", term.value)
             first, *others = (f"({values['a']} == {int(value)})" for value in wanted)
@@ -147,6 +165,12 @@ class Program:
         if term.op == "signal" and term.type is Type.BOOL:
             return _TEMPLATE["flag"]
         return _TEMPLATE[term.op]
+
+
+def _depth(term: Term) -> int:
+    """How many remembering terms stand within each other."""
+    inside = max((_depth(part) for part in term.parts), default=0)
+    return inside + (term.op in REMEMBERING)
 
 
 def parameters(terms: Iterable[Term]) -> set[str]:

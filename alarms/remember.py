@@ -6,8 +6,9 @@ says how the batch's samples and events follow each other; values come and go in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from alarms.compiled import NEVER
 from alarms.language.checker import COUNT_STEPS, Term, Type
 from alarms.program import Truth
 from alarms.signals import Bools, Column, Ints, Rows, columns, pick
-from alarms.state import REMEMBERED, State, memory_field
+from alarms.state import REMEMBERED, State, kept, memory_field
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -36,7 +37,8 @@ Memory = dict[str, Any]
 
 
 class Recall:
-    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method an operation, named after it.
+    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method a function, named after it, for one term;
+    or, in the plural, for all terms that are asked together.
 
     The rows of memory are taken out at the start, one a slot, and put back by `keep`.
     """
@@ -46,10 +48,18 @@ class Recall:
         self._lump = np.dtype((np.void, state.memory.dtype.itemsize))
         self._memory: Rows = state.memory.view(self._lump)[slots].view(state.memory.dtype)
 
-    def __call__(self, number: int, value: Any) -> Any:
-        term = self._state.rules.remembering[number]
-        memory = {name: self._memory[memory_field(number, name)] for name in REMEMBERED[term.op]}
-        return getattr(self, term.op)(term, memory, value)
+    def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
+        """The values of these terms, all of one function."""
+        rules = self._state.rules
+        terms = [rules.remembering[number] for number in numbers]
+        together = getattr(self, f"{terms[0].op}s", None)
+        if together is not None:
+            places = slice(rules.place[numbers[0]], rules.place[numbers[-1]] + 1)
+            return cast("Sequence[Any]", together(terms, places, values))
+        return [
+            getattr(self, term.op)(term, kept(self._memory, rules, number), value)
+            for number, term, value in zip(numbers, terms, values, strict=True)
+        ]
 
     def keep(self) -> None:
         """Once every term has been asked."""
@@ -171,7 +181,7 @@ class InOrder(Recall):
         group, mine = self._group[rises], step[rises]
         opening = np.flatnonzero((np.diff(group, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
         ordinal = np.arange(len(rises)) - np.repeat(opening, np.diff(np.append(opening, len(rises))))
-        before = np.where(_steps(memory["step"][group]) == mine[:, None], memory["counts"][group], 0).sum(
+        before = np.where(_steps(_latest(memory, group)) == mine[:, None], memory["counts"][group], 0).sum(
             axis=1, dtype=np.int64
         )
         edge[rises[before + ordinal >= COUNT_MOST]] = False
@@ -187,7 +197,7 @@ class InOrder(Recall):
 
     def _stored(self, memory: Memory, places: Ints, step: Ints) -> Ints:
         groups = self._group[places]
-        recent = _steps(memory["step"][groups]) > (step[places] - COUNT_STEPS)[:, None]
+        recent = _steps(_latest(memory, groups)) > (step[places] - COUNT_STEPS)[:, None]
         return np.asarray(np.where(recent, memory["counts"][groups], 0).sum(axis=1, dtype=np.int64))
 
     def _keep_counts(self, memory: Memory, edge: Bools, step: Ints, stored: Bools) -> None:
@@ -195,7 +205,9 @@ class InOrder(Recall):
         touched[self._group[edge]] = True
         groups = np.flatnonzero(touched)
         latest = step[self._last[groups]]
-        counts = np.where(_steps(memory["step"][groups]) > (latest - COUNT_STEPS)[:, None], memory["counts"][groups], 0)
+        counts = np.where(
+            _steps(_latest(memory, groups)) > (latest - COUNT_STEPS)[:, None], memory["counts"][groups], 0
+        )
         counts = counts.astype(np.int64)
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
@@ -210,37 +222,38 @@ class InOrder(Recall):
         result = np.full(len(here), np.nan, np.float32)
         known = np.flatnonzero(line.sample & ~np.isnan(here))
         if known.size:
-            result[known] = self._slopes(memory, known, here[known], line.at[known] // window)
+            result[known] = self._slopes(memory, known, here[known], window)
         return self._in_rows(result)
 
-    def _slopes(self, memory: Memory, known: Ints, value: Column, step: Ints) -> Column:
+    def _slopes(self, memory: Memory, known: Ints, value: Column, window: int) -> Column:
         """The anchors of a slot are the two that it remembers, then the first known sample of each new step."""
         owner, at = self._group[known], self._line.at[known]
+        step = at // window
         opens = np.flatnonzero(np.diff(owner, prepend=-1) != 0)
         group = np.cumsum(np.isin(np.arange(len(known)), opens)) - 1
         previous = np.concatenate([np.array([0]), step[:-1]])
-        previous[opens] = memory["step"][owner[opens], 1]
+        previous[opens] = memory["at"][owner[opens], 1] // window
         anchor = step != previous
         number = np.cumsum(anchor)
         within = number - (number[opens] - anchor[opens])[group]  # anchors of this batch up to here, in this slot
         places = np.flatnonzero(anchor)
-        steps, times, values = (memory[name][owner[opens]] for name in ("step", "at", "value"))
+        times, values = (memory[name][owner[opens]] for name in ("at", "value"))
 
-        def of(back: int, kept: Column, fresh: Column) -> Column:
+        def of(back: int, stored: Column, fresh: Column) -> Column:
             """The anchor `back` before the latest one, at each record."""
             index = within - back
-            found: Column = kept[group, np.clip(index + 1, 0, 1)]
+            found: Column = stored[group, np.clip(index + 1, 0, 1)]
             mine = index >= 1
             found[mine] = fresh[places[(number - back)[mine] - 1]]
             return found
 
-        old_step, old_at, old_value = of(1, steps, step), of(1, times, at), of(1, values, value)
+        old_at, old_value = of(1, times, at), of(1, values, value)
         with np.errstate(all="ignore"):
             slope = (value - old_value) / ((at - old_at) / 1_000).astype(np.float32)
         ends = np.append(opens[1:], len(known)) - 1
-        for name, kept, fresh in (("step", steps, step), ("at", times, at), ("value", values, value)):
-            memory[name][owner[ends]] = np.stack([of(1, kept, fresh)[ends], of(0, kept, fresh)[ends]], axis=1)
-        return np.asarray(np.where((old_step == step - 1) & np.isfinite(slope), slope, np.float32(np.nan)))
+        for name, stored, fresh in (("at", times, at), ("value", values, value)):
+            memory[name][owner[ends]] = np.stack([of(1, stored, fresh)[ends], of(0, stored, fresh)[ends]], axis=1)
+        return np.asarray(np.where((old_at // window == step - 1) & np.isfinite(slope), slope, np.float32(np.nan)))
 
     def since_reported(self, term: Term, memory: Memory, _: object) -> Column:
         line, kept = self._line, memory["at"]
@@ -265,13 +278,19 @@ class Mixed(Recall):
         for part, _ in self._parts:
             part.keep()
 
-    def __call__(self, number: int, value: Any) -> Any:
-        answers = [(rows, part(number, _some(value, rows, self._size))) for part, rows in self._parts]
+    def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
+        answers = [
+            (rows, part(numbers, tuple(_some(value, rows, self._size) for value in values)))
+            for part, rows in self._parts
+        ]
+        return [self._joined([(rows, found[place]) for rows, found in answers]) for place in range(len(numbers))]
+
+    def _joined(self, answers: list[tuple[Ints, Any]]) -> Any:
         if isinstance(answers[0][1], Truth):
-            found = Truth(np.empty(self._size, bool), np.empty(self._size, bool))
+            truth = Truth(np.empty(self._size, bool), np.empty(self._size, bool))
             for rows, answer in answers:
-                found.true[rows], found.false[rows] = answer
-            return found
+                truth.true[rows], truth.false[rows] = answer
+            return truth
         numbers = np.empty(self._size, np.float32)
         for rows, answer in answers:
             numbers[rows] = answer
@@ -312,54 +331,70 @@ class Lone(Recall):
         differs = here != there
         return Truth(known & differs, known & ~differs)
 
-    def age(self, _: Term, memory: Memory, value: Truth) -> Column:
-        true, false = self._all(value)
-        since = memory["since"]
-        since[false | self._gap] = NEVER
+    def ages(self, _: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
+        true, false = self._all(values)
+        field = self._memory[memory_field("age", "since")]
+        since = np.ascontiguousarray(field[:, places].T)
+        np.copyto(since, NEVER, where=false | self._gap if self._gaps else false)
         np.copyto(since, self._at, where=true & (since == NEVER))
+        field[:, places] = since.T
         seconds = ((self._at - since) / 1_000).astype(np.float32)
-        seconds[~true] = np.nan
-        seconds[false] = 0
-        return np.asarray(seconds)
+        np.copyto(seconds, np.float32(np.nan), where=~true)
+        np.copyto(seconds, np.float32(0), where=false)
+        return seconds
 
-    def _all(self, value: Truth) -> tuple[Bools, Bools]:
-        """One truth a record, also of a constant."""
-        size = (len(self._slots),)
-        return np.broadcast_to(value.true, size), np.broadcast_to(value.false, size)
+    def _all(self, values: tuple[Truth, ...]) -> tuple[Bools, Bools]:
+        """Truths as (terms, records), also of constants."""
+        true, false = (np.empty((len(values), len(self._slots)), bool) for _ in range(2))
+        for place, value in enumerate(values):
+            true[place], false[place] = value
+        return true, false
 
-    def count(self, term: Term, memory: Memory, value: Truth) -> Column:
-        true, false = self._all(value)
-        was = memory["was"]
+    def counts(self, terms: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
+        true, false = self._all(values)
+        field = {name: self._memory[memory_field("count", name)] for name in ("was", "oldest", "total")}
+        was = np.ascontiguousarray(field["was"][:, places].T)
         if self._gaps:
-            was[self._gap] = -1
+            was[:, self._gap] = -1
         edge = true & (was == 0)
-        was[true] = 1
-        was[false] = 0
-        step = self._at // (_window(term) // COUNT_STEPS)
-        touched = np.flatnonzero(edge | (step >= memory["oldest"].astype(np.int64) + COUNT_STEPS))
-        if touched.size:
-            step = step[touched]
-            counts = memory["counts"][touched].astype(np.int64)
-            counts[_steps(memory["step"][touched]) <= (step - COUNT_STEPS)[:, None]] = 0
-            counts[np.arange(len(touched)), step % COUNT_STEPS] += edge[touched]
-            _keep(memory, touched, counts, step)
-        return np.asarray(memory["total"], np.float32)
+        np.copyto(was, 1, where=true)
+        np.copyto(was, 0, where=false)
+        field["was"][:, places] = was.T
+        length = np.array([[_window(term) // COUNT_STEPS] for term in terms])
+        over = (field["oldest"][:, places].T.astype(np.int64) + COUNT_STEPS) * length <= self._at
+        for place, touched in enumerate(edge | over):
+            rows = np.flatnonzero(touched)
+            if rows.size:
+                self._count(places.start + place, rows, edge[place, rows], self._at[rows] // length[place])
+        return field["total"][:, places].T.astype(np.float32)
 
-    def rate(self, term: Term, memory: Memory, value: Column) -> Column:
-        here = np.broadcast_to(np.asarray(value, np.float32), (len(self._slots),))
-        known = np.flatnonzero(~np.isnan(here))
-        at, step = self._at[known], self._at[known] // _window(term)
-        steps, times, values = (memory[name][known] for name in ("step", "at", "value"))
-        new = steps[:, 1] != step
-        for kept, fresh in ((steps, step), (times, at), (values, here[known])):
-            kept[new, 0] = kept[new, 1]
-            kept[new, 1] = fresh[new]
-        memory["step"][known], memory["at"][known], memory["value"][known] = steps, times, values
+    def _count(self, place: int, rows: Ints, edge: Bools, step: Ints) -> None:
+        """The counts of one term where something has risen or has grown too old."""
+        memory = {name: self._memory[memory_field("count", name)][:, place] for name in REMEMBERED["count"]}
+        counts = memory["counts"][rows].astype(np.int64)
+        counts[_steps(_latest(memory, rows)) <= (step - COUNT_STEPS)[:, None]] = 0
+        counts[np.arange(len(rows)), step % COUNT_STEPS] += edge
+        _keep(memory, rows, counts, step)
+
+    def rates(self, terms: list[Term], places: slice, values: tuple[Column, ...]) -> Column:
+        here = np.empty((len(values), len(self._slots)), np.float32)
+        for place, value in enumerate(values):
+            here[place] = value
+        known = ~np.isnan(here)
+        window = np.array([[_window(term)] for term in terms])
+        times, numbers = (self._memory[memory_field("rate", name)][:, places] for name in ("at", "value"))
+        at, value = (np.ascontiguousarray(kept_.transpose(2, 1, 0)) for kept_ in (times, numbers))
+        step = self._at // window
+        new = known & (at[1] // window != step)
+        if new.any():
+            for stored, fresh in ((at, self._at), (value, here)):
+                np.copyto(stored[0], stored[1], where=new)
+                np.copyto(stored[1], fresh, where=new)
+            times[:], numbers[:] = at.transpose(2, 1, 0), value.transpose(2, 1, 0)
         with np.errstate(all="ignore"):
-            slope = (here[known] - values[:, 0]) / ((at - times[:, 0]) / 1_000).astype(np.float32)
-        found = np.full(len(here), np.nan, np.float32)
-        found[known] = np.where((steps[:, 0] == step - 1) & np.isfinite(slope), slope, np.float32(np.nan))
-        return found
+            slope = (here - value[0]) / ((self._at - at[0]) / 1_000).astype(np.float32)
+        usable = known & (at[0] // window == step - 1) & np.isfinite(slope)
+        return np.where(usable, slope, np.float32(np.nan))
 
     def since_reported(self, _: Term, memory: Memory, __: object) -> Column:
         kept = memory["at"]
@@ -381,11 +416,17 @@ def _window(term: Term) -> int:
 
 
 def _keep(memory: Memory, rows: Ints, counts: Ints, step: Ints) -> None:
-    """Counts by step, the latest step, the oldest that counts, and the total."""
+    """Counts by step, the oldest step that counts, how far the latest is from it, and the total."""
     counts = np.minimum(counts, COUNT_MOST)
-    memory["oldest"][rows] = np.where(counts > 0, _steps(step), NO_STEP).min(axis=1)
-    memory["counts"][rows], memory["step"][rows] = counts, step
+    oldest = np.where(counts > 0, _steps(step), NO_STEP).min(axis=1)
+    memory["oldest"][rows], memory["lead"][rows] = oldest, np.where(oldest == NO_STEP, 0, step - oldest)
+    memory["counts"][rows] = counts
     memory["total"][rows] = counts.sum(axis=1, dtype=np.int64)
+
+
+def _latest(memory: Memory, rows: Ints) -> Ints:
+    """The step in which each was counted last; of no meaning where there is no count."""
+    return np.asarray(memory["oldest"][rows].astype(np.int64) + memory["lead"][rows])
 
 
 NO_STEP = 2**32 - 1

@@ -17,12 +17,12 @@ import numpy as np
 from alarms.compiled import NEVER, Compiled
 from alarms.language.checker import Term
 from alarms.signals import SAMPLE_DTYPE, Bools, Ints
-from alarms.state import ACTIVE, COLUMNS, FLAGS, REMEMBERED, Group, State, memory_field
+from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
 from alarms.words import BITS, Words, width
 from hoistway.errors import BadInput
 
 MAGIC: Final = b"hoistway-engine"
-VERSION: Final = 2
+VERSION: Final = 3
 _LENGTH: Final = struct.Struct("<I")
 _DERIVED: Final = frozenset({"due", "busy", "special"})
 """What is worked out again from the rest."""
@@ -38,9 +38,9 @@ def write(state: State, now: int) -> bytes:
     arrays |= {"held.row": held_row.astype(np.int32), "held.column": held_column.astype(np.int16)}
     arrays |= {"held.start": start, "held.true_at": true_at}
     arrays |= {
-        f"memory.{_key(term)}.{name}": state.memory[memory_field(number, name)][slots]
+        f"memory.{_key(term)}.{name}": column[slots]
         for number, term in enumerate(state.rules.remembering)
-        for name in REMEMBERED[term.op]
+        for name, column in state.kept(number).items()
     }
     header = {
         "version": VERSION,
@@ -72,10 +72,10 @@ def read(blob: bytes, rules: Compiled) -> tuple[State, int, tuple[tuple[int, str
         elif name in COLUMNS and name != "flags":
             getattr(state, name)[slots] = column
     for number, term in enumerate(rules.remembering):
-        for name in REMEMBERED[term.op]:
+        for name, column in state.kept(number).items():
             stored = arrays.get(f"memory.{_key(term)}.{name}")
             if stored is not None:
-                state.memory[memory_field(number, name)][slots] = stored
+                column[slots] = stored
     state.own = {int(slot): own for slot, own in header["own"]}
     lapsed = _columns_back(state, header, arrays, slots)
     own = np.array(sorted(state.own), np.int64)

@@ -5,9 +5,10 @@ Flags are sets of columns of the rules, as words. Times are milliseconds; NEVER 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +20,13 @@ from alarms.signals import Bools, Column, Ints, Rows, columns, pick, put, unknow
 from alarms.words import Words, aligned_rows, chosen, some, width
 from hoistway.limits import MAX_GAP_MS
 
-HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active
+HELD: Final = 0  # a hold runs: of `when` while inactive, of `clear` while active; of a silent column: judged since the last contact
 ACTIVE: Final = 1  # the column's alarm is raised
 DEMOTED: Final = 2  # raised as a notice, because `unless` was true
 ARMED: Final = 3  # the hold may complete by time alone
 TRUE: Final = 4  # `when` was true at the last record
 SHIELDED: Final = 5  # `unless` was true, or a shield up, at the last record
-JUDGED: Final = 6  # a silent rule has been judged since the last contact
-OFF: Final = 7  # the lift's own parameters switch the rule off
-FLAGS: Final = 8
+FLAGS: Final = 6
 
 
 @dataclass(slots=True)
@@ -54,6 +53,8 @@ class State:
         self.last = unknown_samples(0)
         self.due = np.zeros(0, np.int64)
         self.flags: Words = np.zeros((0, FLAGS, width(rules.count)), np.uint64)
+        self._off: dict[int, Words] = {}  # columns that a lift's own parameters switch off
+        self._nothing_off: Words = np.zeros((1, width(rules.count)), np.uint64)
         self._rows = aligned_rows(0, ROW)
         self.holds = Holds(rules.bit)
         self._name_columns()
@@ -91,7 +92,11 @@ class State:
     def write(self, slots: Ints, flags: Words) -> None:
         """The flags of some slots; one without hold, alarm or judgement is not busy."""
         self.flags[slots] = flags
-        self.busy[slots] = some(flags[:, HELD] | flags[:, ACTIVE] | flags[:, JUDGED])
+        self.busy[slots] = some(flags[:, HELD] | flags[:, ACTIVE])
+
+    def kept(self, number: int) -> dict[str, npt.NDArray[Any]]:
+        """What the remembering term of this number keeps of every lift, by name."""
+        return kept(self.memory, self.rules, number)
 
     # --- lifts from another state ---
 
@@ -151,14 +156,26 @@ class State:
             self.parameters[name] = np.full(self.size, np.nan, np.float32)
         for name, column in self.parameters.items():
             column[slots] = [self.own.get(slot, {}).get(name, np.nan) for slot in slots.tolist()]
-        self.flags[slots, OFF] = 0
+        for slot in slots.tolist() if self._off else ():
+            self._off.pop(slot, None)
         for slot in slots[special].tolist():
             own = self.own[slot]
             off = np.array(
                 [own.get(f"off:{self.rules.id_of(index)}", 0) != 0 for index in range(self.rules.count)], bool
             )
-            self.flags[slot, OFF] = chosen(off & ~self.rules.loud)
-            self.special[slot] = any(name in self.rules.own_hold for name in own)
+            if (off & ~self.rules.loud).any():
+                self._off[slot] = chosen(off & ~self.rules.loud)
+            self.special[slot] = slot in self._off or any(name in self.rules.own_hold for name in own)
+
+    def off(self, slots: Ints) -> Words:
+        """The columns that are switched off, a row a slot; or one row for all."""
+        rows = np.flatnonzero(self.special[slots]) if self._off else ()
+        if not len(rows):
+            return self._nothing_off
+        found = np.zeros((len(slots), self._nothing_off.shape[1]), np.uint64)
+        for row in rows:
+            found[row] = self._off.get(int(slots[row]), 0)
+        return found
 
     def hold_ms(self, slot: int) -> Ints:
         """How long the raise holds of a slot with holds of its own last, by column."""
@@ -222,29 +239,35 @@ _Field = tuple[type[np.generic], tuple[int, ...], float]
 REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "changed": {},
     "age": {"since": (np.int64, (), NEVER)},
+    "rate": {"at": (np.int64, (2,), -NEVER), "value": (np.float32, (2,), 0)},
+    "since_reported": {"at": (np.int64, (), -NEVER)},
     "count": {
-        "oldest": (np.uint32, (), 2**32 - 1), "step": (np.uint32, (), 0), "total": (np.uint16, (), 0), "was": (np.int8, (), -1),
+        "oldest": (np.uint32, (), 2**32 - 1), "total": (np.uint16, (), 0), "lead": (np.uint8, (), 0), "was": (np.int8, (), -1),
         "counts": (np.uint8, (10,), 0),
     },
-    "rate": {
-        "step": (np.int64, (2,), -NEVER), "at": (np.int64, (2,), 0), "value": (np.float32, (2,), 0),
-    },
-    "since_reported": {"at": (np.int64, (), -NEVER)},
 }  # fmt: skip
 """What each remembering function keeps of a lift: type, shape, and the value before anything was seen."""
 
 
-def memory_field(number: int, name: str) -> str:
-    """The name of what the remembering term of this number keeps."""
-    return f"{number}.{name}"
+def memory_field(op: str, name: str) -> str:
+    """What all terms of one function keep under this name: a field of (terms, *shape)."""
+    return f"{op}.{name}"
+
+
+def kept(memory: Rows, rules: Compiled, number: int) -> dict[str, npt.NDArray[Any]]:
+    """Of rows of memory what the term of this number keeps, by name; written through."""
+    op, place = rules.remembering[number].op, rules.place[number]
+    return {name: memory[memory_field(op, name)][:, place] for name in REMEMBERED[op]}
 
 
 def _memory_row(rules: Compiled) -> Rows:
-    """One lift's row before anything was seen: the fields of every term, the wide ones first, so that all lie well in memory."""
+    """One lift's row before anything was seen: field by field the terms of a function, the wide ones first, so that all lie well in memory."""
+    count = Counter(term.op for term in rules.remembering)
     fields = [
-        (memory_field(number, name), kind, shape, empty)
-        for number, term in enumerate(rules.remembering)
-        for name, (kind, shape, empty) in REMEMBERED[term.op].items()
+        (memory_field(op, name), kind, (count[op], *shape), empty)
+        for op in REMEMBERED
+        if count[op]
+        for name, (kind, shape, empty) in REMEMBERED[op].items()
     ]
     fields.sort(key=lambda item: -np.dtype(item[1]).itemsize)
     row = np.zeros(1, np.dtype([(name, kind, shape) for name, kind, shape, _ in fields], align=True))

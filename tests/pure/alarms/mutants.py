@@ -15,7 +15,7 @@ from alarms.holds import _Rows
 from alarms.language.times import UTC
 from alarms.remember import InOrder, Lone
 from alarms.signals import BY_DEVICE, BY_RULE, CLEAR
-from alarms.state import ACTIVE, OFF, REMEMBERED, State, memory_field
+from alarms.state import ACTIVE, REMEMBERED, State
 from alarms.words import chosen
 
 Patch = pytest.MonkeyPatch
@@ -129,13 +129,13 @@ def _never(gap: Any) -> Any:
 
 
 def age_not_reset_by_a_gap(patch: Patch) -> None:
-    for kind in (InOrder, Lone):
-        _while(patch, kind, "age", _gap=_never)
+    _while(patch, InOrder, "age", _gap=_never)
+    _while(patch, Lone, "ages", _gap=_never)
 
 
 def count_not_reset_by_a_gap(patch: Patch) -> None:
-    for kind in (InOrder, Lone):
-        _while(patch, kind, "count", _gap=_never)
+    _while(patch, InOrder, "count", _gap=_never)
+    _while(patch, Lone, "counts", _gap=_never)
 
 
 def changed_across_a_gap(patch: Patch) -> None:
@@ -202,10 +202,10 @@ def shield_ignored(patch: Patch) -> None:
 def shield_looked_at_after_the_rules(patch: Patch) -> None:
     original = machine._said
 
-    def said(rules: Compiled, records: Any, found: Any, flags: Any) -> Any:
+    def said(state: State, rules: Compiled, records: Any, found: Any, flags: Any) -> Any:
         flags = flags.copy()
         flags[:, ACTIVE] |= found.words[records.rows][:, machine.WHEN] & rules.at_once & rules.holds
-        return original(rules, records, found, flags)
+        return original(state, rules, records, found, flags)
 
     patch.setattr(machine, "_said", said)
 
@@ -255,7 +255,7 @@ def overlap_merged(patch: Patch) -> None:
 
 def off_ignored(patch: Patch) -> None:
     def none(_: None, self: State, *__: Any) -> None:
-        self.flags[:, OFF] = 0
+        self._off.clear()
 
     _after(patch, State, "set_own", none)
 
@@ -292,8 +292,8 @@ def snapshot_forgets_what_was_remembered(patch: Patch) -> None:
     def forget(found: Any, *_: Any) -> None:
         state = found[0]
         for number, term in enumerate(state.rules.remembering):
-            for name, (_kind, _shape, empty) in REMEMBERED[term.op].items():
-                state.memory[memory_field(number, name)][:] = empty
+            for name, column in state.kept(number).items():
+                column[:] = REMEMBERED[term.op][name][2]
 
     _after(patch, snapshot, "read", forget)
 
