@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from alarms.language.checker import Term, Type
 from alarms.language.times import UTC, Zone
@@ -71,7 +72,7 @@ WHEN, WHEN_FALSE, UNLESS, CLEAR, CLEAR_FALSE, UNTIL, UNTIL_FALSE = range(7)
 class Conditions:
     """What a pass over records found."""
 
-    words: Words  # (records, planes, words): sets of columns
+    words: npt.NDArray[np.uint64]  # (planes, words, records): sets of columns
     any_when: Bools  # records at which some column's `when` is true
 
 
@@ -124,7 +125,7 @@ class Compiled:
         self.holds, self.louds = chosen(self.hold), chosen(self.loud)
         self.at_once, self.clears_at_once = chosen(self.for_ms[:-1] == 0), chosen(self.clear_ms[:-1] == 0)
         self.sequences = chosen(np.array([plan.until is not None for plan in self.columns], bool))
-        self.fitting = np.stack([chosen(fits) for fits in self.fits])
+        self.fitting = np.concatenate([chosen(fits) for fits in self.fits], axis=1)
         self.shields = [
             (
                 index,
@@ -198,14 +199,14 @@ class Compiled:
     def evaluate(self, view: View, escalator: Bools) -> Conditions:
         """The conditions of every column with a hold, one record a place."""
         if not view.size:
-            return Conditions(words=np.zeros((0, 7, len(self.holds)), np.uint64), any_when=np.zeros(0, bool))
+            return Conditions(words=np.zeros((7, len(self.holds), 0), np.uint64), any_when=np.zeros(0, bool))
         lines = np.empty((2 * self._size + 1, view.size), bool)
         lines[-1] = False
         for index, (true, false) in enumerate(self._program.pairs(view)):
             lines[index], lines[index + self._size] = true, false
         words = self._layout.pack(lines)
-        words[:, WHEN] &= self.fitting[escalator.astype(np.int8)] if escalator.any() else self.fitting[0]
-        return Conditions(words=words, any_when=some(words[:, WHEN]))
+        words[WHEN] &= self.fitting[:, escalator.astype(np.int8)] if escalator.any() else self.fitting[:, :1]
+        return Conditions(words=words, any_when=some(words[WHEN]))
 
     def silence(self, view: View, column: Ints) -> tuple[Bools, Bools]:
         """Whether `when` and `unless` of silent column `column[i]` are true in row i."""
@@ -224,12 +225,12 @@ class Compiled:
         return {name: some(held & wanted) & ~some(active & wanted) for name, wanted in self._holding.items()}
 
     def shielded(self, active: Words) -> Words:
-        """Which columns are shielded, given the active ones; both are sets of columns, a row a lift."""
+        """Which columns are shielded, given the active ones; both are sets of columns, a place a lift."""
         found = np.zeros_like(active)
         rows = np.flatnonzero(some(active & self.shielding))
         for index, shield in self.shields if rows.size else ():
-            up = rows[some(active[rows] & shield)]
-            found[up] |= self.bit[index]
+            up = rows[some(active[:, rows] & shield)]
+            found[:, up] |= self.bit[:, index, None]
         return found
 
 

@@ -73,9 +73,9 @@ class Engine:
         lost = slots[state.lost_at[slots] != NEVER]
         state.lost_at[lost] = np.maximum(state.lost_at[lost], since)
         holds = self.compiled.holds
-        judged = slots[some(state.flags[slots, HELD] & ~holds)]
-        flags = state.flags[judged]
-        flags[:, HELD] &= flags[:, ACTIVE] | holds
+        judged = slots[some(state.plane(slots, HELD) & ~holds)]
+        flags = state.sets(judged)
+        flags[HELD] &= flags[ACTIVE] | holds
         state.write(judged, flags)
         machine.schedule(state, self.compiled, slots)
 
@@ -118,7 +118,7 @@ class Engine:
         compiled, state = self.compiled, self.state
         gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
         slots = np.flatnonzero(state.busy)
-        row, column = listed(state.flags[slots, ACTIVE] & chosen(gone), compiled.count)
+        row, column = listed(state.plane(slots, ACTIVE) & chosen(gone))
         ended = np.unique(np.stack([slots[row], compiled.rule[column]]), axis=1)
         slots = ended[0]
         at = np.maximum(np.maximum(state.clock[slots], state.settled[slots]), 0)

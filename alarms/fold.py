@@ -206,10 +206,10 @@ def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions)
     )
     place = place[soon]
     row, before = ordered.row[place], ordered.row[place - 1]
-    words = found.words[row]
-    equal = ~some((words ^ found.words[before]).reshape(len(words), words.shape[1] * words.shape[2]))
-    raises = words[:, WHEN] | (words[:, UNTIL_FALSE] & rules.sequences)
-    equal &= ~some(raises & words[:, CLEAR] & rules.overlapping)
+    words = found.words[:, :, row]
+    equal = ~some((words ^ found.words[:, :, before]).reshape(words.shape[0] * words.shape[1], len(place)))
+    raises = words[WHEN] | (words[UNTIL_FALSE] & rules.sequences)
+    equal &= ~some(raises & words[CLEAR] & rules.overlapping)
     if rules.shields and place.size:
         equal &= ~_shields_move(state, rules, ordered, found, place)
     same[place] = equal
@@ -222,8 +222,8 @@ def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Condit
     several = np.zeros(int(group[-1]) + 1, bool)
     several[group[place]] = True
     mine = np.flatnonzero(several[group] & (ordered.row >= 0))
-    flags = state.flags[ordered.slot[mine]]
-    now = some((found.words[ordered.row[mine], WHEN] | flags[:, HELD] | flags[:, ACTIVE]) & rules.shielding)
+    flags = state.sets(ordered.slot[mine])
+    now = some((found.words[WHEN][:, ordered.row[mine]] | flags[HELD] | flags[ACTIVE]) & rules.shielding)
     moving = np.zeros(len(several), bool)
     moving[group[mine[now]]] = True
     return np.asarray(moving[group[place]])
@@ -282,7 +282,7 @@ def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink:
     state.lost_at[found] = NEVER
     if rules.silent.size:
         waiting = np.flatnonzero(heard & state.busy[slot])
-        waiting = waiting[some(state.flags[slot[waiting], HELD] & ~rules.holds)]
+        waiting = waiting[some(state.plane(slot[waiting], HELD) & ~rules.holds)]
         if waiting.size:
             machine.hear(state, rules, slot[waiting], received[waiting], sink)
     slot, received = slot[heard], received[heard]

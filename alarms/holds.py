@@ -20,26 +20,25 @@ CELLS: Final = 4
 
 @dataclass(slots=True)
 class Cells:
-    """Holds of some lifts, as (lifts, cells); a cell of column -1 is empty."""
+    """Holds of some lifts, as (cells, lifts); a cell of column -1 is empty."""
 
     column: Ints
     start: Ints
     true_at: Ints
-    bit: Words  # of each cell's column, (lifts, cells, words); 0 of an empty cell
+    bit: Words  # of each cell's column, (words, cells, lifts); 0 of an empty cell
 
     def united(self, those: Bools) -> Words:
         """The set of the columns of some cells, by lift."""
-        some = np.where(those[:, :, None], self.bit, np.uint64(0))
-        found: Words = some[:, 0].copy()
-        for cell in range(1, some.shape[1]):
-            found |= some[:, cell]
+        found: Words = self.bit[:, 0] * those[0]
+        for cell in range(1, len(those)):
+            found |= self.bit[:, cell] * those[cell]
         return found
 
     def member(self, words: Words) -> Bools:
         """Which cells' columns are in the set of their lift."""
-        found = self.bit[:, :, 0] & words[:, None, 0]
-        for word in range(1, words.shape[1]):
-            found |= self.bit[:, :, word] & words[:, None, word]
+        found = self.bit[0] & words[0]
+        for word in range(1, len(words)):
+            found |= self.bit[word] & words[word]
         return np.asarray(found != 0)
 
 
@@ -82,7 +81,7 @@ class Holds:
         self.row: npt.NDArray[np.int32] = np.zeros(
             0, np.int32
         )  # 0 none, positive a small row, negative a wide one; given by the state
-        self._small, self._wide = _Rows(CELLS), _Rows(max(1, len(bit) - 1))
+        self._small, self._wide = _Rows(CELLS), _Rows(max(1, bit.shape[1] - 1))
 
     @property
     def nbytes(self) -> int:
@@ -97,38 +96,39 @@ class Holds:
         rows = self.row[slots]
         kind = self._wide if len(rows) and rows[0] < 0 else self._small
         place = np.abs(rows)
-        times, column = kind.times[place], kind.column[place]
-        return Cells(column=column.astype(np.int64), start=times[:, 0], true_at=times[:, 1], bit=self._bit[column])
+        start, true_at = np.ascontiguousarray(kind.times[place].transpose(1, 2, 0))
+        column = np.ascontiguousarray(kind.column[place].T.astype(np.int64))
+        return Cells(column=column, start=start, true_at=true_at, bit=self._bit[:, column])
 
     def touch(self, slots: Ints, cells: Cells) -> None:
         """Write back cells of which only times have changed."""
         rows = self.row[slots]
         kind = self._wide if len(rows) and rows[0] < 0 else self._small
         some = np.flatnonzero(rows)
-        kind.times[np.abs(rows[some]), 1] = cells.true_at[some]
+        kind.times[np.abs(rows[some]), 1] = cells.true_at[:, some].T
 
     def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints]) -> None:
-        """Keep some cells and add holds (row of `slots`, column, start)."""
+        """Keep some cells and add holds (row of `slots`, column, start); those of one row stand together."""
         self.touch(slots, cells)
-        moved = (kept != (cells.column >= 0)).any(axis=1)
+        moved = (kept != (cells.column >= 0)).any(axis=0)
         moved[fresh[0]] = True
         changed = np.flatnonzero(moved)
         if not changed.size:
             return
         row, column, start = fresh
-        slots, kept = slots[changed], kept[changed]
+        slots, kept = slots[changed], kept[:, changed]
         row = np.searchsorted(changed, row)
-        count = kept.sum(axis=1) + np.bincount(row, minlength=len(slots))
-        if kept.shape[1] == CELLS and count.max() <= CELLS:
-            self._put_small(slots, cells.column[changed], kept, (row, column, start), count)
+        count = kept.sum(axis=0) + np.bincount(row, minlength=len(slots))
+        if len(kept) == CELLS and count.max() <= CELLS:
+            self._put_small(slots, cells.column[:, changed], kept, (row, column, start), count)
             return
-        old, cell = np.nonzero(kept)
+        cell, old = np.nonzero(kept)
         self.lay(
             slots,
             np.concatenate([old, row]),
-            np.concatenate([cells.column[changed][old, cell], column]),
-            np.concatenate([cells.start[changed][old, cell], start]),
-            np.concatenate([cells.true_at[changed][old, cell], start]),
+            np.concatenate([cells.column[cell, changed[old]], column]),
+            np.concatenate([cells.start[cell, changed[old]], start]),
+            np.concatenate([cells.true_at[cell, changed[old]], start]),
         )
 
     def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: tuple[Ints, Ints, Ints], count: Ints) -> None:
@@ -143,11 +143,11 @@ class Holds:
             rows[new] = self._small.take(len(new))
         self.row[slots] = rows
         held = np.flatnonzero(rows)
-        self._small.column[rows[held]] = np.where(kept[held], column[held], -1)
+        self._small.column[rows[held]] = np.where(kept[:, held], column[:, held], -1).T
         row, column, start = fresh
         if len(row):
-            empty = np.argsort(kept[row], axis=1, kind="stable")
-            cell = empty[np.arange(len(row)), _ordinal(row)]
+            empty = np.argsort(kept[:, row], axis=0, kind="stable")
+            cell = empty[_ordinal(row), np.arange(len(row))]
             self._small.column[rows[row], cell] = column
             self._small.times[rows[row], 0, cell] = self._small.times[rows[row], 1, cell] = start
 
@@ -180,8 +180,8 @@ class Holds:
         for who in (~self.wide(slots), self.wide(slots)):
             mine = np.flatnonzero(who)
             cells = self.cells(slots[mine])
-            row, cell = np.nonzero(cells.column >= 0)
-            parts.append((mine[row], cells.column[row, cell], cells.start[row, cell], cells.true_at[row, cell]))
+            cell, row = np.nonzero(cells.column >= 0)
+            parts.append((mine[row], cells.column[cell, row], cells.start[cell, row], cells.true_at[cell, row]))
         row, column, start, true_at = (np.concatenate(item) for item in zip(*parts, strict=True))
         order = np.lexsort((column, row))
         return row[order], column[order], start[order], true_at[order]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from alarms.compiled import CLEAR as CLEAR_PLANE
 from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
@@ -18,6 +19,9 @@ from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Boo
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, SHIELDED, TRUE, State
 from alarms.words import Words, chosen, listed, some
 from hoistway.limits import MAX_GAP_MS
+
+Sets = npt.NDArray[np.uint64]
+"""Several sets a place: (flags, words, places)."""
 
 
 class Sink:
@@ -97,19 +101,19 @@ def apply(state: State, rules: Compiled, records: Records, found: Conditions, si
 
 def _apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> None:
     slots, bit = records.slots, rules.bit
-    flags, cells = state.flags[slots], state.holds.cells(slots)
+    flags, cells = state.sets(slots), state.holds.cells(slots)
     now = np.maximum(records.at, state.settled[slots])
     gap = records.sample & (records.at - state.last_at[slots] > MAX_GAP_MS)
-    over = (gap[:, None] | (now[:, None] - cells.true_at > MAX_GAP_MS)) & ~rules.timeless[cells.column]
+    over = (gap | (now - cells.true_at > MAX_GAP_MS)) & ~rules.timeless[cells.column]
     said = _said(state, rules, records, found, flags)
-    held, active, demoted = flags[:, HELD] & ~cells.united(over), flags[:, ACTIVE], flags[:, DEMOTED]
+    held, active, demoted = flags[HELD] & ~cells.united(over), flags[ACTIVE], flags[DEMOTED]
     loud_enough = rules.louds | ~said.unless
 
     mine = active & rules.holds
     clears = mine & said.clear
     held &= ~(mine & said.clear_false)
     fresh = clears & ~held
-    complete = cells.member(clears & held) & (now[:, None] - cells.start >= rules.clear_ms[cells.column])
+    complete = cells.member(clears & held) & (now - cells.start >= rules.clear_ms[cells.column])
     ended = cells.united(complete) | (fresh & rules.clears_at_once)
     _emit(sink, CLEAR, slots, ended, now, (cells, fresh, bit), demoted)
     active, demoted = active & ~ended, demoted & ~ended
@@ -133,11 +137,11 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     held = (held | begun) & ~raised
     demoted |= raised & said.unless
 
-    np.copyto(cells.true_at, now[:, None], where=cells.member(clears | raises))
-    flags[:, HELD], flags[:, ACTIVE], flags[:, DEMOTED] = held, active, demoted
-    flags[:, ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
-    flags[:, TRUE], flags[:, SHIELDED] = when, said.unless
-    row, column = listed(fresh & held, rules.count)
+    np.copyto(cells.true_at, now, where=cells.member(clears | raises))
+    flags[HELD], flags[ACTIVE], flags[DEMOTED] = held, active, demoted
+    flags[ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
+    flags[TRUE], flags[SHIELDED] = when, said.unless
+    row, column = listed(fresh & held)
     state.holds.put(slots, cells, cells.member(held & ~fresh), (row, column, now[row]))
     state.write(slots, flags)
 
@@ -155,31 +159,31 @@ class _Said:
     until_false: Words
 
 
-def _said(state: State, rules: Compiled, records: Records, found: Conditions, flags: Words) -> _Said:
-    words, off = found.words[records.rows], state.off(records.slots)
-    unless = words[:, UNLESS]
+def _said(state: State, rules: Compiled, records: Records, found: Conditions, flags: Sets) -> _Said:
+    words, off = found.words[:, :, records.rows], state.off(records.slots)
+    unless = words[UNLESS]
     if rules.shields:
-        unless = unless | rules.shielded(flags[:, ACTIVE])
+        unless = unless | rules.shielded(flags[ACTIVE])
     return _Said(
-        when=words[:, WHEN] & ~off,
-        when_false=words[:, WHEN_FALSE] | off,
+        when=words[WHEN] & ~off,
+        when_false=words[WHEN_FALSE] | off,
         unless=unless,
-        clear=words[:, CLEAR_PLANE] | (off & rules.holds),
-        clear_false=words[:, CLEAR_FALSE] & ~off,
-        until=words[:, UNTIL],
-        until_false=words[:, UNTIL_FALSE],
+        clear=words[CLEAR_PLANE] | (off & rules.holds),
+        clear_false=words[CLEAR_FALSE] & ~off,
+        until=words[UNTIL],
+        until_false=words[UNTIL_FALSE],
     )
 
 
 def _long_enough(state: State, rules: Compiled, slots: Ints, now: Ints, cells: Cells) -> Bools:
     """Which cells have lasted as long as a raise hold of their column must."""
-    return np.asarray(now[:, None] - cells.start >= _raise_length(state, rules, slots, cells))
+    return np.asarray(now - cells.start >= _raise_length(state, rules, slots, cells))
 
 
 def _raise_length(state: State, rules: Compiled, slots: Ints, cells: Cells) -> Ints:
     length = rules.for_ms[cells.column]
     for row in np.flatnonzero(state.special[slots]).tolist():
-        length[row] = state.hold_ms(int(slots[row]))[cells.column[row]]
+        length[:, row] = state.hold_ms(int(slots[row]))[cells.column[:, row]]
     return length
 
 
@@ -188,9 +192,9 @@ def _at_once(state: State, rules: Compiled, slots: Ints) -> Words:
     special = np.flatnonzero(state.special[slots])
     if not special.size:
         return rules.at_once
-    found = np.repeat(rules.at_once[None], len(slots), axis=0)
+    found = np.repeat(rules.at_once, len(slots), axis=1)
     for row in special.tolist():
-        found[row] = chosen(state.hold_ms(int(slots[row]))[:-1] == 0)
+        found[:, row] = chosen(state.hold_ms(int(slots[row]))[:-1] == 0)[:, 0]
     return found
 
 
@@ -201,25 +205,25 @@ def _emit(
     if not those.any():
         return
     cells, fresh, bit = starts
-    row, column = listed(those, len(bit) - 1)
-    begun = some(bit[column] & fresh[row])
-    cell = (cells.column[row] == column[:, None]).argmax(axis=1)
-    start = np.where(begun, at[row], cells.start[row, cell])
-    sink.add(kind, slots[row], column, at[row], start, some(bit[column] & demoted[row]))
+    row, column = listed(those)
+    begun = some(bit[:, column] & fresh[:, row])
+    cell = (cells.column[:, row] == column).argmax(axis=0)
+    start = np.where(begun, at[row], cells.start[cell, row])
+    sink.add(kind, slots[row], column, at[row], start, some(bit[:, column] & demoted[:, row]))
 
 
 def extend(state: State, slots: Ints, at: Ints, rules: Compiled) -> None:
     """The last record was repeated, unchanged and without a gap, until `at`: what is true stayed true, what is unknown aged."""
     for slots_, at_ in _apart(state, slots, at):
-        flags, cells = state.flags[slots_], state.holds.cells(slots_)
-        now = np.maximum(at_, state.settled[slots_])[:, None]
-        held, active = flags[:, HELD], flags[:, ACTIVE]
+        flags, cells = state.sets(slots_), state.holds.cells(slots_)
+        now = np.maximum(at_, state.settled[slots_])
+        held, active = flags[HELD], flags[ACTIVE]
         # Of a raise hold TRUE says whether the condition is true now; of a clear hold ARMED does.
-        true = held & ((active & flags[:, ARMED]) | (~active & flags[:, TRUE]))
+        true = held & ((active & flags[ARMED]) | (~active & flags[TRUE]))
         stays = cells.member(true)
         aged = (now - cells.true_at > MAX_GAP_MS) & ~stays & ~rules.timeless[cells.column]
         np.copyto(cells.true_at, now, where=stays)
-        flags[:, HELD] = held & ~cells.united(aged)
+        flags[HELD] = held & ~cells.united(aged)
         state.holds.put(slots_, cells, (cells.column >= 0) & ~aged, (_NOBODY, _NOBODY, _NOBODY))
         state.write(slots_, flags)
 
@@ -235,24 +239,24 @@ def _apart(state: State, slots: Ints, *others: Ints) -> list[tuple[Ints, ...]]:
     return [tuple(item[part] for item in (slots, *others)) for part in (~wide, wide) if part.any()]
 
 
-def deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple[Ints, Ints]:
+def deadlines(state: State, rules: Compiled, slots: Ints, flags: Sets) -> tuple[Ints, Ints]:
     """For each slot when its next armed hold completes, NEVER where none does by itself, and that hold's column."""
     wide = state.holds.wide(slots)
     if wide.any() and not wide.all():
         at, column = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
         for part in (~wide, wide):
-            at[part], column[part] = _deadlines(state, rules, slots[part], flags[part])
+            at[part], column[part] = _deadlines(state, rules, slots[part], flags[:, :, part])
         return at, column
     return _deadlines(state, rules, slots, flags)
 
 
-def _deadlines(state: State, rules: Compiled, slots: Ints, flags: Words) -> tuple[Ints, Ints]:
+def _deadlines(state: State, rules: Compiled, slots: Ints, flags: Sets) -> tuple[Ints, Ints]:
     cells = state.holds.cells(slots)
-    clearing = cells.member(flags[:, ACTIVE])
+    clearing = cells.member(flags[ACTIVE])
     at = cells.start + np.where(clearing, rules.clear_ms[cells.column], _raise_length(state, rules, slots, cells))
-    valid = cells.member(flags[:, ARMED])
-    valid &= rules.timeless[cells.column] | (at <= state.horizon(slots)[:, None])
-    key = np.where(valid, (at << _COLUMN_BITS) | np.maximum(cells.column, 0), NEVER).min(axis=1)
+    valid = cells.member(flags[ARMED])
+    valid &= rules.timeless[cells.column] | (at <= state.horizon(slots))
+    key = np.where(valid, (at << _COLUMN_BITS) | np.maximum(cells.column, 0), NEVER).min(axis=0)
     return np.where(key == NEVER, NEVER, key >> _COLUMN_BITS), key & (2**_COLUMN_BITS - 1)
 
 
@@ -260,36 +264,36 @@ _COLUMN_BITS = 12
 """Deadlines are compared by time, then by column; 50 bits are left for the time, enough until the year 37000."""
 
 
-def silences(state: State, rules: Compiled, slots: Ints, flags: Words) -> Ints:
+def silences(state: State, rules: Compiled, slots: Ints, flags: Sets) -> Ints:
     """When each silent rule is to be judged, NEVER where it has been or does not fit; (slots, silent columns)."""
     contact, lost = state.contact[slots, None], state.lost_at[slots, None]
     at = contact + rules.silent_ms
     at = np.where(lost == NEVER, at, np.minimum(at, np.maximum(lost, contact) + rules.lost_ms))
     fits = rules.fits[state.escalator[slots].astype(np.int8)][:, rules.silent]
-    shut = (flags[:, HELD] | flags[:, ACTIVE] | state.off(slots))[:, None] & rules.bit[rules.silent]
-    return np.where(fits & state.alive[slots, None] & ~shut.any(axis=2), at, NEVER)
+    shut = (flags[HELD] | flags[ACTIVE] | state.off(slots))[:, :, None] & rules.bit[:, None, rules.silent]
+    return np.where(fits & state.alive[slots, None] & ~shut.any(axis=0), at, NEVER)
 
 
 def schedule(state: State, rules: Compiled, slots: Ints) -> None:
     """Note when time alone will next change something in these slots."""
-    flags = state.flags[slots]
+    flags = state.sets(slots)
     hold = np.full(len(slots), NEVER)
     held = np.flatnonzero(state.holds.row[slots])
     if held.size:
-        hold[held], _ = deadlines(state, rules, slots[held], flags[held])
+        hold[held], _ = deadlines(state, rules, slots[held], flags[:, :, held])
     silence = rules.shortest_silence[state.escalator[slots].astype(np.int8)]
     due = np.where(state.alive[slots], state.contact[slots] + silence, NEVER)
-    told = some((flags[:, HELD] | flags[:, ACTIVE] | state.off(slots)) & ~rules.holds)
+    told = some((flags[HELD] | flags[ACTIVE] | state.off(slots)) & ~rules.holds)
     odd = np.flatnonzero(told | (state.lost_at[slots] != NEVER))
     if odd.size:
-        due[odd] = silences(state, rules, slots[odd], flags[odd]).min(axis=1, initial=NEVER)
+        due[odd] = silences(state, rules, slots[odd], flags[:, :, odd]).min(axis=1, initial=NEVER)
     state.due[slots] = np.minimum(hold, due)
 
 
 def advance(state: State, rules: Compiled, slots: Ints, until: Ints, received: Ints, sink: Sink) -> None:
     """Let time pass: complete holds up to `until` (device time), judge silence up to `received` (server time), in order of time."""
     while len(slots):
-        flags = state.flags[slots]
+        flags = state.sets(slots)
         next_hold, column = deadlines(state, rules, slots, flags)
         silent_at = silences(state, rules, slots, flags)
         next_silence = silent_at.min(axis=1, initial=NEVER)
@@ -309,10 +313,10 @@ def advance(state: State, rules: Compiled, slots: Ints, until: Ints, received: I
 def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, sink: Sink) -> None:
     """The hold of one column in each slot is over at `at`: raise, or clear and perhaps hold again."""
     for slots_, column_, at_ in _apart(state, slots, column, at):
-        flags, cells, bit = state.flags[slots_], state.holds.cells(slots_), rules.bit[column_]
-        mine = cells.column == column_[:, None]
-        start = cells.start[mine]
-        clears, shielded, demoted, true = (some(flags[:, plane] & bit) for plane in (ACTIVE, SHIELDED, DEMOTED, TRUE))
+        flags, cells, bit = state.sets(slots_), state.holds.cells(slots_), rules.bit[:, column_]
+        mine = cells.column == column_
+        start = cells.start[mine.argmax(axis=0), np.arange(len(slots_))]
+        clears, shielded, demoted, true = (some(flags[plane] & bit) for plane in (ACTIVE, SHIELDED, DEMOTED, TRUE))
         for kind, chosen_, down in ((CLEAR, clears, demoted), (RAISE, ~clears, shielded)):
             sink.add(kind, slots_[chosen_], column_[chosen_], at_[chosen_], start[chosen_], down[chosen_])
         again = clears & true
@@ -322,41 +326,41 @@ def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints
             (HELD, again),
             (ARMED, again & (rules.loud[column_] | ~shielded)),
         ):
-            flags[:, plane] = np.where(up[:, None], flags[:, plane] | bit, flags[:, plane] & ~bit)
-        restarted = mine & again[:, None]
-        np.copyto(cells.start, at_[:, None], where=restarted)
-        np.copyto(cells.true_at, at_[:, None], where=restarted)
-        row, cell = np.nonzero(restarted)
+            flags[plane] = np.where(up, flags[plane] | bit, flags[plane] & ~bit)
+        restarted = mine & again
+        np.copyto(cells.start, at_, where=restarted)
+        np.copyto(cells.true_at, at_, where=restarted)
+        cell, row = np.nonzero(restarted)
         kept = (cells.column >= 0) & ~mine
-        state.holds.put(slots_, cells, kept, (row, cells.column[row, cell], at_[row]))
+        state.holds.put(slots_, cells, kept, (row, cells.column[cell, row], at_[row]))
         state.settled[slots_] = np.maximum(state.settled[slots_], at_)
         state.write(slots_, flags)
 
 
 def _judge(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints, sink: Sink) -> None:
     """One silent column in each slot has waited long enough at `at`."""
-    flags, bit = state.flags[slots], rules.bit[column]
-    holding = rules.holding(flags[:, HELD], flags[:, ACTIVE])
+    flags, bit = state.sets(slots), rules.bit[:, column]
+    holding = rules.holding(flags[HELD], flags[ACTIVE])
     view = state.view(slots, rules.silence_signals, holding=holding, link_lost=state.lost_at[slots] != NEVER, now=at)
     when, unless = rules.silence(view, column)
     if rules.shields:
-        unless |= some(rules.shielded(flags[:, ACTIVE]) & bit)
+        unless |= some(rules.shielded(flags[ACTIVE]) & bit)
     raised = when & (rules.loud[column] | ~unless)
-    flags[:, HELD] |= bit
-    flags[:, ACTIVE] |= np.where(raised[:, None], bit, np.uint64(0))
-    flags[:, DEMOTED] |= np.where((raised & unless)[:, None], bit, np.uint64(0))
+    flags[HELD] |= bit
+    flags[ACTIVE] |= bit * raised
+    flags[DEMOTED] |= bit * (raised & unless)
     sink.add(RAISE, slots[raised], column[raised], at[raised], state.contact[slots[raised]], unless[raised])
     state.write(slots, flags)
 
 
 def hear(state: State, rules: Compiled, slots: Ints, received: Ints, sink: Sink) -> None:
     """A sign of life of slots that had been judged silent: their silent alarms clear."""
-    flags = state.flags[slots]
-    flags[:, HELD] &= rules.holds
-    ended = flags[:, ACTIVE] & ~rules.holds
-    row, column = listed(ended, rules.count)
-    demoted = some(rules.bit[column] & flags[row, DEMOTED])
+    flags = state.sets(slots)
+    flags[HELD] &= rules.holds
+    ended = flags[ACTIVE] & ~rules.holds
+    row, column = listed(ended)
+    demoted = some(rules.bit[:, column] & flags[DEMOTED][:, row])
     sink.add(CLEAR, slots[row], column, received[row], received[row], demoted)
-    flags[:, ACTIVE] &= ~ended
-    flags[:, DEMOTED] &= ~ended
+    flags[ACTIVE] &= ~ended
+    flags[DEMOTED] &= ~ended
     state.write(slots, flags)

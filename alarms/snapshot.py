@@ -13,12 +13,13 @@ import zlib
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from alarms.compiled import NEVER, Compiled
 from alarms.language.checker import Term
 from alarms.signals import SAMPLE_DTYPE, Bools, Ints
 from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
-from alarms.words import BITS, Words, width
+from alarms.words import BITS, width
 from hoistway.errors import BadInput
 
 MAGIC: Final = b"hoistway-engine"
@@ -95,7 +96,7 @@ def _columns_back(
     before = np.unpackbits(arrays["flags"].view(np.uint8), axis=2, count=len(old), bitorder="little").view(np.bool_)
     flags = np.zeros((len(slots), FLAGS, rules.count), bool)
     flags[:, :, moved[source]] = before[:, :, source]
-    state.write(slots, _packed(flags))
+    state.write(slots, _packed(flags).transpose(1, 2, 0))
     column = moved[arrays["held.column"]] if old else arrays["held.column"].astype(np.int64)
     kept = column >= 0
     row, start, true_at = (arrays[name][kept] for name in ("held.row", "held.start", "held.true_at"))
@@ -109,8 +110,8 @@ def _columns_back(
     return tuple(dict.fromkeys((int(slots[row]), str(old[index][0])) for row, index in active.tolist()))
 
 
-def _packed(flags: Bools) -> Words:
-    """Flags as (slots, flags, columns) to sets of columns."""
+def _packed(flags: Bools) -> npt.NDArray[np.uint64]:
+    """Flags as (slots, flags, columns) to (slots, flags, words)."""
     size = width(flags.shape[2]) * BITS
     padded = np.zeros((*flags.shape[:2], size), bool)
     padded[:, :, : flags.shape[2]] = flags

@@ -52,9 +52,9 @@ class State:
         self.memory = self._unknown[:0].copy()  # what remembering functions keep, one row a lift
         self.last = unknown_samples(0)
         self.due = np.zeros(0, np.int64)
-        self.flags: Words = np.zeros((0, FLAGS, width(rules.count)), np.uint64)
+        self.flags = np.zeros((0, FLAGS, width(rules.count)), np.uint64)  # lift by lift, for the processor's cache
         self._off: dict[int, Words] = {}  # columns that a lift's own parameters switch off
-        self._nothing_off: Words = np.zeros((1, width(rules.count)), np.uint64)
+        self._nothing_off: Words = np.zeros((width(rules.count), 1), np.uint64)
         self._rows = aligned_rows(0, ROW)
         self.holds = Holds(rules.bit)
         self._name_columns()
@@ -89,10 +89,18 @@ class State:
         self.rated_speed, self.top, self.bottom = rows["rated_speed"], rows["top"], rows["bottom"]
         self.holds.row = rows["holds"]
 
-    def write(self, slots: Ints, flags: Words) -> None:
-        """The flags of some slots; one without hold, alarm or judgement is not busy."""
-        self.flags[slots] = flags
-        self.busy[slots] = some(flags[:, HELD] | flags[:, ACTIVE])
+    def sets(self, slots: Ints) -> npt.NDArray[np.uint64]:
+        """All flags of some slots, a set each: (flags, words, slots)."""
+        return np.ascontiguousarray(self.flags[slots].transpose(1, 2, 0))
+
+    def plane(self, slots: Ints, flag: int) -> Words:
+        """One flag of some slots."""
+        return np.ascontiguousarray(self.flags[slots, flag].T)
+
+    def write(self, slots: Ints, flags: npt.NDArray[np.uint64]) -> None:
+        """The flags of some slots, as `sets` gives them; one without hold, alarm or judgement is not busy."""
+        self.flags[slots] = flags.transpose(2, 0, 1)
+        self.busy[slots] = some(flags[HELD] | flags[ACTIVE])
 
     def kept(self, number: int) -> dict[str, npt.NDArray[Any]]:
         """What the remembering term of this number keeps of every lift, by name."""
@@ -108,7 +116,7 @@ class State:
             getattr(self, name)[mine] = getattr(source, name)[theirs]
         self.memory[mine] = source.memory[theirs]
         holds = self.rules.holds
-        self.write(mine, (self.flags[mine] & ~holds) | (source.flags[theirs] & holds))
+        self.write(mine, (self.sets(mine) & ~holds) | (source.sets(theirs) & holds))
         row, column, start, true_at = source.holds.listed(theirs)
         self.holds.lay(mine, row, column, start, true_at)
         places = dict(zip(theirs.tolist(), mine.tolist(), strict=True))
@@ -129,7 +137,7 @@ class State:
 
     def differs(self, mine: Ints, other: State, theirs: Ints) -> Bools:
         """Which of the lifts are not the same in both states, as far as holds go."""
-        found = ((self.flags[mine] ^ other.flags[theirs]) & self.rules.holds).any(axis=(1, 2))
+        found = ((self.sets(mine) ^ other.sets(theirs)) & self.rules.holds).any(axis=(0, 1))
         for name in _OF_HOLDS:
             found |= getattr(self, name)[mine] != getattr(other, name)[theirs]
         for name in self.memory.dtype.names or ():
@@ -168,13 +176,13 @@ class State:
             self.special[slot] = slot in self._off or any(name in self.rules.own_hold for name in own)
 
     def off(self, slots: Ints) -> Words:
-        """The columns that are switched off, a row a slot; or one row for all."""
+        """The columns that are switched off, a set a slot; or one for all."""
         rows = np.flatnonzero(self.special[slots]) if self._off else ()
         if not len(rows):
             return self._nothing_off
-        found = np.zeros((len(slots), self._nothing_off.shape[1]), np.uint64)
+        found = np.zeros((len(self._nothing_off), len(slots)), np.uint64)
         for row in rows:
-            found[row] = self._off.get(int(slots[row]), 0)
+            found[:, row] = self._off.get(int(slots[row]), self._nothing_off)[:, 0]
         return found
 
     def hold_ms(self, slot: int) -> Ints:

@@ -204,7 +204,7 @@ def shield_looked_at_after_the_rules(patch: Patch) -> None:
 
     def said(state: State, rules: Compiled, records: Any, found: Any, flags: Any) -> Any:
         flags = flags.copy()
-        flags[:, ACTIVE] |= found.words[records.rows][:, machine.WHEN] & rules.at_once & rules.holds
+        flags[ACTIVE] |= found.words[machine.WHEN][:, records.rows] & rules.at_once & rules.holds
         return original(state, rules, records, found, flags)
 
     patch.setattr(machine, "_said", said)
