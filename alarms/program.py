@@ -115,11 +115,14 @@ class Program:
 
     def _remember(self, roots: Sequence[Term]) -> None:
         """Write the calls of the remembering terms: those of one function that do not need each other are worked out together."""
-        terms = dict.fromkeys(part for root in roots for part in root.walk() if part.op in REMEMBERING)
-        depths = {term: _depth(term) for term in terms}
-        for depth in range(1, max(depths.values(), default=0) + 1):
-            for op in sorted({term.op for term in terms if depths[term] == depth}):
-                self._call([term for term in terms if depths[term] == depth and term.op == op])
+        terms = list(dict.fromkeys(part for root in roots for part in root.walk() if part.op in REMEMBERING))
+        turn = {term: _depth(term) for term in terms}
+        needed = {part for term in terms for inner in term.parts for part in inner.walk()}
+        last = {term.op: max(turn[other] for other in terms if other.op == term.op) for term in terms}
+        turn |= {term: last[term.op] for term in terms if term not in needed}
+        for when in range(1, max(turn.values(), default=0) + 1):
+            for op in sorted({term.op for term in terms if turn[term] == when}):
+                self._call([term for term in terms if turn[term] == when and term.op == op])
 
     def _call(self, terms: list[Term]) -> None:
         parts = [self._place(term.parts[0]) if term.parts else ("None", "None") for term in terms]

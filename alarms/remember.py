@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -214,7 +214,7 @@ class InOrder(Recall):
         rises = np.flatnonzero(edge)
         rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
-        _keep(memory, groups, counts, latest)
+        _keep(memory, groups, np.minimum(counts, COUNT_MOST).astype(np.uint8), latest)
 
     def rate(self, term: Term, memory: Memory, value: Column) -> Column:
         line, window = self._line, _window(term)
@@ -352,29 +352,34 @@ class Lone(Recall):
 
     def counts(self, terms: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
         true, false = self._all(values)
-        field = {name: self._memory[memory_field("count", name)] for name in ("was", "oldest", "total")}
-        was = np.ascontiguousarray(field["was"][:, places].T)
+        kept_was, oldest, total = (
+            self._memory[memory_field("count", name)][:, places] for name in ("was", "oldest", "total")
+        )
+        was = kept_was.T.copy()
         if self._gaps:
             was[:, self._gap] = -1
         edge = true & (was == 0)
         np.copyto(was, 1, where=true)
         np.copyto(was, 0, where=false)
-        field["was"][:, places] = was.T
+        kept_was[:] = was.T
         length = np.array([[_window(term) // COUNT_STEPS] for term in terms])
-        over = (field["oldest"][:, places].T.astype(np.int64) + COUNT_STEPS) * length <= self._at
-        for place, touched in enumerate(edge | over):
-            rows = np.flatnonzero(touched)
-            if rows.size:
-                self._count(places.start + place, rows, edge[place, rows], self._at[rows] // length[place])
-        return field["total"][:, places].T.astype(np.float32)
+        over = (oldest.T.astype(np.int64) + COUNT_STEPS) * length <= self._at
+        place, row = np.nonzero(edge | over)
+        if row.size:
+            self._count(place + places.start, row, edge[place, row], self._at[row] // length[place, 0])
+        return total.T.astype(np.float32)
 
-    def _count(self, place: int, rows: Ints, edge: Bools, step: Ints) -> None:
-        """The counts of one term where something has risen or has grown too old."""
-        memory = {name: self._memory[memory_field("count", name)][:, place] for name in REMEMBERED["count"]}
-        counts = memory["counts"][rows].astype(np.int64)
-        counts[_steps(_latest(memory, rows)) <= (step - COUNT_STEPS)[:, None]] = 0
-        counts[np.arange(len(rows)), step % COUNT_STEPS] += edge
-        _keep(memory, rows, counts, step)
+    def _count(self, place: Ints, row: Ints, edge: Bools, step: Ints) -> None:
+        """Where something has risen, or a count has grown too old."""
+        memory = {name: self._memory[memory_field("count", name)] for name in REMEMBERED["count"]}
+        here = row, place
+        counts, latest = memory["counts"][here], _latest(memory, here)
+        passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
+        counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
+        rises = np.flatnonzero(edge)
+        cell = step[rises] % COUNT_STEPS
+        counts[rises, cell] += counts[rises, cell] < COUNT_MOST
+        _keep(memory, here, counts, step)
 
     def rates(self, terms: list[Term], places: slice, values: tuple[Column, ...]) -> Column:
         here = np.empty((len(values), len(self._slots)), np.float32)
@@ -415,16 +420,16 @@ def _window(term: Term) -> int:
     return int(str(term.value))
 
 
-def _keep(memory: Memory, rows: Ints, counts: Ints, step: Ints) -> None:
+def _keep(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, step: Ints) -> None:
     """Counts by step, the oldest step that counts, how far the latest is from it, and the total."""
-    counts = np.minimum(counts, COUNT_MOST)
-    oldest = np.where(counts > 0, _steps(step), NO_STEP).min(axis=1)
-    memory["oldest"][rows], memory["lead"][rows] = oldest, np.where(oldest == NO_STEP, 0, step - oldest)
+    back = np.where(counts > 0, _BACK[step % COUNT_STEPS], np.int8(-1)).max(axis=1)
+    memory["oldest"][rows] = np.where(back < 0, NO_STEP, step - back)
+    memory["lead"][rows] = np.maximum(back, 0)
     memory["counts"][rows] = counts
-    memory["total"][rows] = counts.sum(axis=1, dtype=np.int64)
+    memory["total"][rows] = counts.sum(axis=1, dtype=np.uint16)
 
 
-def _latest(memory: Memory, rows: Ints) -> Ints:
+def _latest(memory: Memory, rows: Ints | tuple[Ints, Ints]) -> Ints:
     """The step in which each was counted last; of no meaning where there is no count."""
     return np.asarray(memory["oldest"][rows].astype(np.int64) + memory["lead"][rows])
 
@@ -432,6 +437,10 @@ def _latest(memory: Memory, rows: Ints) -> Ints:
 NO_STEP = 2**32 - 1
 COUNT_MOST = 255
 """A step counts so far."""
+
+
+_BACK: Final = ((np.arange(COUNT_STEPS)[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS).astype(np.int8)
+"""How many steps before a step, modulo ten, each of the ten kept counts lies."""
 
 
 def _steps(latest: Column) -> Ints:
