@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from alarms import machine
+from alarms.alone import Alone
 from alarms.compiled import CLEAR, NEVER, UNTIL_FALSE, WHEN, Compiled, Conditions
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
@@ -60,10 +61,60 @@ def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
     rank = np.arange(len(heads)) - np.repeat(opening, np.diff(np.append(opening, len(heads))))
     by_rank = np.argsort(rank, kind="stable") if len(opening) < len(heads) else np.arange(len(heads))
     position = 0
-    for count in np.bincount(rank).tolist():
+    counts = np.bincount(rank)
+    rounds = _rounds(counts)
+    for count in counts[:rounds].tolist():
         chosen = by_rank[position : position + count]
         _round(state, rules, ordered, found, heads[chosen], ends[chosen], sink)
         position += count
+    if rounds < len(counts):
+        for head in heads[by_rank[position : position + int(counts[rounds])]].tolist():
+            _alone(state, rules, ordered, found, head, sink)
+
+
+def _rounds(counts: Ints) -> int:
+    """How many rounds of so many slots to go before the slots that are left are cheaper one by one."""
+    left = np.cumsum(counts[::-1])[::-1]
+    to_go = np.arange(len(counts), 0, -1)
+    cheaper = to_go * ALONE > left + counts * ALONE
+    return int(cheaper.argmax()) if cheaper.any() else len(counts)
+
+
+ALONE: Final = 20
+"""What a round costs, and to take a slot out and put it back, in records of a slot alone."""
+
+
+def _alone(state: State, rules: Compiled, ordered: _Sorted, found: Conditions, head: int, sink: Sink) -> None:
+    """The records of one slot from `head` to its last, one by one."""
+    after = np.flatnonzero(ordered.first[head + 1 :])
+    end = head + 1 + int(after[0]) if after.size else len(ordered.slot)
+    row, at, received = ordered.row[head:end], ordered.at[head:end].tolist(), ordered.received[head:end].tolist()
+    sample = ordered.sample[head:end].tolist()
+    link = (row < 0).tolist()
+    lift = Alone(state, rules, int(ordered.slot[head]), found, row)
+    kept = head  # from here on the records are not yet in the state
+    for place in range(end - head):
+        if not link[place] and lift.can(received[place]):
+            lift.fold(place, at[place], received[place], sample=sample[place], sink=sink)
+            continue
+        lift.store()
+        one = np.array([head + place])
+        _keep_values(state, ordered, np.arange(kept, head + place))
+        _round(state, rules, ordered, found, one, one, sink)
+        kept = head + place + 1
+        lift.load()
+    lift.store()
+    _keep_values(state, ordered, np.arange(kept, end))
+
+
+def _keep_values(state: State, ordered: _Sorted, records: Ints) -> None:
+    """The last sample and the reported codes of some records of one slot."""
+    if records.size:
+        state.reported[ordered.slot[records[-1]]] = ordered.reported[records[-1]]
+    samples = records[ordered.sample[records]]
+    if samples.size:
+        rows = ordered.row[samples[-1:]] - len(ordered.batch.events)
+        put(state.last, ordered.slot[samples[-1:]], pick(ordered.batch.samples, rows))
 
 
 def _order(state: State, batch: Batch, *, past: bool) -> _Sorted:

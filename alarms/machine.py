@@ -30,6 +30,8 @@ class Sink:
     def __init__(self) -> None:
         self._parts: list[Rows] = []
         self._stages: list[int] = []
+        self._said: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._said_at: list[int] = []
         self._stage = 0
 
     def add(self, kind: int, slots: Ints, columns: Ints, at: Ints, start: Ints, demoted: Bools | bool) -> None:
@@ -40,15 +42,20 @@ class Sink:
             self._parts.append(rows)
             self._stages.append(self._stage)
 
+    def say(self, slot: int, column: int, kind: int, at: int, start: int, *, demoted: bool) -> None:
+        """One transition of a column."""
+        self._said.append((slot, column, kind, at, start, demoted, 0, BY_RULE))
+        self._said_at.append(self._stage)
+
     def later(self) -> None:
         self._stage += 1
 
     def transitions(self, rules: Compiled, groups: Groups) -> Transitions:
         """All transitions of rules by time; of one slot in the order in which they happened, even where its two clocks disagree."""
-        if not self._parts:
+        if not self._parts and not self._said:
             return Transitions(rows=np.zeros(0, TRANSITION_DTYPE))
-        rows = np.concatenate(self._parts)
-        stage = np.repeat(self._stages, [len(part) for part in self._parts])
+        rows = np.concatenate([*self._parts, np.array(self._said, TRANSITION_DTYPE)])
+        stage = np.concatenate([np.repeat(self._stages, [len(part) for part in self._parts]), self._said_at])
         causal = np.lexsort((_KIND_ORDER[rows["kind"]], rows["rule"], stage, rows["slot"]))
         rows = join(rows[causal], rules, groups)
         if not len(rows):

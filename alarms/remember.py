@@ -399,7 +399,7 @@ class Lone(Recall):
         with np.errstate(all="ignore"):
             slope = (here - value[0]) / ((self._at - at[0]) / 1_000).astype(np.float32)
         usable = known & (at[0] // window == step - 1) & np.isfinite(slope)
-        return np.where(usable, slope, np.float32(np.nan))
+        return np.asarray(np.where(usable, slope, np.float32(np.nan)))
 
     def since_reported(self, _: Term, memory: Memory, __: object) -> Column:
         kept = memory["at"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from alarms import fold, groups, machine, program, remember, signals, snapshot
+from alarms.alone import Alone
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import _Rows
 from alarms.language.times import UTC
@@ -277,6 +278,28 @@ def own_hold_ignored(patch: Patch) -> None:
     patch.setattr(State, "hold_ms", lambda self, _: self.rules.for_ms)
 
 
+# --- one lift by itself ---
+
+
+def alone_forgets_gaps(patch: Patch) -> None:
+    patch.setattr(Alone, "_too_old", lambda *_, **__: 0)
+
+
+def alone_forgets_shields(patch: Patch) -> None:
+    patch.setattr(Alone, "_shields", lambda *_: 0)
+
+
+def alone_waits_for_the_record(patch: Patch) -> None:
+    def never(_: None, self: Alone) -> None:
+        self._due = NEVER
+
+    _after(patch, Alone, "_note_due", never)
+
+
+def alone_is_never_silent(patch: Patch) -> None:
+    patch.setattr(Alone, "can", lambda *_: True)
+
+
 # --- snapshots ---
 
 
@@ -339,6 +362,10 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     rescue_switched_off: ("shields",),
     modes_told_side_by_side: ("signals",),
     own_hold_ignored: ("sequences",),
+    alone_forgets_gaps: ("holds",),
+    alone_forgets_shields: ("shields",),
+    alone_waits_for_the_record: ("holds",),
+    alone_is_never_silent: ("holds",),
     snapshot_forgets_when_holds_were_true: ("holds",),
     snapshot_forgets_what_was_remembered: ("memory",),
     snapshot_forgets_joined_alarms: ("ladders",),
