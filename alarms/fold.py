@@ -298,9 +298,10 @@ def _round(
     busy = state.busy[slot]
     judged = np.flatnonzero(~link)
     judged = judged[busy[judged] | found.any_when[row[judged]]]
+    completes = np.full(len(slot), NEVER)
     if judged.size:
         records = Records(slots=slot[judged], at=at[judged], rows=row[judged], sample=sample[judged])
-        machine.apply(state, rules, records, found, sink)
+        completes[judged] = machine.apply(state, rules, records, found, sink)
     _remember(state, ordered, heads, ends)
     longer = np.flatnonzero((ends > heads) & state.busy[slot])
     if longer.size:
@@ -309,8 +310,8 @@ def _round(
         machine.advance(state, rules, slot[longer], until, heard, sink)
         machine.extend(state, slot[longer], until, rules)
     silence = rules.shortest_silence[state.escalator[slot].astype(np.int8)]
-    state.due[slot] = np.where(state.alive[slot], state.contact[slot] + silence, NEVER)
-    timed = np.flatnonzero(link | busy | state.busy[slot])
+    state.due[slot] = np.minimum(np.where(state.alive[slot], state.contact[slot] + silence, NEVER), completes)
+    timed = np.flatnonzero((link | (ends > heads) | state.special[slot]) & (link | busy | state.busy[slot]))
     if timed.size:
         machine.schedule(state, rules, slot[timed])
 

@@ -96,17 +96,19 @@ class Records:
         return Records(slots=self.slots[places], at=self.at[places], rows=self.rows[places], sample=self.sample[places])
 
 
-def apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> None:
-    """Evaluate every column with a hold at one record of each slot."""
+def apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> Ints:
+    """Evaluate every column with a hold at one record of each slot. Answers when the next armed hold completes, NEVER where none does by
+    itself; of a lift with holds of its own, ask `schedule`."""
     wide = state.holds.wide(records.slots)
-    if wide.any() and not wide.all():
-        _apply(state, rules, records.some(np.flatnonzero(~wide)), found, sink)
-        _apply(state, rules, records.some(np.flatnonzero(wide)), found, sink)
-    else:
-        _apply(state, rules, records, found, sink)
+    if not wide.any() or wide.all():
+        return _apply(state, rules, records, found, sink)
+    due = np.empty(len(wide), np.int64)
+    for part in (np.flatnonzero(~wide), np.flatnonzero(wide)):
+        due[part] = _apply(state, rules, records.some(part), found, sink)
+    return due
 
 
-def _apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> None:
+def _apply(state: State, rules: Compiled, records: Records, found: Conditions, sink: Sink) -> Ints:
     slots, bit = records.slots, rules.bit
     flags, cells = state.sets(slots), state.holds.cells(slots)
     now = np.maximum(records.at, state.settled[slots])
@@ -136,7 +138,8 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     held &= ~(quiet & when_false)
     raises = quiet & when
     begun = raises & ~held
-    complete = cells.member(raises & held) & _long_enough(state, rules, slots, now, cells)
+    length = _raise_length(state, rules, slots, cells)
+    complete = cells.member(raises & held) & (now - cells.start >= length)
     raised = (cells.united(complete) | (begun & _at_once(state, rules, slots))) & loud_enough
     fresh = (fresh & ~ended) | begun
     _emit(sink, RAISE, slots, raised, now, (cells, begun, bit), said.unless)
@@ -149,8 +152,22 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     flags[ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
     flags[TRUE], flags[SHIELDED] = when, said.unless
     row, column = listed(fresh & held)
-    state.holds.put(slots, cells, cells.member(held & ~fresh), (row, column, now[row]))
+    kept = cells.member(held & ~fresh)
+    state.holds.put(slots, cells, kept, (row, column, now[row]))
     state.write(slots, flags)
+    horizon = np.where(records.sample, records.at, state.last_at[slots]) + MAX_GAP_MS
+    due = _next(rules, flags, cells, kept, length, horizon)
+    ends = now[row] + np.where(some(active[:, row] & bit[:, column]), rules.clear_ms[column], rules.for_ms[column])
+    ends[~some(flags[ARMED][:, row] & bit[:, column]) | ~(rules.timeless[column] | (ends <= horizon[row]))] = NEVER
+    np.minimum.at(due, row, ends)
+    return due
+
+
+def _next(rules: Compiled, flags: Sets, cells: Cells, kept: Bools, length: Ints, horizon: Ints) -> Ints:
+    """When the first of some cells completes by itself; `length` of their raise holds."""
+    ends = cells.start + np.where(cells.member(flags[ACTIVE]), rules.clear_ms[cells.column], length)
+    valid = kept & cells.member(flags[ARMED]) & (rules.timeless[cells.column] | (ends <= horizon))
+    return np.asarray(np.where(valid, ends, NEVER).min(axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,11 +197,6 @@ def _said(state: State, rules: Compiled, records: Records, found: Conditions, fl
         until=words[UNTIL],
         until_false=words[UNTIL_FALSE],
     )
-
-
-def _long_enough(state: State, rules: Compiled, slots: Ints, now: Ints, cells: Cells) -> Bools:
-    """Which cells have lasted as long as a raise hold of their column must."""
-    return np.asarray(now - cells.start >= _raise_length(state, rules, slots, cells))
 
 
 def _raise_length(state: State, rules: Compiled, slots: Ints, cells: Cells) -> Ints:

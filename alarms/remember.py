@@ -341,7 +341,7 @@ class Lone(Recall):
         seconds = ((self._at - since) / 1_000).astype(np.float32)
         np.copyto(seconds, np.float32(np.nan), where=~true)
         np.copyto(seconds, np.float32(0), where=false)
-        return seconds
+        return np.asarray(seconds)
 
     def _all(self, values: tuple[Truth, ...]) -> tuple[Bools, Bools]:
         """Truths as (terms, records), also of constants."""
