@@ -18,7 +18,7 @@ from alarms.compiled import CLEAR, NEVER, UNTIL_FALSE, WHEN, Compiled, Condition
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
 from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
-from alarms.signals import EVENT_INDEX, Batch, Bools, Ints, Rows, columns, pick, put, unknown_samples
+from alarms.signals import EVENT_INDEX, Batch, Bools, Ints, Rows, columns, hits, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, State
 from alarms.words import some
 from hoistway.limits import MAX_GAP_MS
@@ -54,12 +54,16 @@ def fold(state: State, rules: Compiled, batch: Batch, sink: Sink) -> None:
     ordered = _order(state, batch, past=rules.past)
     _report(state, ordered)
     found = _evaluate(state, rules, ordered)
+    if ordered.first.all():
+        every = np.arange(len(ordered.slot))
+        _round(state, rules, ordered, found, every, every, sink)
+        return
     head = ordered.first | ~_repeats(state, rules, ordered, found)
-    heads = np.flatnonzero(head)
+    heads = hits(head)
     ends = np.append(heads[1:], len(head)) - 1
-    opening = np.flatnonzero(ordered.first[heads])
+    opening = hits(ordered.first[heads])
     rank = np.arange(len(heads)) - np.repeat(opening, np.diff(np.append(opening, len(heads))))
-    by_rank = np.argsort(rank, kind="stable") if len(opening) < len(heads) else np.arange(len(heads))
+    by_rank = np.argsort(rank, kind="stable")
     position = 0
     counts = np.bincount(rank)
     rounds = _rounds(counts)
@@ -86,7 +90,7 @@ ALONE: Final = 20
 
 def _alone(state: State, rules: Compiled, ordered: _Sorted, found: Conditions, head: int, sink: Sink) -> None:
     """The records of one slot from `head` to its last, one by one."""
-    after = np.flatnonzero(ordered.first[head + 1 :])
+    after = hits(ordered.first[head + 1 :])
     end = head + 1 + int(after[0]) if after.size else len(ordered.slot)
     row, at, received = ordered.row[head:end], ordered.at[head:end].tolist(), ordered.received[head:end].tolist()
     sample = ordered.sample[head:end].tolist()
@@ -118,17 +122,22 @@ def _keep_values(state: State, ordered: _Sorted, records: Ints) -> None:
 
 
 def _order(state: State, batch: Batch, *, past: bool) -> _Sorted:
-    parts = (batch.contacts, batch.events, batch.samples)
-    slots = np.concatenate([part["slot"] for part in parts]).astype(np.int64)
-    received = np.concatenate([part["received"] for part in parts])
-    timed = np.concatenate([batch.events["at"], batch.samples["at"]])
-    # A link message has no time of its own: the earliest of the batch moves nobody's clock.
-    at = np.concatenate([np.full(len(batch.contacts), timed.min(initial=NEVER)), timed])
+    if not len(batch.contacts) and not len(batch.events):
+        slots, received, at = batch.samples["slot"].astype(np.int64), batch.samples["received"], batch.samples["at"]
+    else:
+        parts = (batch.contacts, batch.events, batch.samples)
+        slots = np.concatenate([part["slot"] for part in parts]).astype(np.int64)
+        received = np.concatenate([part["received"] for part in parts])
+        timed = np.concatenate([batch.events["at"], batch.samples["at"]])
+        # A link message has no time of its own: the earliest of the batch moves nobody's clock.
+        at = np.concatenate([np.full(len(batch.contacts), timed.min(initial=NEVER)), timed])
     arrival = np.argsort(at if past else received, kind="stable")
     key = np.sort((slots[arrival] << 32) | np.arange(len(slots)))
     record = arrival[key & 0xFFFFFFFF]
     slot = key >> 32
-    first = np.diff(slot, prepend=-1) != 0
+    first = np.empty(len(slot), bool)
+    first[0] = True
+    np.not_equal(slot[1:], slot[:-1], out=first[1:])
     known = np.maximum(at[record], state.clock[slot])
     at = known if first.all() else running_max(known, np.cumsum(first) - 1)
     return _Sorted(batch=batch, record=record, slot=slot, received=received[record], at=at, first=first)
@@ -141,15 +150,15 @@ def _report(state: State, ordered: _Sorted) -> None:
     if not len(ordered.batch.events):
         return
     event = (ordered.row >= 0) & ~ordered.sample
-    places = np.flatnonzero(event)
+    places = hits(event)
     rows = ordered.batch.events[ordered.row[places]]
     bit = np.int64(1) << rows["code"].astype(np.int64)
     raised = rows["active"] == 1
-    opening = np.flatnonzero(np.diff(ordered.slot[places], prepend=-1) != 0)
+    opening = hits(np.diff(ordered.slot[places], prepend=-1) != 0)
     rank = np.arange(len(places)) - np.repeat(opening, np.diff(np.append(opening, len(places))))
     after = bits[places]
     for level in range(int(rank.max(initial=0)) + 1):
-        mine = np.flatnonzero(rank == level)
+        mine = hits(rank == level)
         before = after[mine - 1] if level else after[mine]
         after[mine] = _reported(before, bit[mine], raised[mine])
     latest = np.maximum.accumulate(np.where(event, np.arange(len(event)), -1))
@@ -202,8 +211,10 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
 def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: Ints) -> Recall | None:
     if not rules.remembering or not len(slots):
         return None
-    valued = np.flatnonzero(ordered.row >= 0)
-    opening = np.flatnonzero(np.diff(ordered.slot[valued], prepend=-1) != 0)
+    if len(slots) == len(ordered.batch.samples) and ordered.first.all():
+        return Lone(state, slots, at)
+    valued = hits(ordered.row >= 0)
+    opening = hits(np.diff(ordered.slot[valued], prepend=-1) != 0)
     alone = np.zeros(len(valued), bool)
     alone[opening] = np.diff(np.append(opening, len(valued))) == 1
     alone &= ordered.sample[valued]
@@ -222,16 +233,16 @@ def _timeline(ordered: _Sorted, records: Ints, row: Ints) -> Timeline:
     """Some records, whole slots of them, as the remembering functions see it; `row` is where their values will stand."""
     slot, sample = ordered.slot[records], ordered.sample[records]
     code = np.full(len(records), -1, np.int64)
-    event = np.flatnonzero(~sample)
+    event = hits(~sample)
     events = ordered.batch.events[ordered.row[records[event]]]
     code[event] = np.where(events["active"] == 1, events["code"], -1)
-    opening = np.flatnonzero(np.diff(slot, prepend=-1) != 0)
+    opening = hits(np.diff(slot, prepend=-1) != 0)
     return Timeline(slot=slot, at=ordered.at[records], row=row, sample=sample, code=code, opening=opening)
 
 
 def _values_at_events(state: State, ordered: _Sorted) -> Rows:
     """For each event the sample that is valid at its time; all unknown where that is too old."""
-    places = np.flatnonzero((ordered.row >= 0) & ~ordered.sample)
+    places = hits((ordered.row >= 0) & ~ordered.sample)
     opening = np.maximum.accumulate(np.where(ordered.first, np.arange(len(ordered.slot)), 0))[places]
     before = np.maximum.accumulate(np.where(ordered.sample, np.arange(len(ordered.slot)), -1))[places]
     inside = before >= opening
@@ -239,19 +250,17 @@ def _values_at_events(state: State, ordered: _Sorted) -> Rows:
     rows = pick(state.last, slots)
     last_at = np.where(inside, ordered.at[before], state.last_at[slots])
     events = len(ordered.batch.events)
-    put(rows, np.flatnonzero(inside), pick(ordered.batch.samples, ordered.row[before[inside]] - events))
+    put(rows, hits(inside), pick(ordered.batch.samples, ordered.row[before[inside]] - events))
     stale = ordered.at[places] - last_at > MAX_GAP_MS
-    put(rows, np.flatnonzero(stale), unknown_samples(int(stale.sum())))
+    put(rows, hits(stale), unknown_samples(int(stale.sum())))
     return pick(rows, np.argsort(ordered.row[places]))
 
 
 def _repeats(state: State, rules: Compiled, ordered: _Sorted, found: Conditions) -> Bools:
     """Samples that tell every rule what the slot's sample before them told, soon enough that nothing could happen in between."""
     same = np.zeros(len(ordered.slot), bool)
-    if ordered.first.all():
-        return same
     sample = ordered.sample
-    place = np.flatnonzero(~ordered.first[1:] & sample[1:] & sample[:-1]) + 1
+    place = hits(~ordered.first[1:] & sample[1:] & sample[:-1]) + 1
     soon = (ordered.at[place] - ordered.at[place - 1] <= MAX_GAP_MS) & (
         ordered.received[place] - ordered.received[place - 1] < rules.briefest_silence
     )
@@ -272,7 +281,7 @@ def _shields_move(state: State, rules: Compiled, ordered: _Sorted, found: Condit
     group = np.cumsum(ordered.first) - 1
     several = np.zeros(int(group[-1]) + 1, bool)
     several[group[place]] = True
-    mine = np.flatnonzero(several[group] & (ordered.row >= 0))
+    mine = hits(several[group] & (ordered.row >= 0))
     flags = state.sets(ordered.slot[mine])
     now = some((found.words[WHEN][:, ordered.row[mine]] | flags[HELD] | flags[ACTIVE]) & rules.shielding)
     moving = np.zeros(len(several), bool)
@@ -288,7 +297,7 @@ def _round(
     sample, row = ordered.sample[heads], ordered.row[heads]
     link = row < 0
     sink.later()
-    late = np.flatnonzero(state.due[slot] <= np.maximum(at, received))
+    late = hits(state.due[slot] <= np.maximum(at, received))
     if late.size:
         until = np.where(link[late], -NEVER, at[late])
         machine.advance(state, rules, slot[late], until, received[late], sink)
@@ -296,14 +305,14 @@ def _round(
     _contact(state, rules, ordered, heads, sink)
     sink.later()
     busy = state.busy[slot]
-    judged = np.flatnonzero(~link)
+    judged = hits(~link)
     judged = judged[busy[judged] | found.any_when[row[judged]]]
     completes = np.full(len(slot), NEVER)
     if judged.size:
         records = Records(slots=slot[judged], at=at[judged], rows=row[judged], sample=sample[judged])
         completes[judged] = machine.apply(state, rules, records, found, sink)
     _remember(state, ordered, heads, ends)
-    longer = np.flatnonzero((ends > heads) & state.busy[slot])
+    longer = hits((ends > heads) & state.busy[slot])
     if longer.size:
         sink.later()  # after the records
         until, heard = ordered.at[ends[longer]], ordered.received[ends[longer]]
@@ -311,7 +320,7 @@ def _round(
         machine.extend(state, slot[longer], until, rules)
     silence = rules.shortest_silence[state.escalator[slot].astype(np.int8)]
     state.due[slot] = np.minimum(np.where(state.alive[slot], state.contact[slot] + silence, NEVER), completes)
-    timed = np.flatnonzero((link | (ends > heads) | state.special[slot]) & (link | busy | state.busy[slot]))
+    timed = hits((link | (ends > heads) | state.special[slot]) & (link | busy | state.busy[slot]))
     if timed.size:
         machine.schedule(state, rules, slot[timed])
 
@@ -320,7 +329,7 @@ def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink:
     """Who was heard, and whose link is lost. That a link is lost is no sign of life."""
     slot, received = ordered.slot[heads], ordered.received[heads]
     heard = np.ones(len(heads), bool)
-    link = np.flatnonzero(ordered.row[heads] < 0)
+    link = hits(ordered.row[heads] < 0)
     if link.size:
         online = ordered.batch.contacts["online"][ordered.record[heads[link]]]
         heard[link[online == 0]] = False
@@ -333,7 +342,7 @@ def _contact(state: State, rules: Compiled, ordered: _Sorted, heads: Ints, sink:
         found = slot
     state.lost_at[found] = NEVER
     if rules.silent.size:
-        waiting = np.flatnonzero(heard & state.busy[slot])
+        waiting = hits(heard & state.busy[slot])
         waiting = waiting[some(state.plane(slot[waiting], HELD) & ~rules.holds)]
         if waiting.size:
             machine.hear(state, rules, slot[waiting], received[waiting], sink)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from alarms.signals import Bools, Ints
+from alarms.signals import Bools, Ints, hits
 from alarms.words import Words
 
 CELLS: Final = 4
@@ -104,7 +104,7 @@ class Holds:
         """Write back cells of which only times have changed."""
         rows = self.row[slots]
         kind = self._wide if len(rows) and rows[0] < 0 else self._small
-        some = np.flatnonzero(rows)
+        some = hits(rows)
         kind.times[np.abs(rows[some]), 1] = cells.true_at[:, some].T
 
     def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints]) -> None:
@@ -112,7 +112,7 @@ class Holds:
         self.touch(slots, cells)
         moved = (kept != (cells.column >= 0)).any(axis=0)
         moved[fresh[0]] = True
-        changed = np.flatnonzero(moved)
+        changed = hits(moved)
         if not changed.size:
             return
         row, column, start = fresh
@@ -134,15 +134,15 @@ class Holds:
     def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: tuple[Ints, Ints, Ints], count: Ints) -> None:
         """Lifts that had a small row or none, and will have one or none."""
         rows = self.row[slots].astype(np.int64)
-        idle = np.flatnonzero((rows > 0) & (count == 0))
+        idle = hits((rows > 0) & (count == 0))
         if idle.size:
             self._small.give(rows[idle])
             rows[idle] = 0
-        new = np.flatnonzero((rows == 0) & (count > 0))
+        new = hits((rows == 0) & (count > 0))
         if new.size:
             rows[new] = self._small.take(len(new))
         self.row[slots] = rows
-        held = np.flatnonzero(rows)
+        held = hits(rows)
         self._small.column[rows[held]] = np.where(kept[:, held], column[:, held], -1).T
         row, column, start = fresh
         if len(row):
@@ -164,11 +164,11 @@ class Holds:
             (self._small, (count > 0) & (count <= CELLS), 1),
             (self._wide, count > CELLS, -1),
         ):
-            mine = np.flatnonzero(who)
+            mine = hits(who)
             if not mine.size:
                 continue
             self.row[slots[mine]] = sign * kind.take(len(mine))
-            inside = np.flatnonzero(who[row])
+            inside = hits(who[row])
             place = np.abs(self.row[slots[row[inside]]])
             cell = _ordinal(row[inside]) if sign > 0 else column[inside]
             kind.column[place, cell] = column[inside]
@@ -178,7 +178,7 @@ class Holds:
         """All holds of some slots: row of `slots`, column, start, last true; by row, then column."""
         parts = []
         for who in (~self.wide(slots), self.wide(slots)):
-            mine = np.flatnonzero(who)
+            mine = hits(who)
             cells = self.cells(slots[mine])
             cell, row = np.nonzero(cells.column >= 0)
             parts.append((mine[row], cells.column[cell, row], cells.start[cell, row], cells.true_at[cell, row]))
@@ -189,5 +189,5 @@ class Holds:
 
 def _ordinal(row: Ints) -> Ints:
     """Which occurrence of its value each one is; equal values stand together."""
-    opening = np.flatnonzero(np.diff(row, prepend=-1) != 0)
+    opening = hits(np.diff(row, prepend=-1) != 0)
     return np.arange(len(row)) - np.repeat(opening, np.diff(np.append(opening, len(row))))

@@ -15,7 +15,7 @@ from alarms.compiled import CLEAR as CLEAR_PLANE
 from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
 from alarms.groups import Groups, join
 from alarms.holds import Cells
-from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions
+from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions, hits
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, SHIELDED, TRUE, State
 from alarms.words import Words, chosen, listed, some
 from hoistway.limits import MAX_GAP_MS
@@ -103,7 +103,7 @@ def apply(state: State, rules: Compiled, records: Records, found: Conditions, si
     if not wide.any() or wide.all():
         return _apply(state, rules, records, found, sink)
     due = np.empty(len(wide), np.int64)
-    for part in (np.flatnonzero(~wide), np.flatnonzero(wide)):
+    for part in (hits(~wide), hits(wide)):
         due[part] = _apply(state, rules, records.some(part), found, sink)
     return due
 
@@ -201,14 +201,14 @@ def _said(state: State, rules: Compiled, records: Records, found: Conditions, fl
 
 def _raise_length(state: State, rules: Compiled, slots: Ints, cells: Cells) -> Ints:
     length = rules.for_ms[cells.column]
-    for row in np.flatnonzero(state.special[slots]).tolist():
+    for row in hits(state.special[slots]).tolist():
         length[:, row] = state.hold_ms(int(slots[row]))[cells.column[:, row]]
     return length
 
 
 def _at_once(state: State, rules: Compiled, slots: Ints) -> Words:
     """The columns whose raise hold needs no time."""
-    special = np.flatnonzero(state.special[slots])
+    special = hits(state.special[slots])
     if not special.size:
         return rules.at_once
     found = np.repeat(rules.at_once, len(slots), axis=1)
@@ -297,13 +297,13 @@ def schedule(state: State, rules: Compiled, slots: Ints) -> None:
     """Note when time alone will next change something in these slots."""
     flags = state.sets(slots)
     hold = np.full(len(slots), NEVER)
-    held = np.flatnonzero(state.holds.row[slots])
+    held = hits(state.holds.row[slots])
     if held.size:
         hold[held], _ = deadlines(state, rules, slots[held], flags[:, :, held])
     silence = rules.shortest_silence[state.escalator[slots].astype(np.int8)]
     due = np.where(state.alive[slots], state.contact[slots] + silence, NEVER)
     told = some((flags[HELD] | flags[ACTIVE] | state.off(slots)) & ~rules.holds)
-    odd = np.flatnonzero(told | (state.lost_at[slots] != NEVER))
+    odd = hits(told | (state.lost_at[slots] != NEVER))
     if odd.size:
         due[odd] = silences(state, rules, slots[odd], flags[:, :, odd]).min(axis=1, initial=NEVER)
     state.due[slots] = np.minimum(hold, due)
@@ -319,12 +319,12 @@ def advance(state: State, rules: Compiled, slots: Ints, until: Ints, received: I
         judge = next_silence <= received
         hold_first = next_hold <= np.where(judge, next_silence, until)
         silent_first = judge & ~hold_first
-        if (rows := np.flatnonzero(hold_first)).size:
+        if (rows := hits(hold_first)).size:
             _complete(state, rules, slots[rows], column[rows], next_hold[rows], sink)
-        if (rows := np.flatnonzero(silent_first)).size:
+        if (rows := hits(silent_first)).size:
             silent = rules.silent[silent_at[rows].argmin(axis=1)]
             _judge(state, rules, slots[rows], silent, next_silence[rows], sink)
-        going = np.flatnonzero(hold_first | silent_first)
+        going = hits(hold_first | silent_first)
         slots, until, received = slots[going], until[going], received[going]
         sink.later()
 

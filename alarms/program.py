@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -22,6 +23,9 @@ from hoistway.errors import OurFault
 class Truth(NamedTuple):
     true: Bools
     false: Bools
+
+
+_NO: Final = Truth(np.zeros(1, bool), np.ones(1, bool))
 
 
 Recall = Callable[[tuple[int, ...], tuple[Any, ...]], Sequence[Any]]
@@ -47,9 +51,15 @@ class View:
     # --- what the templates call ---
 
     def code(self, bit: int) -> Truth:
-        """Whether the event code of this bit is reported."""
+        """Whether the event code of this bit is reported; one value for all where nobody reports anything."""
+        if not self._some_reported:
+            return _NO
         true = (self.reported & bit) != 0
         return Truth(true, ~true)
+
+    @cached_property
+    def _some_reported(self) -> bool:
+        return bool(self.reported.any())
 
     def parameter(self, name: str, default: np.float32) -> Any:
         """A number of each unit's own, else the default."""

@@ -15,7 +15,7 @@ import numpy as np
 from alarms.compiled import NEVER
 from alarms.language.checker import COUNT_STEPS, Term, Type
 from alarms.program import Truth
-from alarms.signals import Bools, Column, Ints, Rows, columns, pick
+from alarms.signals import Bools, Column, Ints, Rows, columns, hits, pick
 from alarms.state import REMEMBERED, State, kept, memory_field
 from hoistway.limits import MAX_GAP_MS
 
@@ -107,7 +107,7 @@ class InOrder(Recall):
         state, line = self._state, self._line
         here = self._ordered(_plain(value))
         there = here[self._before]
-        alone = np.flatnonzero(self._before < 0)
+        alone = hits(self._before < 0)
         rows: Rows = pick(state.last, line.slot[alone])
         name = str(term.parts[0].value)
         there[alone] = columns(rows, (name,))[name]
@@ -123,7 +123,7 @@ class InOrder(Recall):
         line, since = self._line, memory["since"]
         opens = false | self._gap
         opens[line.opening] = True
-        starts = np.flatnonzero(opens)
+        starts = hits(opens)
         segment = np.cumsum(opens) - 1
         first_true = np.minimum.reduceat(np.where(true, self._index, len(true)), starts)
         carried = np.full(len(starts), NEVER)
@@ -148,7 +148,7 @@ class InOrder(Recall):
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
         total = self._inside(edge, step)
-        places = np.flatnonzero(stored[self._group])
+        places = hits(stored[self._group])
         if places.size:
             total[places] += self._stored(memory, places, step)
         self._keep_counts(memory, edge, step, stored)
@@ -175,11 +175,11 @@ class InOrder(Recall):
 
     def _stop_counting(self, memory: Memory, edge: Bools, step: Ints) -> None:
         """Rises beyond what a step counts are none."""
-        rises = np.flatnonzero(edge)
+        rises = hits(edge)
         if not rises.size:
             return
         group, mine = self._group[rises], step[rises]
-        opening = np.flatnonzero((np.diff(group, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
+        opening = hits((np.diff(group, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
         ordinal = np.arange(len(rises)) - np.repeat(opening, np.diff(np.append(opening, len(rises))))
         before = np.where(_steps(_latest(memory, group)) == mine[:, None], memory["counts"][group], 0).sum(
             axis=1, dtype=np.int64
@@ -203,7 +203,7 @@ class InOrder(Recall):
     def _keep_counts(self, memory: Memory, edge: Bools, step: Ints, stored: Bools) -> None:
         touched = stored.copy()
         touched[self._group[edge]] = True
-        groups = np.flatnonzero(touched)
+        groups = hits(touched)
         latest = step[self._last[groups]]
         counts = np.where(
             _steps(_latest(memory, groups)) > (latest - COUNT_STEPS)[:, None], memory["counts"][groups], 0
@@ -211,7 +211,7 @@ class InOrder(Recall):
         counts = counts.astype(np.int64)
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
-        rises = np.flatnonzero(edge)
+        rises = hits(edge)
         rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
         np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
         _keep(memory, groups, np.minimum(counts, COUNT_MOST).astype(np.uint8), latest)
@@ -220,7 +220,7 @@ class InOrder(Recall):
         line, window = self._line, _window(term)
         here = self._ordered(value).astype(np.float32)
         result = np.full(len(here), np.nan, np.float32)
-        known = np.flatnonzero(line.sample & ~np.isnan(here))
+        known = hits(line.sample & ~np.isnan(here))
         if known.size:
             result[known] = self._slopes(memory, known, here[known], window)
         return self._in_rows(result)
@@ -229,14 +229,14 @@ class InOrder(Recall):
         """The anchors of a slot are the two that it remembers, then the first known sample of each new step."""
         owner, at = self._group[known], self._line.at[known]
         step = at // window
-        opens = np.flatnonzero(np.diff(owner, prepend=-1) != 0)
+        opens = hits(np.diff(owner, prepend=-1) != 0)
         group = np.cumsum(np.isin(np.arange(len(known)), opens)) - 1
         previous = np.concatenate([np.array([0]), step[:-1]])
         previous[opens] = memory["at"][owner[opens], 1] // window
         anchor = step != previous
         number = np.cumsum(anchor)
         within = number - (number[opens] - anchor[opens])[group]  # anchors of this batch up to here, in this slot
-        places = np.flatnonzero(anchor)
+        places = hits(anchor)
         times, values = (memory[name][owner[opens]] for name in ("at", "value"))
 
         def of(back: int, stored: Column, fresh: Column) -> Column:
@@ -376,7 +376,7 @@ class Lone(Recall):
         counts, latest = memory["counts"][here], _latest(memory, here)
         passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
         counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
-        rises = np.flatnonzero(edge)
+        rises = hits(edge)
         cell = step[rises] % COUNT_STEPS
         counts[rises, cell] += counts[rises, cell] < COUNT_MOST
         _keep(memory, here, counts, step)

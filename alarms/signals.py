@@ -74,6 +74,11 @@ MOVING_M_S: Final = np.float32(0.05)
 EVENT_INDEX: Final = {item.code: index for index, item in enumerate(EVENT_CODES)}
 
 
+def hits(flags: Column) -> Ints:
+    """Where a flag is up or a number is not zero; `numpy.flatnonzero` without its detours."""
+    return flags.nonzero()[0]
+
+
 def unknown_samples(count: int) -> Rows:
     """`count` sample rows with slot, at and received 0 and every signal unknown."""
     rows = np.zeros(count, SAMPLE_DTYPE)

@@ -53,8 +53,17 @@ def some(words: Words) -> Bools:
     return np.asarray(found != 0)
 
 
+_FEW: Final = 1_000
+"""Up to so many places every bit is looked at; beyond, the lowest bit of each again and again."""
+
+
 def listed(words: Words) -> tuple[Ints, Ints]:
     """Every member of every place's set, as (place, column), in order."""
+    if words.shape[1] <= _FEW:
+        rows = some(words).nonzero()[0]
+        members = np.unpackbits(np.ascontiguousarray(words[:, rows].T).view(np.uint8), axis=1, bitorder="little")
+        row, column = members.nonzero()
+        return rows[row], column
     places, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for number, word in enumerate(words):
         place = np.flatnonzero(word)
