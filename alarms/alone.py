@@ -51,6 +51,7 @@ class Limits:
         self.silence = rules.shortest_silence.tolist()
         self.shields = [(1 << index, _one(shield)) for index, shield in rules.shields]
         self.shielding = _one(rules.shielding)
+        self.lasting, self.lasting_of = _one(rules.lasting_set), rules.lasting_of.tolist()
 
 
 class Alone:
@@ -63,6 +64,7 @@ class Alone:
         self._slots = np.array([slot], np.int64)
         words = found.words[:, :, np.maximum(rows, 0)] if (rows >= 0).any() else ()
         self._planes = list(zip(*(whole_numbers(plane) for plane in words), strict=True))
+        self._starts = found.starts[:, np.maximum(rows, 0)].tolist() if len(words) else []
         self.load()
 
     def load(self) -> None:
@@ -119,14 +121,14 @@ class Alone:
         self._contact = max(self._contact, received)
         if self._held | self._active or self._planes[place][WHEN]:
             sink.later()
-            self._apply(self._planes[place], at, sink, sample=sample)
+            self._apply(place, at, sink, sample=sample)
         self._clock = at
         if sample:
             self._last_at = at
         self._note_due()
 
-    def _apply(self, planes: tuple[int, ...], at: int, sink: Sink, *, sample: bool) -> None:
-        limits, off, holds = self._limits, self._off, self._holds
+    def _apply(self, place: int, at: int, sink: Sink, *, sample: bool) -> None:
+        planes, limits, off, holds = self._planes[place], self._limits, self._off, self._holds
         now = max(at, self._settled)
         when, when_false = planes[WHEN] & ~off, planes[WHEN_FALSE] | off
         clear, clear_false = planes[CLEAR_PLANE] | off & limits.holds, planes[CLEAR_FALSE] & ~off
@@ -156,6 +158,7 @@ class Alone:
             until_false = planes[UNTIL_FALSE]
             when_false = when_false & ~sequences | sequences & planes[UNTIL]
             when = when & ~sequences | sequences & until_false & (when | held & quiet)
+        when |= clear_false & held & quiet & limits.lasting
         held &= ~(quiet & when_false)
         raises = quiet & when
         begun = raises & ~held
@@ -170,6 +173,8 @@ class Alone:
         held = (held | begun) & ~raised
         demoted |= raised & unless
         self._note_holds(held, fresh & held, clears | raises, now)
+        for column in members(begun & held & limits.lasting):
+            holds[column][0] = self._starts[limits.lasting_of[column]][place]
         self._held, self._active, self._demoted, self._true, self._shielded = held, active, demoted, when, unless
         self._armed = held & (active & clear | ~active & when & loud_enough)
 

@@ -6,7 +6,7 @@ program answers for every sample and event; the silence program only for the few
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from alarms.language.checker import Term, Type
 from alarms.language.times import UTC, Zone
-from alarms.program import Program, View, parameters
+from alarms.program import Program, Truth, View, parameters
 from alarms.rules import Rule, RuleSet, Terms
-from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints
+from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints, columns, everyday_samples
 from alarms.words import Layout, Words, bits, chosen, mask, some
+from hoistway.limits import MAX_GAP_MS
 from hoistway.model import Kind
 
 NEVER: Final = 2**62
@@ -68,12 +69,20 @@ WHEN, WHEN_FALSE, UNLESS, CLEAR, CLEAR_FALSE, UNTIL, UNTIL_FALSE = range(7)
 """Planes of `Conditions.words`: the columns of which this is surely true, or surely false."""
 
 
+LASTING_FROM_MS: Final = 120_000
+"""A hold this long, of a condition that comes and goes all day, is kept as what is remembered of the condition until it is near its end:
+only the few near their end are worth a cell and a deadline."""
+RIPE_BEFORE_MS: Final = MAX_GAP_MS + 1
+"""How long before its end; more than the longest time between two records of one hold."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
     """What a pass over records found."""
 
     words: npt.NDArray[np.uint64]  # (planes, words, records): sets of columns
     any_when: Bools  # records at which some column's `when` is true
+    starts: Ints  # (lasting conditions, records): since when each has lasted, NEVER not at all
 
 
 class Compiled:
@@ -185,7 +194,6 @@ class Compiled:
             lines(when, 0), lines(when, size), lines(unless, 0), np.where(own_clear, lines(clear, 0), lines(opposite, size)),
             np.where(own_clear, lines(clear, size), lines(opposite, 0)), lines(until, 0), lines(until, size),
         )  # fmt: skip
-        self._size, self._layout = size, Layout(planes, self.count, nothing)
         self.overlapping = chosen(self.hold & (own_clear | (opposite != when)))
         self._holding = {
             name: mask(np.flatnonzero(self.rule == self.rules.index(name)), self.count)
@@ -195,18 +203,78 @@ class Compiled:
             if part.op == "holding" and isinstance(part.value, tuple)
             for name in part.value
         }
+        self._lasting(when, ~own_clear & (opposite == when) & (until < 0))
+        planes[WHEN][self.lasting_columns] = nothing + 1 + np.arange(len(self.lasting_columns))
+        self._size, self._layout = size, Layout(planes, self.count, nothing)
 
-    def evaluate(self, view: View, escalator: Bools) -> Conditions:
-        """The conditions of every column with a hold, one record a place."""
+    def _lasting(self, when: Ints, plain: Bools) -> None:
+        """Which columns' holds are remembered as lasting conditions, one for all columns of a rule with the same `when`."""
+        asked = reduce(np.bitwise_or, self._holding.values(), mask([], self.count))
+        long = (self.for_ms[:-1] >= LASTING_FROM_MS) & ~self.timeless[:-1] & self.hold & plain & self._everyday(when)
+        columns = np.flatnonzero(long & ~some(self.bit[:, :-1] & asked))
+        keys = [(self.rules[int(self.rule[index])], int(when[index])) for index in columns.tolist()]
+        places = {key: place for place, key in enumerate(dict.fromkeys((rule.id, root) for rule, root in keys))}
+        self.lasting_columns, self.lasting_set = columns, mask(columns.tolist(), self.count)
+        self.lasting_of = np.full(self.count + 1, -1, np.int64)  # of a column: which lasting condition, -1 none
+        self.lasting_of[columns] = [places[rule.id, root] for rule, root in keys]
+        first = {
+            place: index
+            for index, place in reversed(list(zip(columns.tolist(), self.lasting_of[columns], strict=True)))
+        }
+        self.lasting = [
+            (self.rules[plan.rule].id, self.rules[plan.rule].version, repr(plan.when))
+            for plan in (self.columns[first[place]] for place in places.values())
+        ]
+        """What each is, for a snapshot: rule, version, condition."""
+        self._lasting_root = np.array([root for _, root in places], np.int64)
+        self._lasting_fits = self.fits[:, [first[place] for place in places.values()]]
+        self._ripe_ms = self.for_ms[columns] - RIPE_BEFORE_MS
+
+    def _everyday(self, when: Ints) -> Bools:
+        """Which columns' `when` is true at some time of an ordinary day."""
+        rows = everyday_samples()
+        view = View(
+            size=len(rows), values=columns(rows, self.signals), reported=np.zeros(len(rows), np.int64),
+            rated_speed=np.full(len(rows), 1.75, np.float32), parameters={}, at=np.zeros(len(rows), np.int64), zone=self.zone,
+            floors={name: np.full(len(rows), -1) for name in ("top_floor", "bottom_floor")}, recall=_Forgetful(self.remembering),
+        )  # fmt: skip
+        true = np.array([truth.true.any() for truth in self._program.run(view)] + [False], bool)
+        return true[when]
+
+    def evaluate(self, view: View, escalator: Bools, special: Mapping[int, Ints]) -> Conditions:
+        """The conditions of every column with a hold, one record a place. `special`: the raise holds of places whose lifts have their own."""
         if not view.size:
-            return Conditions(words=np.zeros((7, len(self.holds), 0), np.uint64), any_when=np.zeros(0, bool))
-        lines = np.empty((2 * self._size + 1, view.size), bool)
-        lines[-1] = False
+            empty = np.zeros((len(self.lasting), 0), np.int64)
+            return Conditions(
+                words=np.zeros((7, len(self.holds), 0), np.uint64), any_when=np.zeros(0, bool), starts=empty
+            )
+        lines = np.empty((2 * self._size + 1 + len(self.lasting_columns), view.size), bool)
+        lines[2 * self._size] = False
         for index, (true, false) in enumerate(self._program.pairs(view)):
             lines[index], lines[index + self._size] = true, false
+        starts = self._starts(view, lines, escalator)
+        self._ripen(view, lines, starts, special)
         words = self._layout.pack(lines)
         words[WHEN] &= self.fitting[:, escalator.astype(np.int8)] if escalator.any() else self.fitting[:, :1]
-        return Conditions(words=words, any_when=some(words[WHEN]))
+        return Conditions(words=words, any_when=some(words[WHEN]), starts=starts)
+
+    def _ripen(self, view: View, lines: Bools, starts: Ints, special: Mapping[int, Ints]) -> None:
+        """Write the lines of the lasting columns: where the condition is true and the hold near its end."""
+        of = self.lasting_of[self.lasting_columns]
+        lasted = (view.now - starts)[of]
+        ripe = lasted >= self._ripe_ms[:, None]
+        for row, lengths in special.items():
+            ripe[:, row] = lasted[:, row] >= lengths[self.lasting_columns] - RIPE_BEFORE_MS
+        np.logical_and(ripe, lines[self._lasting_root[of]], out=lines[2 * self._size + 1 :])
+
+    def _starts(self, view: View, lines: Bools, escalator: Bools) -> Ints:
+        if not self.lasting or view.recall is None:
+            return np.zeros((len(self.lasting), view.size), np.int64)
+        true, false = lines[self._lasting_root], lines[self._lasting_root + self._size]
+        if not self._lasting_fits.all():
+            fits = self._lasting_fits[escalator.astype(np.int8)].T
+            true, false = true & fits, false | ~fits
+        return view.recall.lasting(true, false)
 
     def silence(self, view: View, column: Ints) -> tuple[Bools, Bools]:
         """Whether `when` and `unless` of silent column `column[i]` are true in row i."""
@@ -232,6 +300,21 @@ class Compiled:
             up = rows[some(active[:, rows] & shield)]
             found[:, up] |= self.bit[:, index, None]
         return found
+
+
+class _Forgetful:
+    """Answers for remembering terms where nothing is remembered: all unknown."""
+
+    def __init__(self, terms: tuple[Term, ...]) -> None:
+        self._terms = terms
+
+    def __call__(self, numbers: tuple[int, ...], values: tuple[object, ...]) -> list[object]:
+        del values
+        no = np.zeros(1, bool)
+        return [Truth(no, no) if self._terms[number].type is Type.BOOL else np.float32(np.nan) for number in numbers]
+
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        return np.full((true | false).shape, NEVER)
 
 
 def _terms_of(plan: ColumnPlan) -> list[Term]:

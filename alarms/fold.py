@@ -198,18 +198,22 @@ def _evaluate(state: State, rules: Compiled, ordered: _Sorted) -> Conditions:
         rated_speed=state.rated_speed[slots] if rules.needs_rated_speed else state.rated_speed[:0],
         parameters={name: column[slots] for name, column in state.parameters.items()},
         at=at,
+        now=np.maximum(at, state.settled[slots]),
         zone=rules.zone,
         floors=state.floors(slots) if rules.needs_floors else {},
         recall=recall,
     )
-    found = rules.evaluate(view, state.escalator[slots])
+    special = (
+        {row: state.hold_ms(int(slots[row])) for row in hits(state.special[slots]).tolist()} if rules.lasting else {}
+    )
+    found = rules.evaluate(view, state.escalator[slots], special)
     if recall is not None:
         recall.keep()
     return found
 
 
 def _recall(state: State, rules: Compiled, ordered: _Sorted, slots: Ints, at: Ints) -> Recall | None:
-    if not rules.remembering or not len(slots):
+    if not (rules.remembering or rules.lasting) or not len(slots):
         return None
     if len(slots) == len(ordered.batch.samples) and ordered.first.all():
         return Lone(state, slots, at)

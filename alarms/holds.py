@@ -17,6 +17,9 @@ from alarms.words import Words
 
 CELLS: Final = 4
 
+Fresh = tuple[Ints, Ints, Ints, Ints]
+"""New holds as parallel arrays: row of some slots, column, start, last true."""
+
 
 @dataclass(slots=True)
 class Cells:
@@ -107,20 +110,20 @@ class Holds:
         some = hits(rows)
         kind.times[np.abs(rows[some]), 1] = cells.true_at[:, some].T
 
-    def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: tuple[Ints, Ints, Ints]) -> None:
-        """Keep some cells and add holds (row of `slots`, column, start); those of one row stand together."""
+    def put(self, slots: Ints, cells: Cells, kept: Bools, fresh: Fresh) -> None:
+        """Keep some cells and add holds; those of one row of `slots` stand together."""
         self.touch(slots, cells)
         moved = (kept != (cells.column >= 0)).any(axis=0)
         moved[fresh[0]] = True
         changed = hits(moved)
         if not changed.size:
             return
-        row, column, start = fresh
+        row, column, start, true_at = fresh
         slots, kept = slots[changed], kept[:, changed]
         row = np.searchsorted(changed, row)
         count = kept.sum(axis=0) + np.bincount(row, minlength=len(slots))
         if len(kept) == CELLS and count.max() <= CELLS:
-            self._put_small(slots, cells.column[:, changed], kept, (row, column, start), count)
+            self._put_small(slots, cells.column[:, changed], kept, (row, column, start, true_at), count)
             return
         cell, old = np.nonzero(kept)
         self.lay(
@@ -128,10 +131,10 @@ class Holds:
             np.concatenate([old, row]),
             np.concatenate([cells.column[cell, changed[old]], column]),
             np.concatenate([cells.start[cell, changed[old]], start]),
-            np.concatenate([cells.true_at[cell, changed[old]], start]),
+            np.concatenate([cells.true_at[cell, changed[old]], true_at]),
         )
 
-    def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: tuple[Ints, Ints, Ints], count: Ints) -> None:
+    def _put_small(self, slots: Ints, column: Ints, kept: Bools, fresh: Fresh, count: Ints) -> None:
         """Lifts that had a small row or none, and will have one or none."""
         rows = self.row[slots].astype(np.int64)
         idle = hits((rows > 0) & (count == 0))
@@ -144,12 +147,12 @@ class Holds:
         self.row[slots] = rows
         held = hits(rows)
         self._small.column[rows[held]] = np.where(kept[:, held], column[:, held], -1).T
-        row, column, start = fresh
+        row, column, start, true_at = fresh
         if len(row):
             empty = np.argsort(kept[:, row], axis=0, kind="stable")
             cell = empty[_ordinal(row), np.arange(len(row))]
             self._small.column[rows[row], cell] = column
-            self._small.times[rows[row], 0, cell] = self._small.times[rows[row], 1, cell] = start
+            self._small.times[rows[row], 0, cell], self._small.times[rows[row], 1, cell] = start, true_at
 
     def lay(self, slots: Ints, row: Ints, column: Ints, start: Ints, true_at: Ints) -> None:
         """All holds of some slots, as parallel arrays: row of `slots`, column, start, last true."""

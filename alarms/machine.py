@@ -14,7 +14,7 @@ import numpy.typing as npt
 from alarms.compiled import CLEAR as CLEAR_PLANE
 from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
 from alarms.groups import Groups, join
-from alarms.holds import Cells
+from alarms.holds import Cells, Fresh
 from alarms.signals import BY_RULE, CLEAR, PROMOTE, RAISE, TRANSITION_DTYPE, Bools, Ints, Rows, Transitions, hits
 from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, SHIELDED, TRUE, State
 from alarms.words import Words, chosen, listed, some
@@ -133,7 +133,9 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
 
     quiet = ~active & rules.holds
     running = held & quiet
-    when = (said.when & ~rules.sequences) | (rules.sequences & said.until_false & (said.when | running))
+    # A hold that runs goes on, also of a lasting condition that is no longer ripe because the lift's own hold has become longer.
+    lasts = said.clear_false & running & rules.lasting_set
+    when = lasts | (said.when & ~rules.sequences) | (rules.sequences & said.until_false & (said.when | running))
     when_false = (said.when_false & ~rules.sequences) | (rules.sequences & said.until)
     held &= ~(quiet & when_false)
     raises = quiet & when
@@ -151,23 +153,35 @@ def _apply(state: State, rules: Compiled, records: Records, found: Conditions, s
     flags[HELD], flags[ACTIVE], flags[DEMOTED] = held, active, demoted
     flags[ARMED] = held & ((active & said.clear) | (~active & when & loud_enough))
     flags[TRUE], flags[SHIELDED] = when, said.unless
-    row, column = listed(fresh & held)
+    new = _new_holds(rules, records, found, now, (fresh & held, begun))
     kept = cells.member(held & ~fresh)
-    state.holds.put(slots, cells, kept, (row, column, now[row]))
+    state.holds.put(slots, cells, kept, new)
     state.write(slots, flags)
     horizon = np.where(records.sample, records.at, state.last_at[slots]) + MAX_GAP_MS
-    due = _next(rules, flags, cells, kept, length, horizon)
-    ends = now[row] + np.where(some(active[:, row] & bit[:, column]), rules.clear_ms[column], rules.for_ms[column])
-    ends[~some(flags[ARMED][:, row] & bit[:, column]) | ~(rules.timeless[column] | (ends <= horizon[row]))] = NEVER
-    np.minimum.at(due, row, ends)
-    return due
+    return _first_end(rules, flags, (cells, kept, length), new, horizon)
 
 
-def _next(rules: Compiled, flags: Sets, cells: Cells, kept: Bools, length: Ints, horizon: Ints) -> Ints:
-    """When the first of some cells completes by itself; `length` of their raise holds."""
+def _new_holds(rules: Compiled, records: Records, found: Conditions, now: Ints, sets: tuple[Words, Words]) -> Fresh:
+    """The holds that begin now, `sets[0]`; of them those of lasting conditions, if they are raise holds, `sets[1]`, began long ago."""
+    row, column = listed(sets[0])
+    starts = now[row]
+    lasting = hits((rules.lasting_of[column] >= 0) & some(sets[1][:, row] & rules.bit[:, column]))
+    starts[lasting] = found.starts[rules.lasting_of[column[lasting]], records.rows[row[lasting]]]
+    return row, column, starts, now[row]
+
+
+def _first_end(rules: Compiled, flags: Sets, old: tuple[Cells, Bools, Ints], new: Fresh, horizon: Ints) -> Ints:
+    """When the first hold of each slot completes by itself. `old`: cells, which of them go on, and the length of their raise holds."""
+    cells, kept, length = old
     ends = cells.start + np.where(cells.member(flags[ACTIVE]), rules.clear_ms[cells.column], length)
     valid = kept & cells.member(flags[ARMED]) & (rules.timeless[cells.column] | (ends <= horizon))
-    return np.asarray(np.where(valid, ends, NEVER).min(axis=0))
+    due = np.where(valid, ends, NEVER).min(axis=0)
+    row, column, starts, _ = new
+    bit = rules.bit[:, column]
+    ends = starts + np.where(some(flags[ACTIVE][:, row] & bit), rules.clear_ms[column], rules.for_ms[column])
+    ends[~some(flags[ARMED][:, row] & bit) | ~(rules.timeless[column] | (ends <= horizon[row]))] = NEVER
+    np.minimum.at(due, row, ends)
+    return np.asarray(due)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +257,7 @@ def extend(state: State, slots: Ints, at: Ints, rules: Compiled) -> None:
         aged = (now - cells.true_at > MAX_GAP_MS) & ~stays & ~rules.timeless[cells.column]
         np.copyto(cells.true_at, now, where=stays)
         flags[HELD] = held & ~cells.united(aged)
-        state.holds.put(slots_, cells, (cells.column >= 0) & ~aged, (_NOBODY, _NOBODY, _NOBODY))
+        state.holds.put(slots_, cells, (cells.column >= 0) & ~aged, (_NOBODY, _NOBODY, _NOBODY, _NOBODY))
         state.write(slots_, flags)
 
 
@@ -351,7 +365,7 @@ def _complete(state: State, rules: Compiled, slots: Ints, column: Ints, at: Ints
         np.copyto(cells.true_at, at_, where=restarted)
         cell, row = np.nonzero(restarted)
         kept = (cells.column >= 0) & ~mine
-        state.holds.put(slots_, cells, kept, (row, cells.column[cell, row], at_[row]))
+        state.holds.put(slots_, cells, kept, (row, cells.column[cell, row], at_[row], at_[row]))
         state.settled[slots_] = np.maximum(state.settled[slots_], at_)
         state.write(slots_, flags)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -28,8 +28,14 @@ class Truth(NamedTuple):
 _NO: Final = Truth(np.zeros(1, bool), np.ones(1, bool))
 
 
-Recall = Callable[[tuple[int, ...], tuple[Any, ...]], Sequence[Any]]
-"""The values of the program's remembering terms with these numbers, all of one function, given the values of their parts at every record."""
+class Recall(Protocol):
+    """What remembers, one batch at a time."""
+
+    def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
+        """The values of the program's remembering terms with these numbers, all of one function, given those of their parts at every record."""
+
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        """Since when each lasting condition has lasted, ms, NEVER not at all; all as (conditions, records)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,7 @@ class View:
     rated_speed: Column
     parameters: Mapping[str, Column]  # names that some unit has of its own; NaN where it has none
     at: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the records' times, ms
+    now: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the same, not before what time alone has settled
     zone: Zone = UTC
     floors: Mapping[str, Column] = field(default_factory=dict)  # label of the highest and the lowest floor, -1 unknown
     recall: Recall | None = None  # none for silent rules

@@ -61,9 +61,33 @@ class Recall:
             for number, term, value in zip(numbers, terms, values, strict=True)
         ]
 
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        """Since when each lasting condition has lasted at each record; a hold, but for what the alarm does to it."""
+        raise NotImplementedError
+
+    def _lasted(self) -> tuple[Ints, Ints]:
+        """Of each slot since when its lasting conditions have lasted and when they were last true, as (conditions, slots); NEVER not at
+        all. They are kept as distances from the slot's clock, which takes half the room."""
+        clock, back = self._state.clock[self._slots], self._memory["lasting.start"].T
+        start = clock + _BIAS - back
+        start[back == _NONE] = NEVER
+        return start, clock - self._memory["lasting.true"].T
+
+    def _keep_lasting(self, start: Ints, true_at: Ints, clock: Ints) -> None:
+        """`clock`: of each slot after its last record."""
+        back = np.minimum(np.maximum(clock + _BIAS - start, 0), _NONE - 1)
+        back[start == NEVER] = _NONE
+        self._memory["lasting.start"] = back.T
+        self._memory["lasting.true"] = np.minimum(clock - true_at, 2**31 - 1).T
+
     def keep(self) -> None:
         """Once every term has been asked."""
         self._state.memory.view(self._lump)[self._slots] = self._memory.view(self._lump)
+
+
+_NONE: Final = 2**32 - 1
+_BIAS: Final = 2**30
+"""A hold may have begun after its slot's clock, where time alone went on: by up to 12 days. 37 days are left for its age."""
 
 
 class InOrder(Recall):
@@ -137,6 +161,42 @@ class InOrder(Recall):
         return self._in_rows(
             np.where(true, seconds, np.where(false, np.float32(0), np.float32(np.nan))).astype(np.float32)
         )
+
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        line = self._line
+        now = np.maximum(line.at, self._state.settled[line.slot])
+        kept_start, kept_true = self._lasted()
+        found = np.empty(true.shape, np.int64)
+        for place in range(len(true)):
+            starts, true_at = self._last_as_hold(
+                self._ordered(true[place]), self._ordered(false[place]), now, kept_start[place], kept_true[place]
+            )
+            found[place] = self._in_rows(starts)
+            kept_start[place], kept_true[place] = starts[self._last], true_at
+        self._keep_lasting(kept_start, kept_true, line.at[self._last])
+        return found
+
+    def _last_as_hold(self, true: Bools, false: Bools, now: Ints, start: Ints, true_at: Ints) -> tuple[Ints, Ints]:
+        """Since when, at each record; and when last true, of each slot. `start`, `true_at`: of each slot before the batch."""
+        line = self._line
+        latest = np.maximum.accumulate(np.where(true, self._index, -1))
+        before = np.concatenate([np.array([-1]), latest[:-1]])
+        mine = before >= line.opening[self._group]
+        last_true = np.where(mine, now[before], true_at[self._group])
+        ends = false | self._gap | (now - last_true > MAX_GAP_MS)
+        opens = ends.copy()
+        opens[line.opening] = True
+        firsts = hits(opens)
+        segment = np.cumsum(opens) - 1
+        first_true = np.minimum.reduceat(np.where(true, self._index, len(true)), firsts)
+        carried = np.full(len(firsts), NEVER)
+        goes_on = line.opening[~ends[line.opening]]
+        carried[segment[goes_on]] = start[self._group[goes_on]]
+        began = np.where(first_true < len(true), now[np.minimum(first_true, len(true) - 1)], NEVER)
+        began = np.where(carried != NEVER, carried, began)[segment]
+        began[(carried[segment] == NEVER) & (first_true[segment] > self._index)] = NEVER
+        end = latest[self._last]
+        return began, np.where(end >= line.opening, now[np.maximum(end, 0)], true_at)
 
     def count(self, term: Term, memory: Memory, value: Truth) -> Column:
         true, false = self._known(value)
@@ -278,6 +338,12 @@ class Mixed(Recall):
         for part, _ in self._parts:
             part.keep()
 
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        found = np.empty(true.shape, np.int64)
+        for part, rows in self._parts:
+            found[:, rows] = part.lasting(true[:, rows], false[:, rows])
+        return found
+
     def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
         answers = [
             (rows, part(numbers, tuple(_some(value, rows, self._size) for value in values)))
@@ -342,6 +408,15 @@ class Lone(Recall):
         np.copyto(seconds, np.float32(np.nan), where=~true)
         np.copyto(seconds, np.float32(0), where=false)
         return np.asarray(seconds)
+
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        now = np.maximum(self._at, self._state.settled[self._slots])
+        start, true_at = self._lasted()
+        np.copyto(start, NEVER, where=false | self._gap | (now - true_at > MAX_GAP_MS))
+        np.copyto(start, now, where=true & (start == NEVER))
+        np.copyto(true_at, now, where=true)
+        self._keep_lasting(start, true_at, self._at)
+        return start
 
     def _all(self, values: tuple[Truth, ...]) -> tuple[Bools, Bools]:
         """Truths as (terms, records), also of constants."""

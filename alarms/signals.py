@@ -88,6 +88,21 @@ def unknown_samples(count: int) -> Rows:
     return rows
 
 
+def everyday_samples() -> Rows:
+    """What a healthy unit says many times a day: a lift that stands empty, stands open with somebody inside, and runs; a running escalator."""
+    rows = unknown_samples(4)
+    rows["service_mode"], rows["power"], rows["safety_chain"], rows["brake"], rows["light"] = 1, 1, 0, 0, 1
+    lifts = rows[:3]
+    lifts["car_status"], lifts["car_direction"], lifts["speed"] = (0, 0, 1), (0, 0, 1), (0, 0, 1.7)
+    lifts["door_zone"], lifts["door_closed"], lifts["door_status"] = (1, 1, 0), (1, 0, 1), (2, 4, 2)
+    lifts["passenger"], lifts["brake"] = (0, 1, 1), (0, 0, 1)
+    lifts["temperature"], lifts["vibration"], lifts["landing_door_locked"] = 25, 0.02, (1, 0, 1)
+    stairs = rows[3:]
+    stairs["operation_status"], stairs["operation_direction"], stairs["occupied"], stairs["step_missing"] = 1, 1, 1, 0
+    stairs["speed"], stairs["handrail_left"], stairs["handrail_right"] = 0.5, 0.5, 0.5
+    return rows
+
+
 def pick(rows: Rows, places: Ints) -> Rows:
     """Some of the sample rows, in this order."""
     return np.ascontiguousarray(rows).view(WHOLE)[places].view(SAMPLE_DTYPE)

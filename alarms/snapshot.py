@@ -43,6 +43,11 @@ def write(state: State, now: int) -> bytes:
         for number, term in enumerate(state.rules.remembering)
         for name, column in state.kept(number).items()
     }
+    arrays |= {
+        f"memory.{_name(key)}.{field}": state.memory[f"lasting.{field}"][slots, place]
+        for place, key in enumerate(state.rules.lasting)
+        for field in ("start", "true")
+    }
     header = {
         "version": VERSION,
         "now": now,
@@ -77,6 +82,11 @@ def read(blob: bytes, rules: Compiled) -> tuple[State, int, tuple[tuple[int, str
             stored = arrays.get(f"memory.{_key(term)}.{name}")
             if stored is not None:
                 column[slots] = stored
+    for place, key in enumerate(rules.lasting):
+        for field in ("start", "true"):
+            stored = arrays.get(f"memory.{_name(key)}.{field}")
+            if stored is not None:
+                state.memory[f"lasting.{field}"][slots, place] = stored
     state.own = {int(slot): own for slot, own in header["own"]}
     lapsed = _columns_back(state, header, arrays, slots)
     own = np.array(sorted(state.own), np.int64)
@@ -133,7 +143,11 @@ def _group(rules: Compiled, rule: int, group: Group) -> tuple[list[int], int, in
 
 def _key(term: Term) -> str:
     """A name for a remembering term that is the same in every process."""
-    return hashlib.sha256(repr(term).encode()).hexdigest()[:16]
+    return _name(repr(term))
+
+
+def _name(key: object) -> str:
+    return hashlib.sha256(str(key).encode()).hexdigest()[:16]
 
 
 def _unpack(blob: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

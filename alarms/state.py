@@ -277,6 +277,11 @@ def _memory_row(rules: Compiled) -> Rows:
         if count[op]
         for name, (kind, shape, empty) in REMEMBERED[op].items()
     ]
+    if rules.lasting:
+        fields += [
+            ("lasting.start", np.uint32, (len(rules.lasting),), 2**32 - 1),
+            ("lasting.true", np.int32, (len(rules.lasting),), 2**31 - 1),
+        ]
     fields.sort(key=lambda item: -np.dtype(item[1]).itemsize)
     row = np.zeros(1, np.dtype([(name, kind, shape) for name, kind, shape, _ in fields], align=True))
     for name, _, _, empty in fields:

@@ -179,6 +179,10 @@ SHARP = {
         rule(id="excused", when="not moving", for_="2s", unless="service_mode == inspection", opens="ticket"),
         rule(id="silent", silent_for="180s", silent_for_link_lost="5s", opens="notice"),
     ),
+    "lasting": (
+        rule(id="hold-0", when="passenger", for_="150s", opens="ticket", unless="service_mode == inspection"),
+        rule(id="hold-1", when="not moving and door_zone", for_="120s", clear_for="10s", opens="rescue", shielded_by=["hold-0"]),
+    ),
     "memory": (
         rule(id="to-and-fro", when='count(changed(passenger), "10s") >= 2', opens="ticket"),
         rule(id="often", when='count(passenger, "60s") >= 2', clear_for="10s", opens="ticket"),

@@ -278,6 +278,33 @@ def own_hold_ignored(patch: Patch) -> None:
     patch.setattr(State, "hold_ms", lambda self, _: self.rules.for_ms)
 
 
+# --- lasting conditions ---
+
+
+def lasting_across_gaps(patch: Patch) -> None:
+    for kind in (InOrder, Lone):
+        _while(patch, kind, "lasting", _gap=_never)
+
+
+def lasting_begins_when_ripe(patch: Patch) -> None:
+    def begun_now(new: Any, *_: Any) -> Any:
+        row, column, _starts, now = new
+        return row, column, now, now
+
+    _after(patch, machine, "_new_holds", begun_now)
+
+
+def lasting_ripe_too_late(patch: Patch) -> None:
+    def later(_: None, self: Compiled, *__: Any) -> None:
+        self._ripe_ms = self._ripe_ms + 100_000
+
+    _after(patch, Compiled, "_lasting", later)
+
+
+def lasting_never_aged(patch: Patch) -> None:
+    patch.setattr(remember, "MAX_GAP_MS", NEVER)
+
+
 # --- one lift by itself ---
 
 
@@ -362,6 +389,10 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     rescue_switched_off: ("shields",),
     modes_told_side_by_side: ("signals",),
     own_hold_ignored: ("sequences",),
+    lasting_across_gaps: ("holds", "lasting"),
+    lasting_begins_when_ripe: ("holds", "lasting"),
+    lasting_ripe_too_late: ("holds", "lasting"),
+    lasting_never_aged: ("holds", "lasting"),
     alone_forgets_gaps: ("holds",),
     alone_forgets_shields: ("shields",),
     alone_waits_for_the_record: ("holds",),
