@@ -256,19 +256,20 @@ class InOrder(Recall):
         return np.asarray(total[self._index + 1] - total[first])
 
     def _stored(self, memory: Memory, places: Ints, step: Ints) -> Ints:
+        """Of some records the kept rises in the step of the record and the nine before it."""
+        latest = _latest(memory, np.arange(len(self._slots)))
+        newest_first = (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS
+        total = np.take_along_axis(memory["counts"], newest_first, axis=1).cumsum(axis=1, dtype=np.int16)
         groups = self._group[places]
-        recent = _steps(_latest(memory, groups)) > (step[places] - COUNT_STEPS)[:, None]
-        return np.asarray(np.where(recent, memory["counts"][groups], 0).sum(axis=1, dtype=np.int64))
+        reach = COUNT_STEPS - 1 - (step[places] - latest[groups])
+        return np.where(reach >= 0, total[groups, np.clip(reach, 0, COUNT_STEPS - 1)], 0)
 
     def _keep_counts(self, memory: Memory, edge: Bools, step: Ints, stored: Bools) -> None:
         touched = stored.copy()
         touched[self._group[edge]] = True
         groups = hits(touched)
         latest = step[self._last[groups]]
-        counts = np.where(
-            _steps(_latest(memory, groups)) > (latest - COUNT_STEPS)[:, None], memory["counts"][groups], 0
-        )
-        counts = counts.astype(np.int64)
+        counts = _fading(memory, groups, latest).astype(np.int64)
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
         rises = hits(edge)
@@ -448,9 +449,7 @@ class Lone(Recall):
         """Where something has risen, or a count has grown too old."""
         memory = {name: self._memory[memory_field("count", name)] for name in REMEMBERED["count"]}
         here = row, place
-        counts, latest = memory["counts"][here], _latest(memory, here)
-        passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
-        counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
+        counts = _fading(memory, here, step)
         rises = hits(edge)
         cell = step[rises] % COUNT_STEPS
         counts[rises, cell] += counts[rises, cell] < COUNT_MOST
@@ -502,6 +501,14 @@ def _keep(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, step: 
     memory["lead"][rows] = np.maximum(back, 0)
     memory["counts"][rows] = counts
     memory["total"][rows] = counts.sum(axis=1, dtype=np.uint16)
+
+
+def _fading(memory: Memory, rows: Ints | tuple[Ints, Ints], step: Ints) -> Column:
+    """The kept counts as of a step: those of steps too long ago are over."""
+    counts, latest = memory["counts"][rows], _latest(memory, rows)
+    passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
+    counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
+    return np.asarray(counts)
 
 
 def _latest(memory: Memory, rows: Ints | tuple[Ints, Ints]) -> Ints:
