@@ -15,9 +15,11 @@ import numpy as np
 from alarms import machine
 from alarms.alone import Alone
 from alarms.compiled import CLEAR, NEVER, UNTIL_FALSE, WHEN, Compiled, Conditions
+from alarms.in_order import InOrder, Timeline
+from alarms.lone import Lone, Mixed
 from alarms.machine import Records, Sink, running_max
 from alarms.program import View
-from alarms.remember import InOrder, Lone, Mixed, Recall, Timeline
+from alarms.recall import Recall
 from alarms.signals import EVENT_INDEX, Batch, Bools, Ints, Rows, columns, hits, pick, put, unknown_samples
 from alarms.state import ACTIVE, HELD, State
 from alarms.words import some

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alarms import fold, groups, machine, program, remember, signals, snapshot
+from alarms import fold, groups, in_order, lone, machine, program, signals, snapshot
 from alarms.alone import Alone
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import _Rows
+from alarms.in_order import InOrder
 from alarms.language.times import UTC
-from alarms.remember import InOrder, Lone
+from alarms.lone import Lone
 from alarms.signals import BY_DEVICE, BY_RULE, CLEAR
 from alarms.state import ACTIVE, REMEMBERED, State
 from alarms.words import chosen
@@ -153,7 +154,7 @@ def rate_at_events(patch: Patch) -> None:
 
 
 def count_steps_off_by_one(patch: Patch) -> None:
-    _after(patch, remember, "_steps", lambda steps, _: steps + 1)
+    _after(patch, in_order, "steps_of", lambda steps, _: steps + 1)
 
 
 def since_reported_at_the_first_record_only(patch: Patch) -> None:
@@ -302,7 +303,8 @@ def lasting_ripe_too_late(patch: Patch) -> None:
 
 
 def lasting_never_aged(patch: Patch) -> None:
-    patch.setattr(remember, "MAX_GAP_MS", NEVER)
+    for module in (in_order, lone):
+        patch.setattr(module, "MAX_GAP_MS", NEVER)
 
 
 # --- one lift by itself ---

@@ -1,0 +1,121 @@
+"""What remembers earlier records, one batch at a time: the functions changed, age, count, rate and since_reported (docs/rules.md,
+section 3), and lasting conditions. Here what `in_order` and `lone` share: memory taken out of the rows and put back, counts by steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+
+from alarms.compiled import NEVER
+from alarms.language.checker import COUNT_STEPS, Term
+from alarms.program import Truth
+from alarms.signals import Bools, Column, Ints, Rows
+from alarms.state import State, kept
+
+Memory = dict[str, Any]
+"""What one term keeps of each slot of the batch, by name; written through to the rows."""
+
+
+class Recall:
+    """The remembering terms of one batch, in the order of `Compiled.remembering`. One method a function, named after it, for one term;
+    or, in the plural, for all terms that are asked together.
+
+    The rows of memory are taken out at the start, one a slot, and put back by `keep`.
+    """
+
+    def __init__(self, state: State, slots: Ints) -> None:
+        self._state, self._slots = state, slots
+        self._lump = np.dtype((np.void, state.memory.dtype.itemsize))
+        self._memory: Rows = state.memory.view(self._lump)[slots].view(state.memory.dtype)
+
+    def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
+        """The values of these terms, all of one function."""
+        rules = self._state.rules
+        terms = [rules.remembering[number] for number in numbers]
+        together = getattr(self, f"{terms[0].op}s", None)
+        if together is not None:
+            places = slice(rules.place[numbers[0]], rules.place[numbers[-1]] + 1)
+            return cast("Sequence[Any]", together(terms, places, values))
+        return [
+            getattr(self, term.op)(term, kept(self._memory, rules, number), value)
+            for number, term, value in zip(numbers, terms, values, strict=True)
+        ]
+
+    def lasting(self, true: Bools, false: Bools) -> Ints:
+        """Since when each lasting condition has lasted at each record; a hold, but for what the alarm does to it."""
+        raise NotImplementedError
+
+    def _lasted(self) -> tuple[Ints, Ints]:
+        """Of each slot since when its lasting conditions have lasted and when they were last true, as (conditions, slots); NEVER not at
+        all. They are kept as distances from the slot's clock, which takes half the room."""
+        clock, back = self._state.clock[self._slots], self._memory["lasting.start"].T
+        start = clock + _BIAS - back
+        start[back == _NONE] = NEVER
+        return start, clock - self._memory["lasting.true"].T
+
+    def _keep_lasting(self, start: Ints, true_at: Ints, clock: Ints) -> None:
+        """`clock`: of each slot after its last record."""
+        back = np.minimum(np.maximum(clock + _BIAS - start, 0), _NONE - 1)
+        back[start == NEVER] = _NONE
+        self._memory["lasting.start"] = back.T
+        self._memory["lasting.true"] = np.minimum(clock - true_at, 2**31 - 1).T
+
+    def keep(self) -> None:
+        """Once every term has been asked."""
+        self._state.memory.view(self._lump)[self._slots] = self._memory.view(self._lump)
+
+
+_NONE: Final = 2**32 - 1
+_BIAS: Final = 2**30
+"""A hold may have begun after its slot's clock, where time alone went on: by up to 12 days. 37 days are left for its age."""
+
+
+def plain(value: Any) -> Column:
+    """A condition as 1, 0 and -1; anything else as it is."""
+    if not isinstance(value, Truth):
+        return np.asarray(value)
+    return value.true.astype(np.int8) - (~(value.true | value.false)).astype(np.int8)
+
+
+def window_ms(term: Term) -> int:
+    return int(str(term.value))
+
+
+def keep_counts(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, step: Ints) -> None:
+    """Counts by step, the oldest step that counts, how far the latest is from it, and the total."""
+    back = np.where(counts > 0, _BACK[step % COUNT_STEPS], np.int8(-1)).max(axis=1)
+    memory["oldest"][rows] = np.where(back < 0, NO_STEP, step - back)
+    memory["lead"][rows] = np.maximum(back, 0)
+    memory["counts"][rows] = counts
+    memory["total"][rows] = counts.sum(axis=1, dtype=np.uint16)
+
+
+def fading(memory: Memory, rows: Ints | tuple[Ints, Ints], step: Ints) -> Column:
+    """The kept counts as of a step: those of steps too long ago are over."""
+    counts, latest = memory["counts"][rows], latest_step(memory, rows)
+    passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
+    counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
+    return np.asarray(counts)
+
+
+def latest_step(memory: Memory, rows: Ints | tuple[Ints, Ints]) -> Ints:
+    """The step in which each was counted last; of no meaning where there is no count."""
+    return np.asarray(memory["oldest"][rows].astype(np.int64) + memory["lead"][rows])
+
+
+NO_STEP = 2**32 - 1
+COUNT_MOST = 255
+"""A step counts so far."""
+
+
+_BACK: Final = ((np.arange(COUNT_STEPS)[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS).astype(np.int8)
+"""How many steps before a step, modulo ten, each of the ten kept counts lies."""
+
+
+def steps_of(latest: Column) -> Ints:
+    """Of ten counts kept by step modulo ten, which step each belongs to, when the latest is known."""
+    latest = latest.astype(np.int64)
+    return np.asarray(latest[:, None] - (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS)
