@@ -154,7 +154,7 @@ def rate_at_events(patch: Patch) -> None:
 
 
 def count_steps_off_by_one(patch: Patch) -> None:
-    _after(patch, in_order, "steps_of", lambda steps, _: steps + 1)
+    _after(patch, in_order, "latest_step", lambda latest, *_: latest + 1)
 
 
 def since_reported_at_the_first_record_only(patch: Patch) -> None:
