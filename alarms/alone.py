@@ -7,6 +7,7 @@ link messages and silence, it leaves to the rounds.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from alarms.compiled import CLEAR as CLEAR_PLANE
 from alarms.compiled import CLEAR_FALSE, NEVER, UNLESS, UNTIL, UNTIL_FALSE, WHEN, WHEN_FALSE, Compiled, Conditions
 from alarms.machine import Sink
 from alarms.signals import CLEAR, PROMOTE, RAISE, Ints
-from alarms.state import ACTIVE, ARMED, DEMOTED, HELD, SHIELDED, TRUE, State
+from alarms.state import ACTIVE, ARMED, DEMOTED, FLAGS, HELD, SHIELDED, TRUE, State
 from alarms.words import BITS, Words
 from hoistway.limits import MAX_GAP_MS
 
@@ -54,13 +55,18 @@ class Limits:
         self.lasting, self.lasting_of = _one(rules.lasting_set), rules.lasting_of.tolist()
 
 
+@lru_cache(maxsize=8)
+def _limits(rules: Compiled) -> Limits:
+    return Limits(rules)
+
+
 class Alone:
     """One slot of the state, taken out by `load` and put back by `store`."""
 
     def __init__(self, state: State, rules: Compiled, slot: int, found: Conditions, rows: Ints) -> None:
         """`rows`: where the conditions of the slot's records stand, in the order in which they will be folded; negative for link messages."""
         self._state, self._rules, self._slot = state, rules, slot
-        self._limits = Limits(rules)
+        self._limits = _limits(rules)
         self._slots = np.array([slot], np.int64)
         words = found.words[:, :, np.maximum(rows, 0)] if (rows >= 0).any() else ()
         self._planes = list(zip(*(whole_numbers(plane) for plane in words), strict=True))
@@ -69,44 +75,52 @@ class Alone:
 
     def load(self) -> None:
         state, slot = self._state, self._slot
-        flags = [_one(words) for words in state.sets(self._slots)]
+        flags = [sum(word << BITS * place for place, word in enumerate(words)) for words in state.flags[slot].tolist()]
         self._held, self._active, self._demoted = flags[HELD], flags[ACTIVE], flags[DEMOTED]
         self._armed, self._true, self._shielded = flags[ARMED], flags[TRUE], flags[SHIELDED]
-        _, column, start, true_at = state.holds.listed(self._slots)
-        self._holds = {
-            name: [begun, last]
-            for name, begun, last in zip(column.tolist(), start.tolist(), true_at.tolist(), strict=True)
-        }
+        self._holds = state.holds.of(slot)
         self._settled, self._last_at = int(state.settled[slot]), int(state.last_at[slot])
         self._clock, self._contact, self._lost_at = (
             int(column[slot]) for column in (state.clock, state.contact, state.lost_at)
         )
         self._alive = bool(state.alive[slot])
-        limits = self._limits
-        self._off = _one(state.off(self._slots))
-        self._for_ms: list[int] = (
-            state.hold_ms(slot).tolist() if state.special[slot] and slot in state.own else limits.for_ms
+        limits, special = self._limits, bool(state.special[slot])
+        self._off = _one(state.off(self._slots)) if special else 0
+        own = special and slot in state.own
+        self._for_ms: list[int] = state.hold_ms(slot).tolist() if own else limits.for_ms
+        self._at_once = (
+            sum(1 << place for place, length in enumerate(self._for_ms[:-1]) if length == 0) if own else limits.at_once
         )
-        self._at_once = sum(1 << place for place, length in enumerate(self._for_ms[:-1]) if length == 0)
         self._silence = limits.silence[int(state.escalator[slot])]
         self._note_due()
 
     def store(self) -> None:
-        state, slot, slots = self._state, self._slot, self._slots
-        flags = np.zeros((6, len(self._rules.holds), 1), np.uint64)
-        for plane, numbers in (
-            (HELD, self._held), (ACTIVE, self._active), (DEMOTED, self._demoted), (ARMED, self._armed), (TRUE, self._true),
-            (SHIELDED, self._shielded),
-        ):  # fmt: skip
-            for word in range(flags.shape[1]):
-                flags[plane, word, 0] = numbers >> BITS * word & (1 << BITS) - 1
-        state.write(slots, flags)
-        column = np.array(list(self._holds), np.int64)
-        times = np.array(list(self._holds.values()), np.int64).reshape(len(column), 2)
-        state.holds.lay(slots, np.zeros(len(column), np.int64), column, times[:, 0], times[:, 1])
+        state, slot = self._state, self._slot
+        self._put_back()
         state.last_at[slot], state.clock[slot] = self._last_at, self._clock
         state.contact[slot], state.lost_at[slot] = self._contact, self._lost_at
-        machine.schedule(state, self._rules, slots)
+        machine.schedule(state, self._rules, self._slots)
+
+    def _put_back(self) -> None:
+        state, slot = self._state, self._slot
+        low, words = (1 << BITS) - 1, range(len(self._rules.holds))
+        in_order = {
+            HELD: self._held, ACTIVE: self._active, DEMOTED: self._demoted, ARMED: self._armed, TRUE: self._true,
+            SHIELDED: self._shielded,
+        }  # fmt: skip
+        state.flags[slot] = [[in_order[flag] >> BITS * word & low for word in words] for flag in range(FLAGS)]
+        state.busy[slot] = bool(self._held | self._active)
+        state.settled[slot] = self._settled
+        state.holds.put_one(slot, self._holds)
+
+    def judge(self, at: int, *, sample: bool, sink: Sink) -> int:
+        """Evaluate the one record of `rows` and put back what it changed. Answers when the next armed hold completes, NEVER where none does."""
+        self._apply(0, at, sink, sample=sample)
+        if sample:
+            self._last_at = at
+        self._note_due()
+        self._put_back()
+        return self._due
 
     def can(self, received: int) -> bool:
         """Whether the next record, a sample or an event, finds no silence: neither one to be judged nor one to be ended."""

@@ -175,13 +175,6 @@ class Compiled:
         ]
         when, until, unless, clear, opposite = np.array(table, np.int64).reshape(self.count, len(names)).T
         self._silence_when, self._silence_unless = when.copy(), unless.copy()
-        self._program, self._silence = Program(roots), Program(silence_roots)
-        self.remembering = tuple(self._program.remembering)
-        self.place = [
-            sum(other.op == term.op for other in self.remembering[:number])
-            for number, term in enumerate(self.remembering)
-        ]
-        self.signals, self.silence_signals = self._program.signals, self._silence.signals
         # Lines: nothing is true on the last one; a condition is true on line i and false on line i + size.
         size = len(roots)
         nothing = 2 * size
@@ -194,6 +187,15 @@ class Compiled:
             lines(when, 0), lines(when, size), lines(unless, 0), np.where(own_clear, lines(clear, 0), lines(opposite, size)),
             np.where(own_clear, lines(clear, size), lines(opposite, 0)), lines(until, 0), lines(until, size),
         )  # fmt: skip
+        used = set(np.concatenate(planes).tolist()) | set(when[self.hold].tolist())
+        needed = [(line in used, line + size in used) for line in range(size)]
+        self._program, self._silence = Program(roots, needed), Program(silence_roots)
+        self.remembering = tuple(self._program.remembering)
+        self.place = [
+            sum(other.op == term.op for other in self.remembering[:number])
+            for number, term in enumerate(self.remembering)
+        ]
+        self.signals, self.silence_signals = self._program.signals, self._silence.signals
         self.overlapping = chosen(self.hold & (own_clear | (opposite != when)))
         self._holding = {
             name: mask(np.flatnonzero(self.rule == self.rules.index(name)), self.count)
@@ -206,6 +208,7 @@ class Compiled:
         self._lasting(when, ~own_clear & (opposite == when) & (until < 0))
         planes[WHEN][self.lasting_columns] = nothing + 1 + np.arange(len(self.lasting_columns))
         self._size, self._layout = size, Layout(planes, self.count, nothing)
+        self._filled = [root + side * size for root, side in self._program.sides]
 
     def _lasting(self, when: Ints, plain: Bools) -> None:
         """Which columns' holds are remembered as lasting conditions, one for all columns of a rule with the same `when`."""
@@ -250,8 +253,8 @@ class Compiled:
             )
         lines = np.empty((2 * self._size + 1 + len(self.lasting_columns), view.size), bool)
         lines[2 * self._size] = False
-        for index, (true, false) in enumerate(self._program.pairs(view)):
-            lines[index], lines[index + self._size] = true, false
+        for line, value in zip(self._filled, self._program.flat(view), strict=True):
+            lines[line] = value
         starts = self._starts(view, lines, escalator)
         self._ripen(view, lines, starts, special)
         words = self._layout.pack(lines)

@@ -86,6 +86,8 @@ def _rounds(counts: Ints) -> int:
     return int(cheaper.argmax()) if cheaper.any() else len(counts)
 
 
+FEW: Final = 4
+"""So few slots that they are evaluated one by one."""
 ALONE: Final = 20
 """What a round costs, and to take a slot out and put it back, in records of a slot alone."""
 
@@ -316,7 +318,15 @@ def _round(
     completes = np.full(len(slot), NEVER)
     if judged.size:
         records = Records(slots=slot[judged], at=at[judged], rows=row[judged], sample=sample[judged])
-        completes[judged] = machine.apply(state, rules, records, found, sink)
+        if judged.size <= FEW:
+            completes[judged] = [
+                Alone(state, rules, int(slot[place]), found, row[place : place + 1]).judge(
+                    int(at[place]), sample=bool(sample[place]), sink=sink
+                )
+                for place in judged.tolist()
+            ]
+        else:
+            completes[judged] = machine.apply(state, rules, records, found, sink)
     _remember(state, ordered, heads, ends)
     longer = hits((ends > heads) & state.busy[slot])
     if longer.size:

@@ -103,6 +103,35 @@ class Holds:
         column = np.ascontiguousarray(kind.column[place].T.astype(np.int64))
         return Cells(column=column, start=start, true_at=true_at, bit=self._bit[:, column])
 
+    def of(self, slot: int) -> dict[int, list[int]]:
+        """The holds of one slot: start and when last true, by column."""
+        row = int(self.row[slot])
+        kind, place = (self._small, row) if row >= 0 else (self._wide, -row)
+        if not place:
+            return {}
+        pairs = zip(kind.column[place].tolist(), kind.times[place].T.tolist(), strict=True)
+        return {column: times for column, times in pairs if column >= 0}
+
+    def put_one(self, slot: int, holds: dict[int, list[int]]) -> None:
+        """All holds of one slot, as `of` gives them."""
+        row = int(self.row[slot])
+        if row < 0 or len(holds) > CELLS:
+            column, times = (
+                np.array(list(holds), np.int64),
+                np.array(list(holds.values()), np.int64).reshape(len(holds), 2),
+            )
+            self.lay(np.array([slot]), np.zeros(len(holds), np.int64), column, times[:, 0], times[:, 1])
+            return
+        if row and not holds:
+            self._small.give(np.array([row]))
+            self.row[slot] = 0
+        elif holds:
+            row = row or int(self._small.take(1)[0])
+            self.row[slot] = row
+            empty = CELLS - len(holds)
+            self._small.column[row] = [*holds, *[-1] * empty]
+            self._small.times[row, :, : len(holds)] = list(zip(*holds.values(), strict=True))
+
     def touch(self, slots: Ints, cells: Cells) -> None:
         """Write back cells of which only times have changed."""
         rows = self.row[slots]

@@ -12,7 +12,7 @@ from alarms.in_order import InOrder
 from alarms.language.checker import COUNT_STEPS, Term, Type
 from alarms.program import Truth
 from alarms.recall import COUNT_MOST, Memory, Recall, fading, keep_counts, plain, window_ms
-from alarms.signals import Bools, Column, Ints, Rows, columns, hits, pick
+from alarms.signals import Bools, Column, Ints, Values, columns, hits, pick
 from alarms.state import REMEMBERED, State, memory_field
 from hoistway.limits import MAX_GAP_MS
 
@@ -28,13 +28,13 @@ class Lone(Recall):
         self._at = at
         self._gap = at - state.last_at[slots] > MAX_GAP_MS
         self._gaps = bool(self._gap.any())
-        self._before: Rows | None = None
+        self._before: Values | None = None
 
     def changed(self, term: Term, _: Memory, value: Any) -> Truth:
         if self._before is None:
-            self._before = pick(self._state.last, self._slots)
-        name, here = str(term.parts[0].value), plain(value)
-        there = columns(self._before, (name,))[name]
+            names = [str(item.parts[0].value) for item in self._state.rules.remembering if item.op == "changed"]
+            self._before = columns(pick(self._state.last, self._slots), names)
+        here, there = plain(value), self._before[str(term.parts[0].value)]
         if term.parts[0].type is Type.NUMBER:
             known = ~(np.isnan(here) | np.isnan(there) | self._gap)
         else:

@@ -7,6 +7,7 @@ from the templates below and numbers of variables only; names and values of rule
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,7 +99,8 @@ class View:
 class Program:
     """Several conditions compiled together."""
 
-    def __init__(self, roots: Sequence[Term]) -> None:
+    def __init__(self, roots: Sequence[Term], needed: Sequence[tuple[bool, bool]] | None = None) -> None:
+        """`needed`: of each root whether it is asked where it is true, and where it is false; None: everything. The rest is never worked out."""
         self.remembering: list[Term] = []
         self._names: dict[
             Term, tuple[str, str]
@@ -109,18 +111,28 @@ class Program:
         self._roots = [self._place(root) for root in roots]
         terms = [term for root in roots for term in root.walk()]
         self.signals = tuple(dict.fromkeys(str(term.value) for term in terms if term.op == "signal"))
-        answer = ", ".join(f"({true}, {false})" for true, false in self._roots)
-        body = "\n    ".join([*self._lines, f"return [{answer}]"])
+        asked = [(True, True)] * len(roots) if needed is None else needed
+        self.sides = [(root, side) for root, wanted in enumerate(asked) for side in range(2) if wanted[side]]
+        """What `flat` answers: index of a root, and 0 where it is true or 1 where it is false."""
+        answer = ", ".join(self._roots[root][side] for root, side in self.sides)
+        body = "\n    ".join([*_alive(self._lines, answer), f"return [{answer}]"])
         scope: dict[str, Any] = {"np": np, "K": self._constants, "NAN": np.float32(np.nan), "Truth": Truth}
         exec(compile(f"def run(view, V):\n    {body}\n", "<rules>", "exec"), scope)  # noqa: S102 - our own templates, no text of a rule
-        self._run: Callable[[View, Values], list[tuple[Bools, Bools]]] = scope["run"]
+        self._run: Callable[[View, Values], list[Bools]] = scope["run"]
 
     def run(self, view: View) -> list[Truth]:
         """One truth a root, in the order in which they were given; treat the columns as read-only."""
         return [Truth(*(np.broadcast_to(side, (view.size,)) for side in pair)) for pair in self.pairs(view)]
 
     def pairs(self, view: View) -> list[tuple[Bools, Bools]]:
-        """The same without shape: a condition that is the same for every row may be a single value."""
+        """The same without shape: a condition that is the same for every row may be a single value, and a side not asked for is False."""
+        found: list[list[Any]] = [[False, False] for _ in self._roots]
+        for (root, side), value in zip(self.sides, self.flat(view), strict=True):
+            found[root][side] = value
+        return [(true, false) for true, false in found]
+
+    def flat(self, view: View) -> list[Bools]:
+        """What is asked for, in the order of `sides`; without shape."""
         with np.errstate(all="ignore"):
             return self._run(view, view.values)
 
@@ -163,7 +175,7 @@ class Program:
             return parts[0][1], parts[0][0]
         number = len(self._names)
         true, false = (f"t{number}", f"f{number}") if term.type is Type.BOOL else (f"n{number}",) * 2
-        values = {"t": true, "f": false, "n": true, "k": self._constant(term)}
+        values = {"t": true, "f": false, "n": true, "s": f"s{number}", "k": self._constant(term)}
         for name, part in zip("ab", parts, strict=False):
             values |= {name: part[0], f"{name}t": part[0], f"{name}f": part[1]}
         self._lines += [line.format(**values) for line in self._template(term, values)]
@@ -185,6 +197,22 @@ class Program:
         if term.op == "signal" and term.type is Type.BOOL:
             return _TEMPLATE["flag"]
         return _TEMPLATE[term.op]
+
+
+def _alive(lines: Sequence[str], answer: str) -> list[str]:
+    """The lines that the answer needs."""
+    needed, kept = set(_VARIABLE.findall(answer)), []
+    for line in reversed(lines):
+        targets, _, formula = line.partition(" = ")
+        if needed.isdisjoint(_VARIABLE.findall(targets)):
+            continue
+        needed.difference_update(_VARIABLE.findall(targets))
+        needed.update(_VARIABLE.findall(formula))
+        kept.append(line)
+    return kept[::-1]
+
+
+_VARIABLE: Final = re.compile(r"\b[tfns]\d+\b")
 
 
 def _depth(term: Term) -> int:
@@ -212,7 +240,7 @@ _KNOWN: Final[dict[Type, tuple[str, ...]]] = {
 }
 _TEMPLATE: Final[dict[str, tuple[str, ...]]] = {
     "signal": ("{n} = V[{k}]",),
-    "flag": ("s = V[{k}]", "{t} = s == 1", "{f} = s == 0"),
+    "flag": ("{s} = V[{k}]", "{t} = {s} == 1", "{f} = {s} == 0"),
     "number": ("{n} = {k}",),
     "rated_speed": ("{n} = view.rated_speed",),
     "param": ("{n} = view.parameter(*{k})",),

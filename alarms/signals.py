@@ -28,13 +28,16 @@ SAMPLE_DTYPE: Final = np.dtype(
         ("slot", "<i4"),
         ("at", "<i8"),
         ("received", "<i8"),
-        *((item.name, _FIELD[item.type]) for item in SIGNALS),
-        ("field_faults", "<i1"),
         ("clock_error", "<f4"),
+        *((item.name, _FIELD[item.type]) for item in SIGNALS if _FIELD[item.type] != "<i1"),
+        *((item.name, "<i1") for item in SIGNALS if _FIELD[item.type] == "<i1"),
+        ("field_faults", "<i1"),
     ]
 )
-"""slot of the lift; corrected device time and server time in ms; then every signal in the order of `hoistway.model.SIGNALS`; then how many
-fields of the sample could not be used, and by how many seconds its device's clock was behind."""
+"""slot of the lift; corrected device time and server time in ms; by how many seconds its device's clock was behind; then every signal in the
+order of `hoistway.model.SIGNALS`, those of one byte last and together; then how many fields of the sample could not be used."""
+_BYTES: Final = tuple(name for name in SAMPLE_DTYPE.names or () if SAMPLE_DTYPE[name] == np.int8)
+_BYTES_AT: Final = SAMPLE_DTYPE.itemsize - len(_BYTES)
 
 EVENT_DTYPE: Final = np.dtype([("slot", "<i4"), ("at", "<i8"), ("received", "<i8"), ("code", "<i2"), ("active", "<i1")])
 """`code` is the position in `hoistway.model.EVENT_CODES`; `active` 1 raised, 0 over."""
@@ -172,44 +175,48 @@ Values = dict[str, Column]
 
 def columns(rows: Rows, names: Iterable[str]) -> Values:
     """The named signals of `rows` as contiguous columns, own words for unknown removed, derived signals computed."""
-    return {name: _DERIVED[name](rows) if name in _DERIVED else _plain(rows, name) for name in names}
+    whole = np.ascontiguousarray(rows).view(np.int8).reshape(len(rows), SAMPLE_DTYPE.itemsize)
+    raw: Values = dict(zip(_BYTES, whole[:, _BYTES_AT:].T.copy(), strict=True))
+    return {name: _DERIVED[name](rows, raw) if name in _DERIVED else _plain(rows, raw, name) for name in names}
 
 
-def _plain(rows: Rows, name: str) -> Column:
-    column: Column = rows[name].copy()
+def _plain(rows: Rows, raw: Values, name: str) -> Column:
+    if name not in raw:
+        return rows[name].copy()
+    column = raw[name]
     unknown = _UNKNOWN_WORDS.get(name)
-    if unknown is not None:
-        column[column == unknown] = -1
-    return column
+    if unknown is None:
+        return column
+    return np.where(column == unknown, np.int8(-1), column)
 
 
-def _moving(rows: Rows) -> Column:
+def _moving(rows: Rows, raw: Values) -> Column:
     """Two witnesses: the status and the speed. Where they disagree nobody knows."""
-    status, speed = np.ascontiguousarray(rows["car_status"]), np.ascontiguousarray(rows["speed"])
+    status, speed = raw["car_status"], np.ascontiguousarray(rows["speed"])
     by_speed = np.where(np.isnan(speed), -1, np.abs(speed) > MOVING_M_S).astype(np.int8)
     moving = np.where(status < 0, by_speed, status)
     moving[(status >= 0) & (by_speed >= 0) & (status != by_speed)] = -1
     return moving
 
 
-def _door_closed(rows: Rows) -> Column:
+def _door_closed(_: Rows, raw: Values) -> Column:
     """The flag, checked against the door's status; derived from the status where the flag is missing."""
-    flag, by_status = np.ascontiguousarray(rows["door_closed"]), _CLOSED_BY_STATUS[rows["door_status"]]
+    flag, by_status = raw["door_closed"], _CLOSED_BY_STATUS[raw["door_status"]]
     closed = np.where(flag < 0, by_status, flag)
     closed[(flag >= 0) & (by_status >= 0) & (flag != by_status)] = -1
     return closed
 
 
-def _implausible(rows: Rows) -> Column:
+def _implausible(rows: Rows, raw: Values) -> Column:
     """The sample contradicts itself, or had fields that could not be used; never unknown."""
-    status, speed = np.ascontiguousarray(rows["car_status"]), np.ascontiguousarray(rows["speed"])
+    status, speed = raw["car_status"], np.ascontiguousarray(rows["speed"])
     contradicts = (status >= 0) & ~np.isnan(speed) & ((status == 1) != (np.abs(speed) > MOVING_M_S))
-    flag, by_status = np.ascontiguousarray(rows["door_closed"]), _CLOSED_BY_STATUS[rows["door_status"]]
+    flag, by_status = raw["door_closed"], _CLOSED_BY_STATUS[raw["door_status"]]
     contradicts |= (flag >= 0) & (by_status >= 0) & (flag != by_status)
-    return np.asarray(contradicts | (rows["field_faults"] > 0)).view(np.int8)
+    return np.asarray(contradicts | (raw["field_faults"] > 0)).view(np.int8)
 
 
-def _clock_lag(rows: Rows) -> Column:
+def _clock_lag(rows: Rows, _: Values) -> Column:
     """Unknown where there is no sample."""
     lag = (rows["received"] - rows["at"]) / 1_000
     return np.where(rows["received"] == 0, np.nan, lag).astype(np.float32)

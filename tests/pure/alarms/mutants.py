@@ -85,7 +85,7 @@ def event_forgotten_within_a_batch(patch: Patch) -> None:
 
 
 def speed_is_no_witness(patch: Patch) -> None:
-    patch.setitem(signals._DERIVED, "moving", lambda rows: np.ascontiguousarray(rows["car_status"]))
+    patch.setitem(signals._DERIVED, "moving", lambda _, raw: raw["car_status"])
 
 
 def unlike_samples_merged(patch: Patch) -> None:
@@ -174,10 +174,8 @@ def clocks_never_put_forward(patch: Patch) -> None:
 def field_faults_unheeded(patch: Patch) -> None:
     implausible = signals._DERIVED["implausible"]
 
-    def without(rows: Any) -> Any:
-        rows = rows.copy()
-        rows["field_faults"] = 0
-        return implausible(rows)
+    def without(rows: Any, raw: Any) -> Any:
+        return implausible(rows, raw | {"field_faults": np.zeros_like(raw["field_faults"])})
 
     patch.setitem(signals._DERIVED, "implausible", without)
 
