@@ -31,6 +31,9 @@ CORRECTIONS: Final = _counter("corrections", "alarms that late data changed, by 
 LATE_WINDOW: Final = _gauge("late_window_seconds", "how old a record may be and still be folded again from memory")
 RETRIES: Final = _counter("commit_retries", "commits tried again after an unknown outcome")
 STALE_ACKS: Final = _gauge("stale_acks", "acknowledgements withheld because their connection was gone")
+QUICK_READER: Final = _gauge(
+    "quick_reader", "1 = MQTT is read at once; 0 = packet by packet, because of the installed paho"
+)
 SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
 THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
 INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")

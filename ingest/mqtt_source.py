@@ -69,12 +69,11 @@ class MqttSource:
         return taken + self.samples.take(messages=samples - len(taken), bytes_=bytes_)
 
     def acknowledge(self, messages: Sequence[Message]) -> int:
-        count = 0
+        mine: dict[Session, list[Message]] = {}
         for message in messages:
             if message.handle is not None:
-                session: Session = message.handle[0]  # type: ignore[index]  # made in Session._on_message
-                count += session.acknowledge(message)
-        return count
+                mine.setdefault(message.handle[0], []).append(message)  # type: ignore[index]  # made by Session
+        return sum(session.acknowledge(theirs) for session, theirs in mine.items())
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.events.publish(topic, payload)

@@ -23,6 +23,8 @@ from paho.mqtt.properties import Properties
 
 from hoistway.limits import BROKER_INFLIGHT, QUEUE_BYTES, QUEUE_MESSAGES
 from hoistway.mqtt_url import MqttAddress, configure
+from ingest.frames import Publish
+from ingest.quick_client import QuickClient, trouble
 from ingest.source import Message
 
 log: Final = structlog.get_logger("ingest.session")
@@ -30,6 +32,8 @@ log: Final = structlog.get_logger("ingest.session")
 SESSION_EXPIRY_S: Final = 7 * 86_400
 KEEPALIVE_S: Final = 15
 DRAINED_AFTER_S: Final = 1.0
+ACKS_A_WRITE: Final = 4_096
+"""Acknowledgements joined into one write at most."""
 
 
 class Session:
@@ -61,6 +65,11 @@ class Session:
         self.callback_errors = 0
         self.stale_acks = 0
         self.restarts = 0
+        why_not = trouble()
+        self.quick = why_not is None
+        """Whether what the socket has is read at once; else the stock client reads packet by packet."""
+        if why_not is not None:
+            log.warning("reading MQTT packet by packet, which is slow", session=client_id, reason=why_not)
         self._client = self._new_client()
 
     # --- life ---
@@ -103,12 +112,16 @@ class Session:
         return True
 
     def _new_client(self) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self.client_id,
-            clean_session=None if self._mqtt5 else False,
-            protocol=paho.MQTTv5 if self._mqtt5 else paho.MQTTv311,
-            manual_ack=True,
+        named: dict[str, Any] = {
+            "client_id": self.client_id,
+            "clean_session": None if self._mqtt5 else False,
+            "protocol": paho.MQTTv5 if self._mqtt5 else paho.MQTTv311,
+            "manual_ack": True,
+        }
+        client = (
+            QuickClient(CallbackAPIVersion.VERSION2, take=self._on_publishes, mqtt5=self._mqtt5, **named)
+            if self.quick
+            else paho.Client(CallbackAPIVersion.VERSION2, **named)
         )
         configure(client, self._address)
         client.reconnect_delay_set(min_delay=1, max_delay=5)
@@ -144,19 +157,38 @@ class Session:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             handle = (self, self._epoch, message.mid, message.qos)
-            taken = Message(message.topic, bytes(message.payload), self._now_ms(), handle)
-            with self._lock:
-                while self._full() and not self._stopping:
-                    self._room.wait(timeout=1.0)
-                was_empty = not self._queue
-                self._queue.append(taken)
-                self._bytes += len(taken.payload)
-            if was_empty:
-                self._wake()
+            self._queue_up([Message(message.topic, bytes(message.payload), self._now_ms(), handle)])
         except Exception:  # noqa: BLE001
             # not acknowledged: it comes again after the reconnect that this forces
             self._callback_failed("on_message")
             self.drop_connection()
+
+    def _on_publishes(self, published: Sequence[Publish]) -> None:
+        try:
+            now, epoch = self._now_ms(), self._epoch
+            self._queue_up(
+                [
+                    Message(item.topic.decode(errors="replace"), item.payload, now, (self, epoch, item.mid, item.qos))
+                    for item in published
+                ]
+            )
+        except Exception:  # noqa: BLE001
+            self._callback_failed("on_publishes")
+            self.drop_connection()
+
+    def _queue_up(self, messages: Sequence[Message]) -> None:
+        """Into the queue; the network thread waits while it is full, and so does the broker."""
+        with self._lock:
+            was_empty = not self._queue
+            for message in messages:
+                while self._full() and not self._stopping:
+                    if was_empty:
+                        self._wake()
+                    self._room.wait(timeout=1.0)
+                self._queue.append(message)
+                self._bytes += len(message.payload)
+        if was_empty:
+            self._wake()
 
     def _callback_failed(self, where: str) -> None:
         self.callback_errors += 1
@@ -201,16 +233,20 @@ class Session:
                 self._room.notify_all()
         return taken
 
-    def acknowledge(self, message: Message) -> bool:
-        """PUBACK, only on the connection the message came by."""
-        handle: tuple[Session, int, int, int] = message.handle  # type: ignore[assignment]  # made in _on_message
-        _, epoch, mid, qos = handle
+    def acknowledge(self, messages: Sequence[Message]) -> int:
+        """PUBACKs in this order, only of messages of the connection that is; answers how many were."""
+        handles: list[tuple[Session, int, int, int]] = [message.handle for message in messages]  # type: ignore[misc]  # made here
         with self._lock:
-            if epoch != self._epoch or not self._connected:
-                self.stale_acks += 1
-                return False
-            self._client.ack(mid, qos)
-            return True
+            fresh = [(mid, qos) for _, epoch, mid, qos in handles if epoch == self._epoch and self._connected]
+            self.stale_acks += len(handles) - len(fresh)
+            mids = [mid for mid, qos in fresh if qos == 1]
+            if isinstance(self._client, QuickClient):
+                for first in range(0, len(mids), ACKS_A_WRITE):
+                    self._client.acknowledge(mids[first : first + ACKS_A_WRITE])
+            else:
+                for mid in mids:
+                    self._client.ack(mid, 1)
+            return len(fresh)
 
     def publish(self, topic: str, payload: bytes) -> None:
         if self._connected:

@@ -102,7 +102,7 @@ async def test_what_is_not_acknowledged_comes_again_after_a_reconnect(bench: Ben
     device = await bench.device()
     await device.publish(TOPIC, b"1", b"2", b"3")
     first = await taken(session, 3)
-    assert session.acknowledge(first[0])
+    assert session.acknowledge([first[0]])
     await asyncio.sleep(0.3)
     session.drop_connection()
     again = await taken(await bench.connected(session, 2), 2)
@@ -118,11 +118,11 @@ async def test_a_late_acknowledgement_of_a_dead_connection_is_withheld(bench: Be
     (old,) = await taken(session, 1)
     session.drop_connection()
     await bench.connected(session, 2)
-    assert not session.acknowledge(old)
+    assert not session.acknowledge([old])
     assert session.stale_acks == 1
     (again,) = await taken(session, 1)
     assert again.payload == b"old"
-    assert session.acknowledge(again)
+    assert session.acknowledge([again])
     await device.close()
 
 
@@ -159,8 +159,7 @@ async def test_a_dead_network_thread_is_noticed_and_replaced(bench: Bench, monke
     def fatal(*_arguments: Any) -> None:
         raise SystemExit  # ends a thread without a word
 
-    monkeypatch.setattr(session._client, "on_message", None)
-    monkeypatch.setattr(session._client, "_handle_on_message", fatal)
+    monkeypatch.setattr(session._client, "_take", fatal)
     await device.publish(TOPIC, b"unheard")
     await until(lambda: not session.thread_alive, "the thread's end")
     assert session._client.is_connected()
@@ -168,6 +167,32 @@ async def test_a_dead_network_thread_is_noticed_and_replaced(bench: Bench, monke
     assert session.restarts == 1
     (found,) = await taken(session, 1)
     assert found.payload == b"unheard"
+    await device.close()
+
+
+async def test_the_stock_client_does_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a paho that nobody has looked at messages come one by one; nothing is lost and the session says that it is slow."""
+    monkeypatch.setattr(module, "trouble", lambda: "a version of tomorrow")
+    session = await bench.connected(bench.session())
+    assert not session.quick
+    device = await bench.device()
+    await device.publish(TOPIC, *[str(number).encode() for number in range(300)])
+    found = await taken(session, 300)
+    assert [message.payload for message in found] == [str(number).encode() for number in range(300)]
+    assert session.acknowledge(found) == 300
+    await device.close()
+
+
+async def test_a_flood_comes_in_order_and_whole(bench: Bench) -> None:
+    """Payloads of all sizes, cut anywhere by the network, arrive as they were published."""
+    session = await bench.connected(bench.session())
+    assert session.quick
+    device = await bench.device()
+    payloads = [bytes([65 + number % 26]) * (number * 37 % 4_000) + b"." for number in range(500)]
+    await device.publish(TOPIC, *payloads)
+    found = await taken(session, 500)
+    assert [message.payload for message in found] == payloads
+    assert session.acknowledge(found) == 500
     await device.close()
 
 
@@ -180,7 +205,7 @@ async def test_an_acknowledgement_to_a_dead_broker_hangs_nobody(bench: Bench) ->
     assert bench.broker.pid is not None
     os.kill(bench.broker.pid, signal.SIGKILL)
     for message in found:
-        await asyncio.wait_for(asyncio.to_thread(session.acknowledge, message), 5)
+        await asyncio.wait_for(asyncio.to_thread(session.acknowledge, [message]), 5)
     await bench.broker.wait()
     await bench.broker.start()
     await bench.connected(session, 2)
@@ -195,7 +220,7 @@ async def test_acknowledgements_go_in_order_of_arrival(bench: Bench) -> None:
     await device.publish(TOPIC, *payloads)
     found = await taken(session, 300)
     assert numbers(found) == payloads
-    assert all(session.acknowledge(message) for message in found)
+    assert session.acknowledge(found) == len(found)
     await asyncio.sleep(0.5)
     session.drop_connection()
     await bench.connected(session, 2)
@@ -284,7 +309,7 @@ async def test_a_full_queue_stops_the_reading_and_loses_nothing(bench: Bench, mo
         batch = session.take(messages=4, bytes_=10**6)
         found.extend(batch)
         for message in batch:
-            session.acknowledge(message)
+            session.acknowledge([message])
         return len(found) >= 60
 
     await until(drained, "all messages")
