@@ -242,7 +242,7 @@ class Compiled:
             floors={name: np.full(len(rows), -1) for name in ("top_floor", "bottom_floor")}, recall=_Forgetful(self.remembering),
         )  # fmt: skip
         true = np.array([truth.true.any() for truth in self._program.run(view)] + [False], bool)
-        return true[when]
+        return np.asarray(true[np.where(self.hold, when, -1)])
 
     def evaluate(self, view: View, escalator: Bools, special: Mapping[int, Ints]) -> Conditions:
         """The conditions of every column with a hold, one record a place. `special`: the raise holds of places whose lifts have their own."""

@@ -21,6 +21,7 @@ from alarms.signals import (
 )
 from hoistway.errors import BadInput, OurFault
 from hoistway.model import SIGNALS, DoorStatus, ServiceMode
+from tests.pure.alarms.made_up_rules import rule, rules_of
 from tests.pure.alarms.story import LIFT, QUIET, START, Story
 
 TEXT = """
@@ -232,3 +233,15 @@ def test_a_snapshot_holds_the_whole_fleet() -> None:
     engine = Engine(default_rules(), capacity=0)
     engine.restore(blob)
     assert engine.snapshot() == blob
+
+
+def test_rules_of_silence_alone_make_an_engine() -> None:
+    """A set without any rule that holds is a set like another."""
+    reasons = ("implausible", "passenger", "link_lost")
+    rules = rules_of(
+        "\n".join(
+            rule(id=f"silent-{number}", when=why, silent_for="10s", opens="notice")
+            for number, why in enumerate(reasons)
+        )
+    )
+    assert len(Engine(rules).tick(1_000_000)) == 0
