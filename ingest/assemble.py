@@ -244,13 +244,15 @@ class _Work:
         for index, fault in faults:
             self._note_fault(self._samples[index].device.id, fault)
             rows["field_faults"][index] = min(rows["field_faults"][index] + 1, 127)
-        keys = np.empty(len(self._samples), KEYS_DTYPE)
-        for index, item in enumerate(self._samples):
-            record = item.record
-            at = item.clock.corrected(record.ts, item.received)
-            folded = IN_ORDER if item.placed else UNPLACED
-            keys[index] = (item.device.id, record.boot, item.incarnation, record.seq, record.ts, folded)
-            rows["slot"][index], rows["at"][index], rows["received"][index] = item.lift_id, at, item.received
+        samples, keys = self._samples, np.empty(len(self._samples), KEYS_DTYPE)
+        rows["slot"] = [item.lift_id for item in samples]
+        rows["at"] = [item.clock.corrected(item.record.ts, item.received) for item in samples]
+        rows["received"] = [item.received for item in samples]
+        keys["device_id"] = [item.device.id for item in samples]
+        keys["incarnation"] = [item.incarnation for item in samples]
+        keys["folded"] = [IN_ORDER if item.placed else UNPLACED for item in samples]
+        for name in ("boot", "seq", "ts"):
+            keys[name] = [getattr(item.record, name) for item in samples]
         rows["clock_error"] = clock_error(rows["at"], keys["ts"])
         self.out.samples, self.out.keys = rows, keys
 
