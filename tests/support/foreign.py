@@ -76,4 +76,6 @@ def _sample(row: dict[str, Any], slot: int, labels: dict[str, int]) -> Batch:
 def _event(row: dict[str, Any], slot: int) -> Batch:
     decoded = decode_events(msgspec.json.encode(row))
     assert decoded.faults == []
-    return Batch.of(events=np.array([(slot, row["ts"], row["ts"], EVENT_INDEX[row["code"]], row["active"])], EVENT_DTYPE))
+    return Batch.of(
+        events=np.array([(slot, row["ts"], row["ts"], EVENT_INDEX[row["code"]], row["active"])], EVENT_DTYPE)
+    )

@@ -20,7 +20,11 @@ def test_a_device_json_terminal_tells_of_a_person_between_floors() -> None:
     assert ("entrapment-between-floors", "raise", 30) in ride.said
     assert ("entrapment-reported", "raise", 30) in ride.said
     assert ("entrapment-reported", "clear", 60) in ride.said
-    assert ("entrapment-between-floors", "clear", 62) in ride.said or ("entrapment-between-floors", "clear", 65) in ride.said
+    assert ("entrapment-between-floors", "clear", 62) in ride.said or (
+        "entrapment-between-floors",
+        "clear",
+        65,
+    ) in ride.said
     assert [(row["code"], row["active"], row["ts"]) for row in ride.events] == [
         ("entrapment", True, at(30)),
         ("entrapment", False, at(60)),
@@ -84,7 +88,11 @@ def test_a_province_s_exchange() -> None:
         "ts": at(10), "boot": 1, "seq": 2, "lift": "33101000002014050007", "service_mode": 1, "car_status": 0, "car_direction": 0,
         "door_zone": False, "car_position": "5", "door_closed": True, "passenger": True, "power": 1,
     }  # fmt: skip
-    assert [(row["code"], row["active"]) for row in ride.events] == [("entrapment", True), ("entrapment", False), ("63", True)]
+    assert [(row["code"], row["active"]) for row in ride.events] == [
+        ("entrapment", True),
+        ("entrapment", False),
+        ("63", True),
+    ]
     assert ride.bad == []
 
 
