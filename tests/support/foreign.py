@@ -49,20 +49,27 @@ def adapted(name: str) -> Ride:
 def ridden(name: str, *, until: float, escalators: tuple[str, ...] = ()) -> Ride:
     """The file folded record by record, then time up to `until` seconds."""
     ride = adapted(name)
-    units = sorted({record.get("lift", "") for record in ride.samples + ride.events})
+    ride.said = told_by_engine(ride.samples, ride.events, until=until, escalators=escalators)
+    return ride
+
+
+def told_by_engine(
+    samples: list[dict[str, Any]], events: list[dict[str, Any]], *, until: float, escalators: tuple[str, ...] = ()
+) -> set[tuple[str, str, float]]:
+    """What the shipped rules say of records in order of time: rule, what, second."""
+    units = sorted({record.get("lift", "") for record in samples + events})
     rules, labels = default_rules(), dict[str, int]()
     engine = Engine(rules, capacity=len(units))
     engine.listening(START)
     engine.set_fleet(range(len(units)), [unit in escalators for unit in units], [1.75] * len(units), {})
-    stream = [(row["ts"], 0, row) for row in ride.events] + [(row["ts"], 1, row) for row in ride.samples]
+    stream = [(row["ts"], 0, row) for row in events] + [(row["ts"], 1, row) for row in samples]
+    told = []
     for ts, leaf, row in sorted(stream, key=lambda item: item[:2]):
         slot = units.index(row.get("lift", ""))
-        batch = _event(row, slot) if leaf == 0 else _sample(row, slot, labels)
-        for one in (*engine.step(batch, ts), *engine.tick(ts)):
-            ride.said.add((rules[one.rule].id, KINDS.get(one.kind, "change"), (one.at - START) / 1_000))
-    for one in engine.tick(START + round(until * 1_000)):
-        ride.said.add((rules[one.rule].id, KINDS.get(one.kind, "change"), (one.at - START) / 1_000))
-    return ride
+        told += engine.step(_event(row, slot) if leaf == 0 else _sample(row, slot, labels), ts)
+        told += engine.tick(ts)
+    told += engine.tick(START + round(until * 1_000))
+    return {(rules[one.rule].id, KINDS.get(one.kind, "change"), (one.at - START) / 1_000) for one in told}
 
 
 def _sample(row: dict[str, Any], slot: int, labels: dict[str, int]) -> Batch:
