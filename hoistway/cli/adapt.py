@@ -46,8 +46,8 @@ def adapt(
         _print(told)
         counts.update(samples=len(told.samples), events=len(told.events), bad=len(told.bad))
         odd.update((one.field, one.fault) for one in told.odd)
-        for error in told.bad:
-            typer.echo(f"{path}:{entry.line}: {error}", err=True)
+        for left_out in told.bad:
+            typer.echo(f"{path}:{entry.line}: {left_out}", err=True)
     for (field, fault), count in sorted(odd.items()):
         typer.echo(f"{field}: {fault}, {count} times", err=True)
     typer.echo(f"{counts['samples']} samples, {counts['events']} events, {counts['bad']} left out", err=True)

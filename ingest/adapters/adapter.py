@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from hoistway.errors import BadInput
 from ingest.adapters.reading import Entry
-from ingest.adapters.spec import Clock, EventForm, Flag, Format, SignalField
+from ingest.adapters.spec import ANY_OTHER, Clock, EventForm, Flag, Format, SignalField
 from ingest.adapters.unpack import Fields
 from ingest.adapters.values import absent, moment_ms, signal_value, word
 
@@ -135,21 +135,19 @@ class Adapter:
             holding.clear()
             self._tell_changes(before, lift, at, {}, told)
             return
-        entry = form.list.get(code)
-        if entry is None:
-            raise BadInput(f"code {code!r}", where=form.code, expected=f"a code of the list {form.list.id}")
-        if not entry.events:
-            told.odd.append(_odd(form.code, "no-event", f"{code} {entry.zh}"))
+        ours = form.codes.get(code)
+        if ours is None:
+            raise BadInput(f"code {code!r}", where=form.code, expected=f"a code of {form.name}")
+        if not ours:
+            told.odd.append(_odd(form.code, "no-event", code))
             return
         data = {name: fields[name] for name in form.data if not absent(fields.get(name))}
         if _active(form, fields):
-            holding[_BY_EVENT] |= set(entry.events)
+            holding[_BY_EVENT] |= set(ours)
         else:
             for held in holding.values():
-                held -= set(entry.events)
-            before |= set(
-                entry.events
-            )  # said even when nothing was raised here: the raise may be older than this adapter
+                held.difference_update(ours)
+            before.update(ours)  # said even when nothing was raised here: the raise may be older than this adapter
         self._tell_changes(before, lift, at, {"code": code, **data}, told)
 
     def _reported(self, lift: str | None) -> set[str]:
@@ -199,8 +197,9 @@ def _value(one: SignalField, raw: Any, odd: list[Odd]) -> Any:
     if word(raw) in one.unknown:
         return None
     if one.values is not None:
-        if word(raw) in one.values:
-            return one.values[word(raw)]
+        for key in (word(raw), ANY_OTHER):
+            if key in one.values:
+                return one.values[key]
         odd.append(_odd(one.source, "not-listed", raw))
         return None
     value = signal_value(one.signal, raw, scale=one.scale)

@@ -8,14 +8,16 @@ clock = { from, form, zone } time of a sample; none: when it was received. form:
 kind = { from, state, event, silent }   which messages are which, by the words of a field; none: whatever has the fields
 only = { field = [words] }   messages with other words there are none of ours
 [sample.SIGNAL] from =       their field; then one of
-    values = { "1" = true }      their word = our value; any other word is odd and makes the signal unknown
+    values = { "1" = true }      their word = our value, "*" any other; a word that is not there is odd, and the signal unknown
     scale = 0.1                  a number, times this; or nothing: the value as it is
     unknown = ["0"]              their words for "unknown"
                              several tables in a list: the first whose field is there
-[[flag]] from, values        a field of the state that says which of our event codes hold now: { "2" = ["entrapment"] }
+[[flag]] from                a field of the state that says which faults hold now, one word or a list of them
+    values or list               their word = our event codes: { "2" = ["entrapment"] }, or a code list of `alarms/codes`
+    names                        with a list of numbers: their names from 0, where a message may have either
 [event]                      a message that is an event
     code, list               their field; code list of `alarms/codes`
-    active, values           their field; { "add" = true }; none: raised
+    active = { from, values }    their field, { "add" = true }; none: raised
     none = ["00"]            their words for "no fault": ends what this lift has reported
     clock, data              as above; their fields that go along in `data`
 ignored = { field = "why" }  known and not used
@@ -30,7 +32,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from alarms.codes import CodeList, code_lists
+from alarms.codes import code_lists
 from hoistway.errors import BadInput
 from hoistway.model import EVENT_CODE, SIGNAL, Signal, SignalType
 from ingest.adapters.unpack import UNPACK, Unpack, flat
@@ -40,6 +42,7 @@ _FOLDER: Final = files("ingest.adapters").joinpath("formats")
 _TOP: Final = frozenset({
     "title", "source", "unpack", "lift", "speaker", "clock", "kind", "only", "sample", "flag", "event", "ignored",
 })  # fmt: skip
+ANY_OTHER: Final = "*"
 _ZONES: Final = {"Z": 0, "+08:00": 480}
 
 
@@ -76,7 +79,8 @@ class EventForm:
     """How a message tells of a fault raised or over."""
 
     code: str  # their field
-    list: CodeList
+    name: str  # what `codes` is called in an error
+    codes: Mapping[str, tuple[str, ...]]  # their code: our event codes; none: we have no such event
     active: str | None  # their field
     values: Mapping[str, bool]
     none: frozenset[str]  # their words for "no fault"
@@ -169,7 +173,7 @@ def _alternatives(raw: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _named(raw: Mapping[str, Any]) -> set[str]:
     """Every field of theirs that a format file names."""
     event = raw.get("event", {})
-    tables = [raw.get("clock"), raw.get("kind"), event.get("clock"), *raw.get("flag", [])]
+    tables = [raw.get("clock"), raw.get("kind"), event.get("clock"), event.get("active"), *raw.get("flag", [])]
     tables += [item for _, item in _alternatives(raw)]
     lift = raw.get("lift", [])
     names = {str(table["from"]) for table in tables if table}
@@ -246,29 +250,47 @@ def _fits(signal: Signal, value: Any) -> bool:
 
 
 def _flag(raw: Any, where: str) -> Flag:
-    _check(raw, {"from", "values"}, {"from", "values"}, where)
+    _check(raw, {"from", "values", "list", "names"}, {"from"}, where)
+    values = dict(_codes(raw, where))
+    values |= {name: values[str(number)] for number, name in enumerate(raw.get("names", [])) if str(number) in values}
+    return Flag(source=raw["from"], values=values)
+
+
+def _codes(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
+    """Their codes to ours, from a code list or from the file itself."""
+    if ("values" in raw) == ("list" in raw):
+        raise BadInput(
+            "where their codes are explained is not clear", where=where, expected="either `values` or `list`"
+        )
+    if "list" in raw:
+        lists = {one.id: one for one in code_lists()}
+        if raw["list"] not in lists:
+            raise BadInput(f"code list {raw['list']!r}", where=where, expected=f"one of {', '.join(lists)}")
+        return {entry.code: entry.events for entry in lists[raw["list"]].entries}
     values = {word: tuple(codes) for word, codes in raw["values"].items()}
     for code in (code for codes in values.values() for code in codes):
         if code not in EVENT_CODE:
             raise BadInput(f"event code {code!r}", where=where, expected="a code of docs/mqtt.md section 3.2")
-    return Flag(source=raw["from"], values=values)
+    return values
 
 
 def _event(raw: Any, where: str) -> EventForm | None:
     if raw is None:
         return None
-    _check(raw, {"code", "list", "active", "values", "none", "clock", "data"}, {"code", "list"}, where)
-    lists = {one.id: one for one in code_lists()}
-    if raw["list"] not in lists:
-        raise BadInput(f"code list {raw['list']!r}", where=where, expected=f"one of {', '.join(lists)}")
-    values = raw.get("values", {})
-    if ("active" in raw) != bool(values) or not all(isinstance(value, bool) for value in values.values()):
-        raise BadInput("active without its words", where=where, expected='active = "FIELD", values = { "add" = true }')
+    _check(raw, {"code", "values", "list", "active", "none", "clock", "data"}, {"code"}, where)
+    active = raw.get("active")
+    if active is not None:
+        _check(active, {"from", "values"}, {"from", "values"}, f"{where}.active")
+        if not all(isinstance(value, bool) for value in active["values"].values()):
+            raise BadInput(
+                "a word that is neither true nor false", where=f"{where}.active", expected='{ "add" = true }'
+            )
     return EventForm(
         code=raw["code"],
-        list=lists[raw["list"]],
-        active=raw.get("active"),
-        values=values,
+        name=f"the list {raw['list']}" if "list" in raw else "this format",
+        codes=_codes(raw, where),
+        active=None if active is None else active["from"],
+        values={} if active is None else active["values"],
         none=frozenset(raw.get("none", [])),
         clock=_clock(raw.get("clock"), f"{where}: clock"),
         data=tuple(raw.get("data", [])),

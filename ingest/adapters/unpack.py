@@ -81,6 +81,66 @@ def province(message: Any, _topic: str) -> Fields:
     return fields
 
 
+def kone(message: Any, _topic: str) -> Fields:
+    """A status is flat. A movement's decks become the marking where the car stopped and the persons of all decks."""
+    fields = dict(_object(message))
+    decks = fields.pop("decks", None)
+    if not isinstance(decks, list) or not decks:
+        return fields
+    stops = [_object(_object(deck, "decks").get("stopFloor", {}), "stopFloor") for deck in decks]
+    persons = [deck.get("estimatedPersons") for deck in decks]
+    known = [count for count in persons if isinstance(count, int | float)]
+    return fields | {"marking": stops[0].get("marking"), "persons": sum(known) if known else None}
+
+
+def otis(message: Any, _topic: str) -> Fields:
+    """A car's status: its doors and its decks' loads as one word each. Another event has no doors and is refused."""
+    fields = dict(_object(message))
+    doors, load = fields.pop("doorStatus", None), fields.pop("load", None)
+    if not isinstance(doors, list) or not doors:
+        raise BadInput(
+            "no list of doors", where="doorStatus", expected="a carStatus; other events say what changed, not what is"
+        )
+    states = [str(_object(door, "doorStatus").get("state")) for door in doors]
+    decks = load if isinstance(load, list) else [load or {}]
+    loads = [str(word) for deck in decks for word in _object(deck, "load").values()]
+    return fields | {"doors": _most_open(states, ("OPENED", "OPENING", "CLOSING", "CLOSED")), "load": _heaviest(loads)}
+
+
+def lci(message: Any, topic: str) -> Fields:
+    """A status with the lift of its topic `/lci/{building}/{bank}/{elevator}/...`; an alarm names the area where a lift would stand."""
+    fields = dict(_object(message))
+    parts = topic.split("/")
+    if topic.startswith("/lci/") and len(parts) >= 6:
+        return fields | {"unit": "-".join(parts[2:5])}
+    return fields | {"unit": fields.get("area_id")}
+
+
+def bacnet(message: Any, _topic: str) -> Fields:
+    """An object's properties; `carPosition` counts from 1 in `floorText`, and the doors of a car become one word."""
+    fields = dict(_object(message))
+    labels, position = fields.get("floorText"), fields.get("carPosition")
+    if isinstance(labels, list) and type(position) is int and 1 <= position <= len(labels):
+        fields["label"] = labels[position - 1]
+    doors = fields.get("carDoorStatus")
+    if isinstance(doors, list):
+        fields["carDoorStatus"] = _most_open(
+            [str(door) for door in doors], ("1", "opened", "2", "unknown", "0", "closed")
+        )
+    return fields
+
+
+def _most_open(states: list[str], order: tuple[str, ...]) -> str | None:
+    """The first of `order` that a door is in: one open door makes an open car. A word that is not there goes first."""
+    strange = [state for state in states if state not in order]
+    return next(iter(strange), next((state for state in order if state in states), None))
+
+
+def _heaviest(loads: list[str]) -> str | None:
+    """Any deck that is not empty speaks for the car."""
+    return next((load for load in loads if load != "EMPTY"), next(iter(loads), None))
+
+
 def _object(message: Any, where: str = "message") -> Mapping[str, Any]:
     if not isinstance(message, dict):
         raise BadInput(f"a {type(message).__name__}", where=where, expected="a JSON object")
@@ -94,4 +154,7 @@ def _base64(text: Any) -> bytes:
         raise BadInput(f"{str(text)[:20]!r}", where="D", expected="base64") from None
 
 
-UNPACK: Final[Mapping[str, Unpack]] = {"json-tcp": json_tcp, "mx": mx, "shanghai": shanghai, "province": province}
+UNPACK: Final[Mapping[str, Unpack]] = {
+    "json-tcp": json_tcp, "mx": mx, "shanghai": shanghai, "province": province, "kone": kone,
+    "otis": otis, "lci": lci, "bacnet": bacnet,
+}  # fmt: skip

@@ -66,6 +66,7 @@ def told_by_engine(
     told = []
     for ts, leaf, row in sorted(stream, key=lambda item: item[:2]):
         slot = units.index(row.get("lift", ""))
+        told += engine.tick(ts - 1)
         told += engine.step(_event(row, slot) if leaf == 0 else _sample(row, slot, labels), ts)
         told += engine.tick(ts)
     told += engine.tick(START + round(until * 1_000))
