@@ -19,6 +19,7 @@ from ingest.adapters.unpack import Fields
 from ingest.adapters.values import absent, moment_ms, signal_value, word
 
 Record = dict[str, Any]
+_DATA_CHARS: Final = 200
 _BY_EVENT: Final = ""
 """The source of what an event message raised; flags are sources by their field's name."""
 
@@ -64,6 +65,8 @@ class Adapter:
                 self._message(message, entry, told)
             except BadInput as error:
                 told.bad.append(error)
+            except RecursionError:
+                told.bad.append(BadInput("nested too deep", where="message", expected="flat fields"))
         return told
 
     def _message(self, message: Any, entry: Entry, told: Told) -> None:
@@ -141,7 +144,7 @@ class Adapter:
         if not ours:
             told.odd.append(_odd(form.code, "no-event", code))
             return
-        data = {name: fields[name] for name in form.data if not absent(fields.get(name))}
+        data = {name: word(fields[name], chars=_DATA_CHARS) for name in form.data if not absent(fields.get(name))}
         if _active(form, fields):
             holding[_BY_EVENT] |= set(ours)
         else:

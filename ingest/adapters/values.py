@@ -23,13 +23,14 @@ class TimeForm(StrEnum):
     UNIX_MS = "unix-ms"
 
 
-def word(value: Any) -> str:
-    """A value as a table's key has it: `true`, `1`, `OPENED`. 1, 1.0 and "1" are the same word."""
+def word(value: Any, *, chars: int = WORD_CHARS) -> str:
+    """A value as a table's key has it: `true`, `1`, `OPENED`. 1, 1.0 and "1" are the same word. Always storable text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)[:WORD_CHARS].strip()
+        value = int(value)
+    text = str(value)[:chars].strip()
+    return text.replace("\x00", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def absent(value: Any) -> bool:
@@ -81,7 +82,7 @@ def signal_value(signal: Signal, value: Any, *, scale: float) -> bool | int | fl
             return {"true": True, "false": False}.get(word(value).lower())
         case SignalType.LABEL:
             label = word(value)
-            return label if 1 <= len(label) <= LABEL_CHARS else None
+            return label if 1 <= len(label) <= LABEL_CHARS and label.isprintable() else None
         case SignalType.ENUM:
             return _enum(signal, value)
         case SignalType.NUMBER:
