@@ -35,7 +35,7 @@ def adapt(
     """
     try:
         at = None if received is None else moment_ms(received, TimeForm.RFC3339, 0, where="--received")
-        codes = None if lifts is None else _codes(lifts)
+        codes = None if lifts is None else rescue_codes(lifts)
         adapter = Adapter(shipped_format(name), boot=boot, received_ms=at, lifts=codes)
         content = _read(path)
     except HoistwayError as error:
@@ -67,7 +67,8 @@ def _read(path: Path) -> bytes:
         raise BadInput(str(error), where=str(path), expected="a readable file") from None
 
 
-def _codes(path: Path) -> dict[str, str]:
+def rescue_codes(path: Path) -> dict[str, str]:
+    """Their name of a lift and our rescue code, from a CSV of two columns. Raises BadInput."""
     rows = list(csv.reader(_read(path).decode("utf-8-sig", "replace").splitlines()))
     for number, row in enumerate(rows, 1):
         if row and len(row) != 2:

@@ -43,16 +43,39 @@ class Told:
     bad: list[BadInput] = field(default_factory=list)  # messages that were left out
 
 
+class Reported:
+    """Which codes each lift has reported, by who raised them. Shared by the connections of one gateway."""
+
+    def __init__(self, *, resumed: bool = False) -> None:
+        """`resumed`: others have reported for these lifts before, so the first state ends whatever it does not name."""
+        self.resumed = resumed
+        self._by_lift: dict[str, dict[str, set[str]]] = defaultdict(dict)
+
+    def of(self, lift: str | None) -> dict[str, set[str]]:
+        """A lift's codes by their source: a flag's field, or the event messages."""
+        return self._by_lift[lift or ""]
+
+    def codes(self, lift: str | None) -> set[str]:
+        """All codes that hold for a lift."""
+        return set().union(*self.of(lift).values())
+
+
 class Adapter:
-    """Messages of one format. `lifts` gives rescue codes for their names; a name that it lacks is then an error."""
+    """Messages of one format from one connection. `lifts` gives rescue codes for their names; a name that it lacks is then an error."""
 
     def __init__(
-        self, spec: Format, *, boot: int, received_ms: int | None = None, lifts: Mapping[str, str] | None = None
+        self,
+        spec: Format,
+        *,
+        boot: int,
+        received_ms: int | None = None,
+        lifts: Mapping[str, str] | None = None,
+        reported: Reported | None = None,
     ) -> None:
         self.spec, self.boot, self.received_ms, self.lifts = spec, boot, received_ms, lifts
+        self.reported = reported or Reported()
         self._seq = {"state": 0, "event": 0}
         self._speaker: str | None = None
-        self._holding: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
     def line(self, entry: Entry) -> Told:
         """What an entry says; a list is several messages."""
@@ -110,8 +133,10 @@ class Adapter:
         if any(absent(part) for part in parts):
             raise BadInput("no lift", where=", ".join(self.spec.lift), expected="the lift's number")
         theirs = "-".join(word(part) for part in parts) or self._speaker
-        if theirs is None or self.lifts is None:
+        if self.lifts is None:
             return theirs
+        if theirs is None:
+            raise BadInput("a lift without a name", where="connection", expected="a login first")
         if theirs not in self.lifts:
             raise BadInput(f"lift {theirs!r}", where="lifts", expected="a lift of the list")
         return self.lifts[theirs]
@@ -127,15 +152,18 @@ class Adapter:
         for flag in self.spec.flags:
             codes = _codes(flag, fields.get(flag.source), told.odd)
             if codes is not None:
-                before = self._reported(lift)
-                self._holding[lift or ""][flag.source] = codes
+                before, holding = self.reported.codes(lift), self.reported.of(lift)
+                if self.reported.resumed and flag.source not in holding:
+                    before |= set().union(*flag.values.values()) - codes
+                holding[flag.source] = codes
                 self._tell_changes(before, lift, at, {}, told)
 
     def _event(self, form: EventForm, fields: Fields, lift: str | None, at: int, told: Told) -> None:
         code = word(fields.get(form.code, ""))
-        before, holding = self._reported(lift), self._holding[lift or ""]
+        before, holding = self.reported.codes(lift), self.reported.of(lift)
         if code in form.none:
-            holding.clear()
+            for held in holding.values():
+                held.clear()
             self._tell_changes(before, lift, at, {}, told)
             return
         ours = form.codes.get(code)
@@ -146,18 +174,15 @@ class Adapter:
             return
         data = {name: word(fields[name], chars=_DATA_CHARS) for name in form.data if not absent(fields.get(name))}
         if _active(form, fields):
-            holding[_BY_EVENT] |= set(ours)
+            holding.setdefault(_BY_EVENT, set()).update(ours)
         else:
             for held in holding.values():
                 held.difference_update(ours)
             before.update(ours)  # said even when nothing was raised here: the raise may be older than this adapter
         self._tell_changes(before, lift, at, {"code": code, **data}, told)
 
-    def _reported(self, lift: str | None) -> set[str]:
-        return set().union(*self._holding[lift or ""].values())
-
     def _tell_changes(self, before: set[str], lift: str | None, at: int, data: Record, told: Told) -> None:
-        for code, active in _changes(before, self._reported(lift)):
+        for code, active in _changes(before, self.reported.codes(lift)):
             record = self._record("event", at, lift) | {"code": code, "active": active}
             told.events.append(record | ({"data": data} if data else {}))
 
