@@ -128,6 +128,7 @@ async def _beat(gateway: Gateway, uplink: Uplink) -> None:
             counts = gateway.counts
             log.info(
                 "counts", samples=counts.samples, passed=counts.passed, events=counts.events, left_out=dict(counts.bad),
+                refused=gateway.device.refused, lost=gateway.device.event.dropped + gateway.device.state.dropped,
                 odd={" ".join(key): count for key, count in counts.odd.items()},
             )  # fmt: skip
 

@@ -197,6 +197,12 @@ def test_what_is_no_fault_of_the_lift_is_no_event() -> None:
     assert [(error.where, error.what) for error in found.bad] == [("fault_type", "code '777'"), ("ST", "'x'")]
 
 
+def test_a_kind_of_message_that_nobody_has_explained_is_named() -> None:
+    """What the envelope calls an event has no known fields: it is left out aloud, not in silence."""
+    (error,) = told("mx", {"TY": "Event", "elevatorCode": "1"}).bad
+    assert (error.where, error.expected) == ("TY", "one of Fault, Login, Monitor")
+
+
 def test_no_fault_ends_what_the_lift_reported() -> None:
     """A province's 00 is the end of every code that this lift has reported, and of no other lift's."""
     found = told(
