@@ -28,6 +28,8 @@ SILENT_MS: Final = 180_000
 """A terminal that says nothing for this long is disconnected (a public platform does)."""
 LOGIN_EVERY_MS: Final = 10_000
 """How often a terminal without a name is asked to log in (the firmware's own waiting time)."""
+ODD_NAMES: Final = 200
+"""Odd fields that are counted by name; further names, which anybody can make up, count as "other"."""
 _NUMBERS: Final = frozenset({"ts", "boot", "seq"})
 
 
@@ -66,7 +68,9 @@ class Gateway:
     def take(self, told: Told, now: int) -> None:
         """Records of a terminal become the device's."""
         counts = self.counts
-        counts.odd.update((odd.field, odd.fault) for odd in told.odd)
+        for odd in told.odd:
+            key = odd.field, odd.fault
+            counts.odd[key if key in counts.odd or len(counts.odd) < ODD_NAMES else ("other", odd.fault)] += 1
         counts.bad.update(error.where for error in told.bad)
         for event in told.events:
             counts.events += 1

@@ -20,8 +20,8 @@ from ingest.adapters.values import absent, moment_ms, signal_value, word
 
 Record = dict[str, Any]
 _DATA_CHARS: Final = 200
-_BY_EVENT: Final = ""
-"""The source of what an event message raised; flags are sources by their field's name."""
+_BY_EVENT: Final = "event "
+"""Before their code, the source of what an event message raised; flags are sources by their field's name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,8 @@ class Told:
 
 
 class Reported:
-    """Which codes each lift has reported, by who raised them. Shared by the connections of one gateway."""
+    """Which codes each lift has reported, by who raised them. A code is over when nobody holds it any more. Shared by the connections of
+    one gateway."""
 
     def __init__(self, *, resumed: bool = False) -> None:
         """`resumed`: others have reported for these lifts before, so the first state ends whatever it does not name."""
@@ -52,7 +53,7 @@ class Reported:
         self._by_lift: dict[str, dict[str, set[str]]] = defaultdict(dict)
 
     def of(self, lift: str | None) -> dict[str, set[str]]:
-        """A lift's codes by their source: a flag's field, or the event messages."""
+        """A lift's codes by their source: a flag's field, or an event message's code."""
         return self._by_lift[lift or ""]
 
     def codes(self, lift: str | None) -> set[str]:
@@ -162,8 +163,7 @@ class Adapter:
         code = word(fields.get(form.code, ""))
         before, holding = self.reported.codes(lift), self.reported.of(lift)
         if code in form.none:
-            for held in holding.values():
-                held.clear()
+            holding.clear()
             self._tell_changes(before, lift, at, {}, told)
             return
         ours = form.codes.get(code)
@@ -174,10 +174,9 @@ class Adapter:
             return
         data = {name: word(fields[name], chars=_DATA_CHARS) for name in form.data if not absent(fields.get(name))}
         if _active(form, fields):
-            holding.setdefault(_BY_EVENT, set()).update(ours)
+            holding[_BY_EVENT + code] = set(ours)
         else:
-            for held in holding.values():
-                held.difference_update(ours)
+            holding.pop(_BY_EVENT + code, None)
             before.update(ours)  # said even when nothing was raised here: the raise may be older than this adapter
         self._tell_changes(before, lift, at, {"code": code, **data}, told)
 

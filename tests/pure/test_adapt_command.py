@@ -21,7 +21,7 @@ def test_records_go_out_and_what_is_wrong_is_said() -> None:
     assert [row["leaf"] for row in rows].count("event") == 2
     assert {row["record"]["lift"] for row in rows} == {"310115"}
     assert "mx.jsonl:8: D: 3 bytes; expected at least 25" in result.stderr
-    assert "5 samples, 2 events, 1 left out" in result.stderr
+    assert "6 samples, 2 events, 1 left out" in result.stderr
 
 
 def test_odd_fields_are_counted(tmp_path: Path) -> None:

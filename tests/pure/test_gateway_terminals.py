@@ -5,7 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hoistway.gateway.terminals import LOGIN_EVERY_MS, PING_EVERY_MS, QUIET_MS, SILENT_MS, Gateway, Terminal, frame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hoistway.gateway.terminals import (
+    LOGIN_EVERY_MS,
+    ODD_NAMES,
+    PING_EVERY_MS,
+    QUIET_MS,
+    SILENT_MS,
+    Gateway,
+    Terminal,
+    frame,
+)
 from hoistway.limits import MESSAGE_BYTES
 from ingest.adapters.spec import shipped_format
 from simulators.device import Device
@@ -128,3 +140,23 @@ def test_a_silent_terminal_is_pinged_and_then_disconnected() -> None:
     assert terminal.tick(NOW + PING_EVERY_MS + 1).frames == ()
     assert terminal.tick(NOW + SILENT_MS - 1).close == ""
     assert "silent" in terminal.tick(NOW + SILENT_MS).close
+
+
+def test_made_up_fields_fill_no_memory() -> None:
+    """Names beyond the first few hundred are counted together."""
+    site = Site()
+    terminal = site.named("mx_1")
+    terminal.feed(b"".join(info(**{f"field-{number}": 1}) for number in range(ODD_NAMES + 50)), NOW)
+    assert site.gateway.counts.odd["other", "extra"] == 50
+    assert len(site.gateway.counts.odd) == ODD_NAMES + 1
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from([b"#10#", b"#13#", login("mx_1"), info()]), max_size=12))
+def test_no_bytes_bring_a_gateway_down(pieces: list[bytes]) -> None:
+    """Whatever a terminal sends is answered, and a well-behaved one beside it is heard."""
+    site = Site()
+    terminal = site.gateway.terminal(NOW)
+    for index, piece in enumerate(pieces):
+        terminal.feed(piece, NOW + index)
+    site.named("mx_2").feed(info(), NOW + 20)
+    assert "310116" in {row["lift"] for row in site.published("state", NOW + 20)}

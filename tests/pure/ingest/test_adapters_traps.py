@@ -171,13 +171,21 @@ def test_who_logged_in_speaks_until_the_next_login() -> None:
     assert [row.get("lift") for row in found.samples] == [None, "mx_1", "mx_2"]
 
 
-def test_a_status_byte_ends_what_it_raised_and_nothing_else() -> None:
-    """A state that says "ok" while a fault message says "trapped" does not end the fault; the message's own end does."""
-    fault = {"TY": "Fault", "elevatorCode": "310115", "time": "2026-11-24 20:00:01", "fault_type": 7}
-    found = told("mx", monitor(), fault | {"ST": "add"}, monitor(now=0), monitor(now=3), monitor(now=0))
+def test_a_fault_is_over_when_nobody_holds_it_any_more() -> None:
+    """Two kinds of entrapment and a status byte are one event of ours: the end of one of them does not end the others'."""
+    fault = {"TY": "Fault", "elevatorCode": "310115", "time": "2026-11-24 20:00:01"}
+    level, off_level = fault | {"fault_type": 7}, fault | {"fault_type": 8}
+    found = told(
+        "mx",
+        monitor(), level | {"ST": "add"}, monitor(now=0), off_level | {"ST": "add"}, level | {"ST": "disappear"}, monitor(now=3),
+        off_level | {"ST": "disappear"},
+    )  # fmt: skip
     assert [(row["code"], row["active"]) for row in found.events] == [("entrapment", True)]
-    found = told("mx", fault | {"ST": "add"}, monitor(now=2), fault | {"ST": "disappear"})
-    assert [(row["code"], row["active"]) for row in found.events] == [("entrapment", True), ("entrapment", False)]
+    found = told("mx", level | {"ST": "add"}, monitor(now=2), level | {"ST": "disappear"}, monitor(now=0))
+    assert [(row["code"], row["active"], row["ts"] - NOON) for row in found.events] == [
+        ("entrapment", True, 1_000),
+        ("entrapment", False, 0),
+    ]
 
 
 def test_an_end_is_passed_on_even_if_nobody_saw_the_beginning() -> None:
