@@ -172,6 +172,9 @@ class Adapter:
         if not ours:
             told.odd.append(_odd(form.code, "no-event", code))
             return
+        if form.latest:
+            for source in [source for source in holding if source.startswith(_BY_EVENT)]:
+                del holding[source]
         data = {name: word(fields[name], chars=_DATA_CHARS) for name in form.data if not absent(fields.get(name))}
         if _active(form, fields):
             holding[_BY_EVENT + code] = set(ours)

@@ -19,6 +19,7 @@ only = { field = [words] }   messages with other words there are none of ours
     code, list               their field; code list of `alarms/codes`
     active = { from, values }    their field, { "add" = true }; none: raised
     none = ["00"]            their words for "no fault": ends what this lift has reported
+    latest = true            each message ends what the one before has raised
     clock, data              as above; their fields that go along in `data`
 ignored = { field = "why" }  known and not used
 """
@@ -84,6 +85,7 @@ class EventForm:
     active: str | None  # their field
     values: Mapping[str, bool]
     none: frozenset[str]  # their words for "no fault"
+    latest: bool  # each message ends what the one before has raised
     clock: Clock | None
     data: tuple[str, ...]  # their fields that go along
 
@@ -277,7 +279,7 @@ def _codes(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
 def _event(raw: Any, where: str) -> EventForm | None:
     if raw is None:
         return None
-    _check(raw, {"code", "values", "list", "active", "none", "clock", "data"}, {"code"}, where)
+    _check(raw, {"code", "values", "list", "active", "none", "latest", "clock", "data"}, {"code"}, where)
     active = raw.get("active")
     if active is not None:
         _check(active, {"from", "values"}, {"from", "values"}, f"{where}.active")
@@ -292,6 +294,7 @@ def _event(raw: Any, where: str) -> EventForm | None:
         active=None if active is None else active["from"],
         values={} if active is None else active["values"],
         none=frozenset(raw.get("none", [])),
+        latest=raw.get("latest", False) is True,
         clock=_clock(raw.get("clock"), f"{where}: clock"),
         data=tuple(raw.get("data", [])),
     )

@@ -94,12 +94,16 @@ def kone(message: Any, _topic: str) -> Fields:
 
 
 def otis(message: Any, _topic: str) -> Fields:
-    """A car's status: its doors and its decks' loads as one word each. Another event has no doors and is refused."""
+    """A car's status: its doors and its decks' loads as one word each. Of the events, which have no doors, only a mode's is taken."""
     fields = dict(_object(message))
+    if fields.keys() == {"groupId", "machineId", "mode"}:
+        return {"machineId": fields["machineId"], "groupId": fields["groupId"], "changed_mode": fields["mode"]}
     doors, load = fields.pop("doorStatus", None), fields.pop("load", None)
     if not isinstance(doors, list) or not doors:
         raise BadInput(
-            "no list of doors", where="doorStatus", expected="a carStatus; other events say what changed, not what is"
+            "no list of doors",
+            where="doorStatus",
+            expected="a carStatus or carMode; other events say what changed, not what is",
         )
     states = [str(_object(door, "doorStatus").get("state")) for door in doors]
     decks = load if isinstance(load, list) else [load or {}]

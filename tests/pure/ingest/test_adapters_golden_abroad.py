@@ -36,8 +36,11 @@ def test_a_maker_s_status_tells_of_an_entrapment_beside_it() -> None:
 
 
 def test_a_maker_s_car_status_tells_of_somebody_behind_closed_doors() -> None:
-    """A load above a tenth counts as somebody; an empty car is unknown; the floor is an index and no label; single events are no state."""
-    ride = ridden("otis", until=120)
+    """A load above a tenth counts as somebody; an empty car is unknown; the floor is an index and no label.
+
+    An event says what changed and is no state; only the one of the mode is told, and a mode ends the one before.
+    """
+    ride = ridden("otis", until=160)
     assert ("entrapment-at-landing", "raise", 80) in ride.said
     assert ("entrapment-at-landing", "clear", 100) not in ride.said
     assert ride.samples[0] == {
@@ -49,6 +52,13 @@ def test_a_maker_s_car_status_tells_of_somebody_behind_closed_doors() -> None:
     }  # fmt: skip
     assert (ride.samples[6]["door_status"], ride.samples[6]["passenger"]) == (4, True)
     assert ride.samples[7]["service_mode"] == 4
+    assert [(row["lift"], row["code"], row["active"], row["ts"]) for row in ride.events] == [
+        ("3", "47", True, at(120)),
+        ("3", "40", True, at(130)),
+        ("3", "47", False, at(130)),
+        ("3", "47", True, at(150)),
+        ("3", "40", False, at(150)),
+    ]
     assert [line for line, _ in ride.bad] == [9, 10]
 
 
