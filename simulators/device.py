@@ -138,10 +138,14 @@ class Device:
         if self.state.keep(seq, wire.encode({"ts": ts, "boot": self.boot, "seq": seq, **values})):
             self._link_due = True
 
-    def report(self, code: str, active: bool, ts: int, data: Mapping[str, Any] | None = None) -> None:
-        """An event, raised or cleared."""
+    def report(
+        self, code: str, active: bool, ts: int, data: Mapping[str, Any] | None = None, *, lift: str | None = None
+    ) -> None:
+        """An event, raised or cleared; a gateway names the lift."""
         seq = self.event.next_seq()
         record: dict[str, Any] = {"ts": ts, "boot": self.boot, "seq": seq, "code": code, "active": active}
+        if lift is not None:
+            record["lift"] = lift
         if data:
             record["data"] = data
         if self.event.keep(seq, wire.encode(record)):

@@ -7,7 +7,21 @@ from typing import Final
 
 import typer
 
-from hoistway.cli import access, alarms, backtest, device, lifts, parts, rule_sets, rules, simulate, state, up
+from hoistway.cli import (
+    access,
+    adapt,
+    alarms,
+    backtest,
+    device,
+    gateway,
+    lifts,
+    parts,
+    rule_sets,
+    rules,
+    simulate,
+    state,
+    up,
+)
 from hoistway.errors import HoistwayError
 
 app: Final = typer.Typer(
@@ -24,6 +38,8 @@ app.command(name="dispatch")(parts.dispatch)
 app.command(name="api")(parts.api)
 app.command(name="backtests")(backtest.worker)
 app.command(name="health")(parts.health)
+app.command(name="adapt")(adapt.adapt)
+app.command(name="gateway")(gateway.gateway)
 app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("hoistway", "ingest", "alarms", "dispatch", "api", "simulators")
 CORE = [
     *sorted((ROOT / "alarms").glob("*.py")),
+    *sorted((ROOT / "ingest/adapters").glob("*.py")),
     *(ROOT / name for name in ("dispatch/policy.py", "dispatch/desk.py", "dispatch/areas.py", "hoistway/lifecycle.py")),
 ]
 CLOCKS = {("time", "time"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
