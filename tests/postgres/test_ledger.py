@@ -1,0 +1,121 @@
+"""The books: what was received and what became of it, by class and device; one device's garbage; messages taken in again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from hoistway.limits import QUARANTINE_DEVICE_MESSAGES
+from hoistway.store import Database
+from ingest import metrics
+from ingest.source import Message
+from ingest.tally import CLASSES, Outcome
+from tests.support.desk import Desk
+from tests.support.feed import FREED, event, message, sample
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    pool = Database(database_url, name="test", most=4)
+    await pool.open()
+    yield pool
+    await pool.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
+    found = await Desk.open(database_url, database)
+    yield found
+    await found.close()
+
+
+def books() -> dict[str, Counter[str]]:
+    """The counters of /metrics, by class."""
+    found: dict[str, Counter[str]] = {leaf: Counter() for leaf in CLASSES}
+    for family in metrics.REGISTRY.collect():
+        for line in family.samples:
+            if line.name == "hoistway_ingest_received_total":
+                found[line.labels["class"]]["received"] = int(line.value)
+            elif line.name == "hoistway_ingest_records_total":
+                found[line.labels["class"]][line.labels["outcome"]] = int(line.value)
+    return found
+
+
+def since(before: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    """What was counted since, without zeros."""
+    return {
+        leaf: {name: count - before[leaf][name] for name, count in counts.items() if count != before[leaf][name]}
+        for leaf, counts in books().items()
+    }
+
+
+async def device_rows(desk: Desk, device: str) -> dict[str, dict[str, Any]]:
+    rows = await desk.rows(
+        "select leaf, received, stored, duplicates, quarantined, cut from device_counter c"
+        " join device d on d.id = c.device_id where d.device = $1",
+        device,
+    )
+    return {row.pop("leaf"): row for row in rows}
+
+
+def mixed(now: int) -> list[Message]:
+    """Good, twice, garbage, foreign and late, on every class: 11 units of state, 6 of event, 4 of link, 1 of no class."""
+    late = sample(4, now - 3_600_000, **FREED)
+    return [
+        message("state", [sample(seq, now + seq, **FREED) for seq in (1, 2, 3, 5)], device="mixed-1", received=now),
+        message("state", [sample(2, now + 2, **FREED), late], device="mixed-1", received=now),
+        message("state", b"{garbage", device="mixed-1", received=now),
+        message("state", {**sample(6, now), "lift": "999999"}, device="mixed-1", received=now),
+        message("state", sample(1, now, **FREED), device="mixed-1", shard=9, received=now),
+        message("state", sample(1, now, **FREED), device="mixed-2", received=now),
+        message("state", sample(1, now, **FREED), device="nobody", received=now),
+        message("event", event(1, now, "41"), device="mixed-1", received=now),
+        message("event", [event(1, now, "41"), event(2, now, "41", active=False)], device="mixed-1", received=now),
+        message("event", event(3, now, "no such code"), device="mixed-1", received=now),
+        message("event", b"\xff", device="mixed-1", received=now),
+        message("event", event(9, now - 3_600_000, "90", boot=0), device="mixed-1", received=now),
+        message("link", {"online": True, "boot": 1, "conn": 2}, device="mixed-1", received=now),
+        message("link", {"online": True, "boot": 1, "conn": 2}, device="mixed-1", received=now),
+        message("link", {"online": True}, device="mixed-1", received=now),
+        message("link", {"online": True, "boot": 1, "conn": 1}, device="nobody", received=now),
+        Message("somebody/elses/topic", b"17", now),
+    ]
+
+
+MIXED = {
+    "state": {"received": 11, "stored": 6, "duplicates": 1, "quarantined": 4},
+    "event": {"received": 6, "stored": 3, "duplicates": 1, "quarantined": 2},
+    "link": {"received": 4, "stored": 1, "duplicates": 1, "quarantined": 2},
+    "other": {"received": 1, "quarantined": 1},
+}
+
+
+async def test_received_is_what_is_stored_held_before_quarantined_and_cut(desk: Desk) -> None:
+    """On a mixed stream each class's counters add up to what was sent, and they agree with the rows of the store."""
+    lift_ids = [await desk.lift("mixed-1"), await desk.lift("mixed-2")]
+    before = books()
+    desk.source.put(*mixed(desk.now))
+    await desk.ingest.round()
+    found = since(before)
+    assert found == MIXED
+    assert all(counts["received"] == sum(counts.values()) - counts["received"] for counts in found.values())
+    count = desk.database.fetchval
+    assert await count("select count(*) from sample where lift_id = any($1)", lift_ids) == 6
+    assert await count("select count(*) from event where lift_id = any($1)", lift_ids) == 3
+    assert await count("select sum(times) from quarantine") == sum(row.get("quarantined", 0) for row in MIXED.values())
+
+
+async def test_each_device_s_books_add_up_too(desk: Desk) -> None:
+    """The stored counters of an enrolled device name every outcome by class, and the outcomes are the sum."""
+    desk.source.put(*mixed(desk.now))
+    await desk.ingest.round()
+    rows = await device_rows(desk, "mixed-1")
+    assert set(rows) == {"state", "event", "link"}
+    for counts in rows.values():
+        assert counts["received"] == sum(counts[outcome] for outcome in Outcome)
+    assert rows["event"]["quarantined"] == 4
+    assert rows["link"] == {"received": 6, "stored": 1, "duplicates": 3, "quarantined": 2, "cut": 0}
