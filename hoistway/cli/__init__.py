@@ -7,7 +7,20 @@ from typing import Final
 
 import typer
 
-from hoistway.cli import access, alarms, backtest, device, lifts, parts, rule_sets, rules, simulate, state, up
+from hoistway.cli import (
+    access,
+    alarms,
+    backtest,
+    device,
+    lifts,
+    parts,
+    quarantine,
+    rule_sets,
+    rules,
+    simulate,
+    state,
+    up,
+)
 from hoistway.errors import HoistwayError
 
 app: Final = typer.Typer(
@@ -24,9 +37,11 @@ app.command(name="dispatch")(parts.dispatch)
 app.command(name="api")(parts.api)
 app.command(name="backtests")(backtest.worker)
 app.command(name="health")(parts.health)
+app.command(name="ledger")(quarantine.ledger)
 app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")
+app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
 app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)

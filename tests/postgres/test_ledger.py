@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,6 +13,8 @@ from hoistway.store import Database
 from ingest import metrics
 from ingest.source import Message
 from ingest.tally import CLASSES, Outcome
+from ingest.transaction import SQL
+from tests.support import rows
 from tests.support.desk import Desk
 from tests.support.feed import FREED, event, message, sample
 
@@ -119,3 +120,61 @@ async def test_each_device_s_books_add_up_too(desk: Desk) -> None:
         assert counts["received"] == sum(counts[outcome] for outcome in Outcome)
     assert rows["event"]["quarantined"] == 4
     assert rows["link"] == {"received": 6, "stored": 1, "duplicates": 3, "quarantined": 2, "cut": 0}
+
+
+async def test_one_device_s_flood_of_garbage_is_bounded_and_counted_beside_ten_good_ones(desk: Desk) -> None:
+    """All records of the good devices are in, the flood fills its share of the quarantine and no more, and what was cut is in the books."""
+    lift_ids = [await desk.lift(f"calm-{number}") for number in range(10)]
+    flooding = await desk.lift("flood-1")
+    before = books()
+    garbage = [b'{"ts": %d, "boot": "x", "seq": 1}' % number for number in range(5_000)]
+    flood = [message("state", body, device="flood-1", received=desk.now) for body in garbage]
+    for number in range(10):
+        for seq in (1, 2, 3):
+            said = message("state", sample(seq, desk.now + seq, **FREED), device=f"calm-{number}", received=desk.now)
+            flood.insert(len(flood) * (number + 1) // 11, said)
+    good = message("state", sample(1, desk.now, **FREED), device="flood-1", received=desk.now)
+    alarm = message("event", event(1, desk.now, "90"), device="flood-1", received=desk.now)
+    desk.source.put(*flood, good, alarm)
+    await desk.ingest.round()
+    count = desk.database.fetchval
+    assert await count("select count(*) from sample where lift_id = any($1)", lift_ids) == 30
+    assert await count("select count(*) from sample where lift_id = $1", flooding) == 1
+    assert await desk.alarms(flooding) == [("alarm-button", "active", 0)]
+    assert await count("select sum(times) from quarantine where device = 'flood-1'") == QUARANTINE_DEVICE_MESSAGES
+    kept_and_cut = {"quarantined": QUARANTINE_DEVICE_MESSAGES, "cut": 5_000 - QUARANTINE_DEVICE_MESSAGES}
+    assert since(before)["state"] == {"received": 5_031, "stored": 31, **kept_and_cut}
+    assert (await device_rows(desk, "flood-1"))["state"] == {
+        "received": 5_001, "stored": 1, "duplicates": 0, **kept_and_cut
+    }  # fmt: skip
+    assert len(desk.source.acknowledged) >= 5_032
+    desk.now += 10_000
+    await desk.say("flood-1", "state", b"{", after_s=0)
+    assert await count("select sum(times) from quarantine where device = 'flood-1'") == QUARANTINE_DEVICE_MESSAGES + 1
+
+
+async def test_a_flood_of_unreadable_events_is_said_at_the_desk_although_it_is_cut(desk: Desk) -> None:
+    """Nobody hears an event that is not kept; that the lift said something is a notice all the same, and the device is not told to forget."""
+    lift_id = await desk.lift("flood-2")
+    received = desk.now
+    flood = [message("event", b"{%d" % number, device="flood-2", received=received) for number in range(1_000)]
+    desk.source.put(*flood[:QUARANTINE_DEVICE_MESSAGES])
+    await desk.ingest.round()
+    told = len(desk.source.published)
+    desk.source.put(*flood[QUARANTINE_DEVICE_MESSAGES:])
+    await desk.ingest.round()
+    assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 1)]
+    assert (await device_rows(desk, "flood-2"))["event"]["cut"] == 1_000 - QUARANTINE_DEVICE_MESSAGES
+    assert [ack for topic, ack in desk.source.published[told:] if "flood-2" in topic] == []
+
+
+async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(desk: Desk) -> None:
+    """Once an hour the oldest of whoever has too many go, and every message of them is counted."""
+    await desk.database.execute("truncate quarantine")
+    mine = [await rows.quarantined(desk.database, device="many", times=2) for _ in range(5)]
+    other = await rows.quarantined(desk.database, device="one")
+    nobody = [await rows.quarantined(desk.database, device=None) for _ in range(4)]
+    gone = await desk.database.fetchval(SQL["trim_quarantine"], 100, 3)
+    left = [row["id"] for row in await desk.rows("select id from quarantine order by id")]
+    assert (gone, left) == (4, [*mine[2:], other, *nobody])
+    assert await desk.database.fetchval(SQL["trim_quarantine"], 2, 3) == 9
