@@ -30,6 +30,15 @@ log: Final = structlog.get_logger("ingest.session")
 SESSION_EXPIRY_S: Final = 7 * 86_400
 KEEPALIVE_S: Final = 15
 DRAINED_AFTER_S: Final = 1.0
+UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
+"""For the quarantine: a topic that is not UTF-8. An error instead would bring the same message back for ever."""
+
+
+def _topic(message: paho.MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return UNREADABLE_TOPIC
 
 
 class Session:
@@ -144,7 +153,7 @@ class Session:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             handle = (self, self._epoch, message.mid, message.qos)
-            taken = Message(message.topic, bytes(message.payload), self._now_ms(), handle)
+            taken = Message(_topic(message), bytes(message.payload), self._now_ms(), handle)
             with self._lock:
                 while self._full() and not self._stopping:
                     self._room.wait(timeout=1.0)
