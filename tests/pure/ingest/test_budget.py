@@ -109,3 +109,14 @@ def test_an_event_that_is_cut_is_noticed_once_a_batch(assembler: Assembler) -> N
     batch = assembler.assemble([*flood[QUARANTINE_DEVICE_MESSAGES:], alarm])
     assert counts(batch) == (1, 0, len(flood) - QUARANTINE_DEVICE_MESSAGES)
     assert [(row.device, row.leaf) for row in batch.unreadable()] == [("one", "event")]
+
+
+def test_an_unknown_name_makes_the_register_be_read_once_a_second(assembler: Assembler) -> None:
+    """A flood under names that nobody enrolled costs one look a name and second; a known name costs none."""
+    flood = [message("state", b"{", device="stranger", received=START + number) for number in range(1_000)]
+    assert assembler.worth_a_look(flood[:1])
+    assert not assembler.worth_a_look(flood[1:])
+    assert assembler.worth_a_look([message("state", b"{", device="stranger", received=START + 1_000)])
+    assert assembler.worth_a_look([message("state", b"{", device="another", received=START + 1_000)])
+    assert not assembler.worth_a_look([message("state", b"{", device="one", received=START + 9_000)])
+    assert not assembler.worth_a_look([Message("not/ours", b"{", START + 9_000)])
