@@ -43,7 +43,7 @@ from ingest.memory import Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.quarantine import refusal_of
 from ingest.source import Message
-from ingest.tally import Outcome, class_of
+from ingest.tally import class_of
 
 Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
@@ -105,6 +105,8 @@ class _Work:
     def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
         self._assembler, self.out, self._stored = assembler, out, stored
         self._directory, self._memory = assembler.directory, assembler.memory
+        self._reading: tuple[int, str, Message]
+        self._may = self._may_read_with_care
         self._samples: list[_Accepted] = []
         self._events: list[_Accepted] = []
         self._gone: list[tuple[int, int, Sequence[tuple[str, Ranges]]]] = []  # after the records, as in a replay
@@ -118,25 +120,22 @@ class _Work:
             raise RefusedMessage("unknown-device", f"device {topic.device!r} is not enrolled")
         if device.shard != topic.shard:
             raise RefusedMessage("wrong-shard", f"shard {topic.shard}, enrolled in {device.shard}")
+        self._reading = (device.id, topic.leaf, message)
         if topic.leaf == "state":
-            self._records(
-                message, device, "state", decode_samples(message.payload, self._care(device.id, "state", message))
-            )
+            self._records(message, device, "state", decode_samples(message.payload, self._may))
         elif topic.leaf == "event":
-            self._records(
-                message, device, "event", decode_events(message.payload, self._care(device.id, "event", message))
-            )
+            self._records(message, device, "event", decode_events(message.payload, self._may))
         elif topic.leaf == "link":
             self._link(message, device, decode_link(message.payload))
         else:
             raise RefusedMessage("unknown-device", f"{topic.leaf!r} is not a topic that devices write")
 
-    def _care(self, device_id: int, leaf: str, message: Message) -> Callable[[], bool]:
-        return lambda: self._stored is not None or self._assembler.budget.read(device_id, leaf, message)
+    def _may_read_with_care(self) -> bool:
+        return self._stored is not None or self._assembler.budget.read(*self._reading)
 
     def _records(self, message: Message, device: Device, leaf: str, decoded: Decoded) -> None:
         lifts = [_lift_of(device, record.lift) for record in decoded.records]  # all or none: identity refuses whole
-        self.out.tally.receive(device.id, leaf, len(decoded.records))
+        self.out.tally.received[device.id, leaf] += len(decoded.records)
         if len(decoded.records) > 1:
             self.out.arrays.add(device.id)
         for fault in decoded.faults:
@@ -153,7 +152,7 @@ class _Work:
             verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
         self.out.boots[device.id, leaf] = record.boot
         if verdict is Verdict.DUPLICATE:
-            self.out.tally.note(Outcome.DUPLICATE, device.id, leaf)
+            self.out.tally.duplicates[device.id, leaf] += 1
             return
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
@@ -168,7 +167,7 @@ class _Work:
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
         if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received)):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
-        self.out.tally.note(Outcome.STORED, device.id, leaf)
+        self.out.tally.stored[device.id, leaf] += 1
         if self._stored is not None:
             self._stored.add((leaf, record.boot, record.seq))
         accepted = _Accepted(
@@ -180,11 +179,11 @@ class _Work:
         if link.gone is not None:
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots[device.id, "link"] = link.boot
-        self.out.tally.receive(device.id, "link")
+        self.out.tally.received[device.id, "link"] += 1
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
-            self.out.tally.note(Outcome.DUPLICATE, device.id, "link")
+            self.out.tally.duplicates[device.id, "link"] += 1
             return
-        self.out.tally.note(Outcome.STORED, device.id, "link")
+        self.out.tally.stored[device.id, "link"] += 1
         lifts = (device.lift_id,) if device.lift_id is not None else tuple(device.lifts.values())
         self.out.links.append(LinkRow(device.id, lifts, link, message.received_ms))
 

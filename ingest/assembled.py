@@ -15,7 +15,7 @@ from alarms.window import KEY_DTYPE, Records
 from hoistway.model import EVENT_CODES
 from hoistway.wire import Link
 from ingest.pack import KEYS_DTYPE
-from ingest.tally import Outcome, Tally, class_of
+from ingest.tally import Tally, class_of
 
 UNPLACED, IN_ORDER, LATE, TOO_OLD = 0, 1, 2, 3
 """What became of a record: kept for history because its time is not known; folded in order; folded again in its place; folded by the job
@@ -111,17 +111,17 @@ class Assembled:
 
     def refuse(self, refusal: Refusal) -> None:
         """Into the quarantine, and into the count."""
-        leaf = class_of(refusal.leaf)
+        key = (refusal.device_id, class_of(refusal.leaf))
         self.refusals.append(refusal)
-        self.tally.receive(refusal.device_id, leaf)
-        self.tally.note(Outcome.QUARANTINED, refusal.device_id, leaf)
+        self.tally.received[key] += 1
+        self.tally.quarantined[key] += 1
 
     def cut(self, refusal: Refusal) -> None:
         """Over its device's budget: counted, not kept. That an event was not read is said at the desk all the same."""
-        leaf = class_of(refusal.leaf)
-        self.tally.receive(refusal.device_id, leaf)
-        self.tally.note(Outcome.CUT, refusal.device_id, leaf)
-        if leaf == "event" and refusal.lift_id is not None:
+        key = (refusal.device_id, class_of(refusal.leaf))
+        self.tally.received[key] += 1
+        self.tally.cut[key] += 1
+        if refusal.leaf == "event" and refusal.lift_id is not None:
             self.unheard.setdefault(refusal.lift_id, refusal)
 
     def unreadable(self) -> list[Refusal]:

@@ -25,17 +25,18 @@ class Outcome(StrEnum):
 
 
 class Tally:
-    """The counts of one batch. Device None: nobody that is enrolled."""
+    """The counts of one batch, by device and class. Device None: nobody that is enrolled. A counter each, because records are many."""
 
     def __init__(self) -> None:
         self.received: Counter[tuple[int | None, str]] = Counter()
-        self.outcomes: dict[Outcome, Counter[tuple[int | None, str]]] = {outcome: Counter() for outcome in Outcome}
+        self.stored: Counter[tuple[int | None, str]] = Counter()
+        self.duplicates: Counter[tuple[int | None, str]] = Counter()
+        self.quarantined: Counter[tuple[int | None, str]] = Counter()
+        self.cut: Counter[tuple[int | None, str]] = Counter()
 
-    def receive(self, device_id: int | None, leaf: str, count: int = 1) -> None:
-        self.received[device_id, leaf] += count
-
-    def note(self, outcome: Outcome, device_id: int | None, leaf: str) -> None:
-        self.outcomes[outcome][device_id, leaf] += 1
+    @property
+    def outcomes(self) -> dict[Outcome, Counter[tuple[int | None, str]]]:
+        return {outcome: getattr(self, outcome.value) for outcome in Outcome}
 
     def total(self, outcome: Outcome) -> int:
         return self.outcomes[outcome].total()
@@ -43,10 +44,10 @@ class Tally:
     def rows(self) -> list[tuple[int, str, int, int, int, int, int]]:
         """Device, class, received and the outcomes in their order, of devices that are enrolled."""
         keys = sorted((device_id, leaf) for device_id, leaf in self.received if device_id is not None)
-        stored, duplicates, quarantined, cut = self.outcomes.values()
         return [
-            (*key, self.received[key], stored[key], duplicates[key], quarantined[key], cut[key]) for key in keys
-        ]  # fmt: skip
+            (*key, self.received[key], self.stored[key], self.duplicates[key], self.quarantined[key], self.cut[key])
+            for key in keys
+        ]
 
 
 def class_of(leaf: str | None) -> str:
