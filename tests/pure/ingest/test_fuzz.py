@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,14 @@ def examples(short: int, long: int) -> Callable[[Callable[..., Any]], Callable[.
 def storable(text: str) -> bool:
     """Whether PostgreSQL takes it: UTF-8 without NUL."""
     return "\x00" not in text and text == text.encode("utf-8").decode("utf-8")
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    for inner in value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else ():
+        yield from texts(inner)
 
 
 # --- one message ---
@@ -174,7 +182,7 @@ def check_rows(batch: Assembled, labels: int) -> None:
         assert row.lift_id in lifts[row.device_id]
         assert storable(row.data)
         assert isinstance(json.loads(row.data), dict)
-        assert "\\u0000" not in row.data
+        assert all(storable(text) for text in texts(json.loads(row.data)))
     for at in (*batch.samples["at"].tolist(), *[row.at for row in batch.events]):
         assert when(at).year < 2200
     assert pack_samples(batch.samples, batch.keys, partition=0, batch_no=1)
