@@ -69,6 +69,8 @@ class Session:
         self.sessions_lost = 0
         self.callback_errors = 0
         self.stale_acks = 0
+        self.arrived = 0  # messages read from the network
+        self.let_go = 0  # of them, not taken when their connection was lost: they come again
         self.restarts = 0
         self._client = self._new_client()
 
@@ -159,6 +161,7 @@ class Session:
                     self._room.wait(timeout=1.0)
                 was_empty = not self._queue
                 self._queue.append(taken)
+                self.arrived += 1
                 self._bytes += len(taken.payload)
             if was_empty:
                 self._wake()
@@ -175,6 +178,7 @@ class Session:
         with self._lock:
             self._epoch += 1
             self._connected = False
+            self.let_go += len(self._queue)
             self._queue.clear()  # nothing of a dead connection can be acknowledged: all of it comes again
             self._bytes = 0
             self._room.notify_all()
