@@ -76,6 +76,8 @@ REPLAYS_AT_ONCE = 50
 """Quarantined messages taken in again in one round of housekeeping (two seconds), so that live data never waits long."""
 QUARANTINE_DEVICE_ROWS = 20_000
 """Of one device, so that its garbage pushes out nobody else's. Once an hour the oldest beyond either are deleted and counted."""
+QUARANTINE_TRIM_ROWS = 5_000
+"""Deleted at once; the rest two seconds later, so that live data never waits long."""
 
 LATE_WINDOW_MS = 15 * 60 * 1_000
 """A record this much older than the newest of its lift is still folded in its place; older ones by the job from the store."""

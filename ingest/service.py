@@ -40,10 +40,10 @@ from ingest.replays import SQL as REPLAYS
 from ingest.replays import read_again, result_of
 from ingest.source import Message, Source
 from ingest.step import Step
-from ingest.transaction import SQL, Work
+from ingest.transaction import Work
 from ingest.transitions import changes_of, rule_gone
 from ingest.turning import shelve_product, turn
-from ingest.upkeep import make_partitions
+from ingest.upkeep import make_partitions, trim_quarantine
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -388,12 +388,9 @@ class Ingest:
             await self._replay_quarantine()
             await self._backfill()
         if now >= self._next_trim_s:
-            self._next_trim_s = now + TRIM_S
-            metrics.QUARANTINE_TRIMMED.inc(
-                await self._database.fetchval(
-                    SQL["trim_quarantine"], limits.QUARANTINE_ROWS, limits.QUARANTINE_DEVICE_ROWS
-                )
-            )
+            messages, more = await trim_quarantine(self._database)
+            self._next_trim_s = now + (HOUSEKEEPING_S if more else TRIM_S)
+            metrics.QUARANTINE_TRIMMED.inc(messages)
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             self._engine.window.settle(self._clock.now_ms())

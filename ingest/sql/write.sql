@@ -97,18 +97,19 @@ where checkpoint.batch_no <= excluded.batch_no
 select to_regclass($1) is not null
 
 -- name: trim_quarantine
--- The quarantine holds so many rows and no more, and so many of one device: the oldest go, and each message of them is counted.
-with gone as (
-    delete from quarantine where id in (
-        select id from (
-            select id, row_number() over (order by id desc) as place,
-                row_number() over (partition by device order by id desc) as place_of_device
-            from quarantine
-        ) ranked
-        where place > $1 or (place_of_device > $2 and device is not null)
-    ) returning times
+-- The quarantine holds so many rows and no more, and so many of one device: the oldest go, some at a time, and their messages are counted.
+with many as (
+    select device from quarantine where device is not null group by device having count(*) > $2
+), extra as (
+    (select id from quarantine order by id desc offset $1)
+    union
+    select own.id from many cross join lateral (
+        select id from quarantine where device = many.device order by id desc offset $2
+    ) own
+), gone as (
+    delete from quarantine where id in (select id from extra order by id limit $3) returning times
 )
-select coalesce(sum(times), 0)::bigint from gone
+select count(*)::int as rows, coalesce(sum(times), 0)::bigint as messages from gone
 
 -- name: replayed
 update quarantine q set replayed_at = clock_timestamp(), replay_result = t.result

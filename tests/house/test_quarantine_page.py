@@ -22,7 +22,7 @@ def test_the_numbers_on_the_page_are_the_limits() -> None:
     assert f"In each {limits.GARBAGE_WINDOW_MS // 1_000} s" in PAGE
     assert f"{limits.CAREFUL_MESSAGES:,} messages, {limits.CAREFUL_BYTES // mib} MiB" in PAGE
     assert f"{limits.QUARANTINE_DEVICE_MESSAGES} messages, {limits.QUARANTINE_DEVICE_BYTES // mib} MiB" in PAGE
-    assert f"beyond {limits.QUARANTINE_DEVICE_ROWS:,} of one device" in PAGE
+    assert f"beyond {limits.QUARANTINE_DEVICE_ROWS:,} of one device and a million" in PAGE
     assert limits.QUARANTINE_ROWS == 1_000_000
     assert f"{limits.REPLAYS_AT_ONCE} messages in two seconds" in PAGE
     assert f"at most {limits.PAGE_ROWS} rows" in PAGE

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from hoistway.limits import QUARANTINE_DEVICE_MESSAGES
 from hoistway.store import Database
-from ingest import metrics
+from ingest import metrics, upkeep
 from ingest.source import Message
 from ingest.tally import CLASSES, Outcome
-from ingest.transaction import SQL
 from tests.support import rows
 from tests.support.desk import Desk
 from tests.support.feed import FREED, event, message, sample
@@ -168,13 +168,23 @@ async def test_a_flood_of_unreadable_events_is_said_at_the_desk_although_it_is_c
     assert [ack for topic, ack in desk.source.published[told:] if "flood-2" in topic] == []
 
 
-async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(desk: Desk) -> None:
-    """Once an hour the oldest of whoever has too many go, and every message of them is counted."""
+async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once an hour the oldest of whoever has too many go, some at a time, and every message of them is counted."""
+    for name, value in (("ROWS", 100), ("DEVICE_ROWS", 3), ("TRIM_ROWS", 2)):
+        monkeypatch.setattr(upkeep, f"QUARANTINE_{name}", value)
     await desk.database.execute("truncate quarantine")
-    mine = [await rows.quarantined(desk.database, device="many", times=2) for _ in range(5)]
+    mine = [await rows.quarantined(desk.database, device="many", times=2) for _ in range(6)]
     other = await rows.quarantined(desk.database, device="one")
     nobody = [await rows.quarantined(desk.database, device=None) for _ in range(4)]
-    gone = await desk.database.fetchval(SQL["trim_quarantine"], 100, 3)
+    assert [await upkeep.trim_quarantine(desk.database) for _ in range(3)] == [(4, True), (2, False), (0, False)]
     left = [row["id"] for row in await desk.rows("select id from quarantine order by id")]
-    assert (gone, left) == (4, [*mine[2:], other, *nobody])
-    assert await desk.database.fetchval(SQL["trim_quarantine"], 2, 3) == 9
+    assert left == [*mine[3:], other, *nobody]
+    monkeypatch.setattr(upkeep, "QUARANTINE_ROWS", 4)
+    before = metrics.REGISTRY.get_sample_value("hoistway_ingest_quarantine_trimmed_total") or 0.0
+    for _ in range(3):
+        desk.ingest._next_trim_s = 0.0
+        await desk.ingest.round()
+    assert metrics.REGISTRY.get_sample_value("hoistway_ingest_quarantine_trimmed_total") == before + 7
+    assert [row["id"] for row in await desk.rows("select id from quarantine order by id")] == nobody
