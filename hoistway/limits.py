@@ -73,7 +73,9 @@ QUARANTINE_DEVICE_BYTES = 1024 * 1024
 UNKNOWN_DEVICE_MS = 1_000
 """The register is not read again sooner for a name that it did not hold."""
 REPLAYS_AT_ONCE = 50
-"""Quarantined messages taken in again in one round of housekeeping (two seconds), so that live data never waits long."""
+REPLAY_MOST_S = 0.3
+"""Quarantined messages taken in again in one round of housekeeping (every two seconds), and how long that may take before the rest waits
+for the next round: live data comes first."""
 QUARANTINE_DEVICE_ROWS = 20_000
 """Of one device, so that its garbage pushes out nobody else's. Once an hour the oldest beyond either are deleted and counted."""
 QUARANTINE_TRIM_ROWS = 5_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -434,7 +435,8 @@ class Ingest:
         rows = await self._database.fetch(REPLAYS["replay_requests"], limits.REPLAYS_AT_ONCE)
         if rows:
             await self._refresh()
-        for row in rows:
+        until = time.monotonic() + limits.REPLAY_MOST_S
+        for row in itertools.takewhile(lambda _: time.monotonic() < until, rows):
             found = await read_again(self._database, self._directory, row, now_ms=self._clock.now_ms())
             try:
                 if isinstance(found, str):

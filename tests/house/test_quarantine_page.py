@@ -25,6 +25,7 @@ def test_the_numbers_on_the_page_are_the_limits() -> None:
     assert f"beyond {limits.QUARANTINE_DEVICE_ROWS:,} of one device and a million" in PAGE
     assert limits.QUARANTINE_ROWS == 1_000_000
     assert f"{limits.REPLAYS_AT_ONCE} messages in two seconds" in PAGE
+    assert f"fit into {limits.REPLAY_MOST_S} s" in PAGE
     assert f"at most {limits.PAGE_ROWS} rows" in PAGE
     assert f"up to {limits.QUARANTINE_BYTES // 1024} KiB" in PAGE
     contract = (ROOT / "docs/mqtt.md").read_text("utf-8")
