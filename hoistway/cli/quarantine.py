@@ -126,9 +126,12 @@ def replay_command(
             )
         )
 
+    if ids and len(ids) > REPLAY_MOST:
+        fail(BadInput(f"{len(ids)} numbers", where="quarantine replay", expected=f"at most {REPLAY_MOST}"))
+
     async def work(connection: Any) -> list[tuple[int, str]]:
         chosen = list(ids) if ids else await _choose(connection, wanted, limit)
-        return await quarantine.replay(connection, chosen[:limit], wait_s=wait)
+        return await quarantine.replay(connection, chosen, wait_s=wait)
 
     found = _with(database_url, work)
     table = Table("number", "what became of it")
@@ -244,7 +247,9 @@ def _payload(payload: bytes) -> str:
 
 
 def _table(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(*[name.replace("_", " ") for name in names], title=title, title_justify="left")
+    table = Table(
+        *[{"leaf": "class"}.get(name, name.replace("_", " ")) for name in names], title=title, title_justify="left"
+    )
     for row in rows:
         table.add_row(*(Text(_word(row[name])) for name in names))
     out.print(table)
