@@ -5,6 +5,7 @@ HoistwayError
 ├── TheirFault          somebody handed us something wrong: say what, where, what was expected
 │   ├── BadInput            a field, file or request that cannot be used
 │   ├── RefusedMessage      an MQTT message that goes to the quarantine
+│   ├── OverBudget          an MQTT message that is not read: its device sent too many unreadable ones
 │   ├── RuleError           a rule that cannot go live
 │   ├── IllegalMove         a life-cycle move that the table does not hold
 │   ├── Conflict            somebody else changed it first
@@ -48,6 +49,10 @@ class RefusedMessage(TheirFault):
     def __init__(self, reason: str, detail: str) -> None:
         self.reason, self.detail = reason, detail
         super().__init__(f"{reason}: {detail}")
+
+
+class OverBudget(TheirFault):
+    """A message that is not read with care: its device has sent too many unreadable ones in a short time."""
 
 
 class RuleError(TheirFault):

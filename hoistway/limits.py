@@ -62,6 +62,24 @@ CHECKPOINT_EVERY_S = 30
 BROKER_INFLIGHT = 20_000
 QUARANTINE_BYTES = 64 * 1024
 QUARANTINE_ROWS = 1_000_000
+GARBAGE_WINDOW_MS = 10_000
+CAREFUL_MESSAGES = 2_000
+CAREFUL_BYTES = 2 * 1024 * 1024
+"""Of one device and class in one window, messages that cannot be read at the first go and are read field by field. 200 a second: a
+gateway of 1,000 lifts with a bad field in every sample stays below. Beyond either they are cut and counted."""
+QUARANTINE_DEVICE_MESSAGES = 200
+QUARANTINE_DEVICE_BYTES = 1024 * 1024
+"""Of one device and class in one window, refused messages that are kept. Beyond either they are cut and counted."""
+UNKNOWN_DEVICE_MS = 1_000
+"""The register is not read again sooner for a name that it did not hold."""
+REPLAYS_AT_ONCE = 50
+REPLAY_MOST_S = 0.3
+"""Quarantined messages taken in again in one round of housekeeping (every two seconds), and how long that may take before the rest waits
+for the next round: live data comes first."""
+QUARANTINE_DEVICE_ROWS = 20_000
+"""Of one device, so that its garbage pushes out nobody else's. Once an hour the oldest beyond either are deleted and counted."""
+QUARANTINE_TRIM_ROWS = 5_000
+"""Deleted at once; the rest two seconds later, so that live data never waits long."""
 
 LATE_WINDOW_MS = 15 * 60 * 1_000
 """A record this much older than the newest of its lift is still folded in its place; older ones by the job from the store."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.window import Records
-from hoistway.errors import RefusedMessage
+from hoistway.errors import OverBudget, RefusedMessage
 from hoistway.wire import Link, Ranges, Topic, parse_topic
 from ingest.assembled import (
     IN_ORDER,
@@ -27,6 +27,7 @@ from ingest.assembled import (
     Refusal,
     records_of,
 )
+from ingest.budget import Budget
 from ingest.decode import (
     Decoded,
     FieldFault,
@@ -40,10 +41,14 @@ from ingest.device_clock import Clock
 from ingest.directory import Device, Directory
 from ingest.memory import Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
+from ingest.quarantine import refusal_of
 from ingest.source import Message
+from ingest.tally import class_of
 
 Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
+Stored = set[tuple[str, int, int]]
+"""Stream, boot and seq of records of one device that the store holds."""
 
 
 class Assembler:
@@ -51,16 +56,25 @@ class Assembler:
 
     def __init__(self, directory: Directory, memory: Memory, behind: Behind) -> None:
         self.directory, self.memory, self.behind = directory, memory, behind
+        self.budget = Budget()
         self._topics: dict[str, Topic | None] = {}
 
-    def assemble(self, messages: Sequence[Message]) -> Assembled:
-        work = _Work(self, Assembled(messages=len(messages)))
+    def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
+        """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new."""
+        work = _Work(self, Assembled(messages=len(messages)), stored)
         for message in sorted(messages, key=_samples_last):
             try:
                 work.message(message)
             except RefusedMessage as refused:
                 work.refuse(message, refused)
+            except OverBudget as over:
+                work.cut(message, RefusedMessage("not-read", str(over)))
         return work.finish()
+
+    def worth_a_look(self, messages: Sequence[Message]) -> bool:
+        """Whether the register should be read again, because of a name that it did not hold."""
+        topics = ((self.topic(message.topic), message.received_ms) for message in messages)
+        return any(topic is not None and self.directory.worth_a_look(topic.device, at) for topic, at in topics)
 
     def topic(self, text: str) -> Topic | None:
         if text not in self._topics:
@@ -88,9 +102,11 @@ class _Accepted:
 class _Work:
     """One batch in the making."""
 
-    def __init__(self, assembler: Assembler, out: Assembled) -> None:
-        self._assembler, self.out = assembler, out
+    def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
+        self._assembler, self.out, self._stored = assembler, out, stored
         self._directory, self._memory = assembler.directory, assembler.memory
+        self._reading: tuple[int, str, Message]
+        self._may = self._may_read_with_care
         self._samples: list[_Accepted] = []
         self._events: list[_Accepted] = []
         self._gone: list[tuple[int, int, Sequence[tuple[str, Ranges]]]] = []  # after the records, as in a replay
@@ -104,18 +120,22 @@ class _Work:
             raise RefusedMessage("unknown-device", f"device {topic.device!r} is not enrolled")
         if device.shard != topic.shard:
             raise RefusedMessage("wrong-shard", f"shard {topic.shard}, enrolled in {device.shard}")
+        self._reading = (device.id, topic.leaf, message)
         if topic.leaf == "state":
-            self._records(message, device, "state", decode_samples(message.payload))
+            self._records(message, device, "state", decode_samples(message.payload, self._may))
         elif topic.leaf == "event":
-            self._records(message, device, "event", decode_events(message.payload))
+            self._records(message, device, "event", decode_events(message.payload, self._may))
         elif topic.leaf == "link":
             self._link(message, device, decode_link(message.payload))
         else:
             raise RefusedMessage("unknown-device", f"{topic.leaf!r} is not a topic that devices write")
 
+    def _may_read_with_care(self) -> bool:
+        return self._stored is not None or self._assembler.budget.read(*self._reading)
+
     def _records(self, message: Message, device: Device, leaf: str, decoded: Decoded) -> None:
         lifts = [_lift_of(device, record.lift) for record in decoded.records]  # all or none: identity refuses whole
-        self.out.received[device.id] += len(decoded.records)
+        self.out.tally.received[device.id, leaf] += len(decoded.records)
         if len(decoded.records) > 1:
             self.out.arrays.add(device.id)
         for fault in decoded.faults:
@@ -128,9 +148,11 @@ class _Work:
     def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, unusable: int) -> None:
         memory = self._memory.boot(device.id, record.boot)
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
+        if self._stored is not None:
+            verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
         self.out.boots[device.id, leaf] = record.boot
         if verdict is Verdict.DUPLICATE:
-            self.out.duplicates[device.id] += 1
+            self.out.tally.duplicates[device.id, leaf] += 1
             return
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
@@ -145,7 +167,9 @@ class _Work:
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
         if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received)):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
-        self.out.stored[device.id] += 1
+        self.out.tally.stored[device.id, leaf] += 1
+        if self._stored is not None:
+            self._stored.add((leaf, record.boot, record.seq))
         accepted = _Accepted(
             record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
         )
@@ -155,8 +179,11 @@ class _Work:
         if link.gone is not None:
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots[device.id, "link"] = link.boot
+        self.out.tally.received[device.id, "link"] += 1
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
+            self.out.tally.duplicates[device.id, "link"] += 1
             return
+        self.out.tally.stored[device.id, "link"] += 1
         lifts = (device.lift_id,) if device.lift_id is not None else tuple(device.lifts.values())
         self.out.links.append(LinkRow(device.id, lifts, link, message.received_ms))
 
@@ -173,22 +200,17 @@ class _Work:
                 ]
 
     def refuse(self, message: Message, refused: RefusedMessage) -> None:
+        refusal = self._refusal(message, refused)
+        keep = self._assembler.budget.keep(refusal.device_id, class_of(refusal.leaf), message)
+        (self.out.refuse if keep or self._stored is not None else self.out.cut)(refusal)
+
+    def cut(self, message: Message, refused: RefusedMessage) -> None:
+        self.out.cut(self._refusal(message, refused))
+
+    def _refusal(self, message: Message, refused: RefusedMessage) -> Refusal:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
-        self.out.refusals.append(
-            Refusal(
-                topic=message.topic,
-                device=topic.device if topic else None,
-                device_id=device.id if device else None,
-                lift_id=device.lift_id if device else None,
-                shard=device.shard if device else None,
-                reason=refused.reason,
-                detail=refused.detail,
-                payload=message.payload,
-                received=message.received_ms,
-                leaf=topic.leaf if topic else None,
-            )
-        )
+        return refusal_of(message, topic, device, refused)
 
     def _note_fault(self, device_id: int, fault: FieldFault) -> None:
         key = (device_id, fault.field, fault.fault)
@@ -267,6 +289,13 @@ def _place(item: _Accepted) -> int:
     if not item.placed:
         return UNPLACED
     return IN_ORDER if item.newest else LATE
+
+
+def _from_store(verdict: Verdict, stored: bool) -> Verdict:
+    """Whether a record of the quarantine is new: a number may count as had because its hole was given up, or be forgotten with its boot."""
+    if stored:
+        return Verdict.DUPLICATE if verdict is Verdict.NEW else verdict
+    return Verdict.NEW
 
 
 def _lift_of(device: Device, named: str | None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +15,7 @@ from alarms.window import KEY_DTYPE, Records
 from hoistway.model import EVENT_CODES
 from hoistway.wire import Link
 from ingest.pack import KEYS_DTYPE
+from ingest.tally import Tally, class_of
 
 UNPLACED, IN_ORDER, LATE, TOO_OLD = 0, 1, 2, 3
 """What became of a record: kept for history because its time is not known; folded in order; folded again in its place; folded by the job
@@ -100,15 +100,35 @@ class Assembled:
     events: list[EventRow] = field(default_factory=list)
     links: list[LinkRow] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    unheard: dict[int, Refusal] = field(default_factory=dict)  # by lift, the first event message of it that was cut
     faults: dict[tuple[int, str, str], tuple[int, str]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
-    received: Counter[int] = field(default_factory=Counter)
-    stored: Counter[int] = field(default_factory=Counter)
-    duplicates: Counter[int] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
     late: int = 0
     boots: dict[tuple[int, str], int] = field(default_factory=dict)  # (device_id, leaf) -> boot to acknowledge
     arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
     messages: int = 0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Into the quarantine, and into the count."""
+        key = (refusal.device_id, class_of(refusal.leaf))
+        self.refusals.append(refusal)
+        self.tally.received[key] += 1
+        self.tally.quarantined[key] += 1
+
+    def cut(self, refusal: Refusal) -> None:
+        """Over its device's budget: counted, not kept. That an event was not read is said at the desk all the same."""
+        key = (refusal.device_id, class_of(refusal.leaf))
+        self.tally.received[key] += 1
+        self.tally.cut[key] += 1
+        if refusal.leaf == "event" and refusal.lift_id is not None:
+            self.unheard.setdefault(refusal.lift_id, refusal)
+
+    def unreadable(self) -> list[Refusal]:
+        """Event messages of known lifts that nobody could read: the desk must hear of them."""
+        return [row for row in self.refusals if row.leaf == "event" and row.lift_id is not None] + list(
+            self.unheard.values()
+        )
 
     def lifts(self) -> set[int]:
         """Every lift that this batch is a sign of life of."""

@@ -12,10 +12,13 @@ from ingest.source import Message
 def count_batch(batch: Assembled, messages: Sequence[Message], now: int) -> None:
     """Records by outcome, refusals, faults of fields, and how long the oldest message waited."""
     metrics.MESSAGES.inc(len(messages))
-    metrics.RECORDS.labels("stored").inc(batch.stored.total())
-    metrics.RECORDS.labels("duplicate").inc(batch.duplicates.total())
-    metrics.RECORDS.labels("late").inc(batch.late)
-    metrics.RECORDS.labels("unplaced").inc(sum(row.records for row in batch.unplaced()))
+    for (_, leaf), count in batch.tally.received.items():
+        metrics.RECEIVED.labels(leaf).inc(count)
+    for outcome, counts in batch.tally.outcomes.items():
+        for (_, leaf), count in counts.items():
+            metrics.RECORDS.labels(leaf, outcome.value).inc(count)
+    metrics.ASIDE.labels("late").inc(batch.late)
+    metrics.ASIDE.labels("unplaced").inc(sum(row.records for row in batch.unplaced()))
     for refusal in batch.refusals:
         metrics.REFUSED.labels(refusal.reason).inc()
     for (_, _, fault), (times, _) in batch.faults.items():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.signals import unknown_samples
-from hoistway.errors import RefusedMessage
+from hoistway.errors import OverBudget, RefusedMessage
 from hoistway.limits import BOOT_MAX, GONE_RANGES, MESSAGE_BYTES, RECORDS_PER_MESSAGE, SEQ_MAX, TS_MAX_MS, TS_MIN_MS
 from hoistway.model import EVENT_CODE, SIGNALS, Signal, SignalType
 from hoistway.wire import Link
@@ -84,14 +84,18 @@ _SAMPLE_KEYS: Final = frozenset({"ts", "boot", "seq", "lift"}) | {signal.name fo
 _EVENT_KEYS: Final = frozenset(Event.__struct_fields__)
 
 
-def decode_samples(payload: bytes) -> Decoded:
-    """The samples of one `state` message. Raises `RefusedMessage`."""
-    return _decode(payload, _samples, _careful_sample)
+def _always() -> bool:
+    return True
 
 
-def decode_events(payload: bytes) -> Decoded:
-    """The events of one `event` message. Raises `RefusedMessage`."""
-    decoded = _decode(payload, _events, _careful_event)
+def decode_samples(payload: bytes, may_read_with_care: Callable[[], bool] = _always) -> Decoded:
+    """The samples of one `state` message. Raises `RefusedMessage`, and `OverBudget` when the careful way is needed and not allowed."""
+    return _decode(payload, _samples, _careful_sample, may_read_with_care)
+
+
+def decode_events(payload: bytes, may_read_with_care: Callable[[], bool] = _always) -> Decoded:
+    """The events of one `event` message. Raises `RefusedMessage`, and `OverBudget` as above."""
+    decoded = _decode(payload, _events, _careful_event, may_read_with_care)
     for record in decoded.records:
         if record.code not in EVENT_CODE:
             raise RefusedMessage("bad-code", f"code {record.code[:20]!r}")
@@ -123,12 +127,17 @@ def _check_size(payload: bytes) -> None:
 
 
 def _decode(
-    payload: bytes, fast: Callable[[bytes], Any], careful: Callable[[dict[str, Any], list[FieldFault]], Any]
+    payload: bytes,
+    fast: Callable[[bytes], Any],
+    careful: Callable[[dict[str, Any], list[FieldFault]], Any],
+    may_read_with_care: Callable[[], bool],
 ) -> Decoded:
     _check_size(payload)
     try:
         found = fast(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if not may_read_with_care():
+            raise OverBudget("not readable at the first go") from None
         return _carefully(payload, careful)
     records = found if isinstance(found, list) else [found]
     _check_count(len(records))

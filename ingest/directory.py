@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hoistway.limits import FLOOR_LABELS
+from hoistway.limits import FLOOR_LABELS, UNKNOWN_DEVICE_MS
 from hoistway.store import Database, queries
 
 SQL: Final = queries("ingest", "sql/directory.sql")
@@ -43,6 +43,8 @@ class Directory:
         self._labels: dict[str, int] = {}
         self._fresh: list[tuple[int, str]] = []
         self._stamp: tuple[Any, ...] | None = None
+        self._looked_ms = 0
+        self._looked_for: set[str] = set()  # unknown names, since `_looked_ms`
 
     async def refresh(self, database: Database) -> bool:
         """Read the register again when it changed; answers whether it had."""
@@ -62,6 +64,18 @@ class Directory:
         if not self._labels:
             self._labels = {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
         self._stamp = stamp
+        return True
+
+    def worth_a_look(self, device: str, now_ms: int) -> bool:
+        """Whether the register may hold this name by now: it is unknown, and was not looked for within the last second."""
+        if device in self.devices:
+            return False
+        if not 0 <= now_ms - self._looked_ms < UNKNOWN_DEVICE_MS:
+            self._looked_ms = now_ms
+            self._looked_for.clear()
+        if device in self._looked_for:
+            return False
+        self._looked_for.add(device)
         return True
 
     def ends(self, lift: Lift) -> tuple[int, int]:

@@ -65,5 +65,8 @@ async def _watch(source: MqttSource, clock: ServerClock) -> None:
             log.error("the machine's clock was set back; going on without it", behind_s=clock.behind_ms / 1_000)
         metrics.STALE_ACKS.set(sum(session.stale_acks for session in source.sessions))
         metrics.QUICK_READER.set(all(session.quick for session in source.sessions))
+        metrics.ARRIVED.set(sum(session.arrived for session in source.sessions))
+        metrics.LET_GO.set(sum(session.let_go for session in source.sessions))
+        metrics.WAITING.set(sum(session.queued for session in source.sessions))
         metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
         metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))

@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from hoistway.metrics import serve_registry
+from ingest.tally import CLASSES, Outcome
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -22,9 +23,13 @@ def _gauge(name: str, text: str) -> Gauge:
 
 
 MESSAGES: Final = _counter("messages", "MQTT messages committed")
-RECORDS: Final = _counter("records", "records by outcome", "outcome")  # stored, duplicate, late, unplaced
+RECEIVED: Final = _counter("received", "records, and whole messages that could not be read or are of a link", "class")
+RECORDS: Final = _counter(
+    "records", "what became of what was received: the sum over outcomes is received", "class", "outcome"
+)
+ASIDE: Final = _counter("stored_aside", "stored records that were not folded in order: late, unplaced", "how")
 REFUSED: Final = _counter("refused_messages", "messages quarantined, by reason", "reason")
-QUARANTINE_TRIMMED: Final = _counter("quarantine_trimmed", "oldest quarantined messages dropped at the limit")
+QUARANTINE_TRIMMED: Final = _counter("quarantine_trimmed", "oldest quarantined messages deleted at a limit")
 FIELD_FAULTS: Final = _counter("field_faults", "fields that were unusable, by kind", "fault")
 TRANSITIONS: Final = _counter("transitions", "alarm transitions committed", "kind")
 CORRECTIONS: Final = _counter("corrections", "alarms that late data changed, by kind", "kind")
@@ -36,6 +41,9 @@ QUICK_READER: Final = _gauge(
 )
 SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
 THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
+ARRIVED: Final = _gauge("arrived_messages", "messages read from the network since the start")
+LET_GO: Final = _gauge("let_go_messages", "of them, not taken when their connection was lost; they come again")
+WAITING: Final = _gauge("waiting_messages", "of them, waiting to be taken into a batch")
 INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")
 CLOCK_STEPS: Final = _gauge("device_clock_steps", "times a device's clock was set back or forward")
 CLOCK_BEHIND: Final = _gauge("wall_clock_behind_seconds", "how far the machine's clock was set back")
@@ -48,6 +56,12 @@ BATCH_SECONDS: Final = Histogram(
 LOOP: Final = _gauge("loop_timestamp_seconds", "when the loop last went round")
 DEAF: Final = _gauge("deaf", "1 while the broker is away or its backlog is coming in")
 OLDEST: Final = _gauge("oldest_waiting_seconds", "age of the oldest message not yet taken")
+
+
+for _class in CLASSES:  # every line is there from the start, so that the sum can be asked for at once
+    RECEIVED.labels(_class)
+    for _outcome in Outcome:
+        RECORDS.labels(_class, _outcome.value)
 
 
 def serve(host: str, port: int) -> None:

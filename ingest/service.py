@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,11 +19,11 @@ from alarms.rules import RuleSet
 from alarms.signals import Transitions
 from hoistway import limits
 from hoistway.clock import ServerClock
-from hoistway.errors import HoistwayError
+from hoistway.errors import HoistwayError, RefusedMessage
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
-from ingest.assemble import Assembler
+from ingest.assemble import Assembler, Stored
 from ingest.assembled import IN_ORDER, Assembled
 from ingest.backfill import look, stretch_of
 from ingest.changes import Change, ChangeKind, when
@@ -33,15 +34,17 @@ from ingest.directory import Directory
 from ingest.folding import Folding
 from ingest.late import refold, sort_late
 from ingest.memory import Memory
-from ingest.quarantine import refused_by_store
+from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
+from ingest.replays import SQL as REPLAYS
+from ingest.replays import read_again, result_of
 from ingest.source import Message, Source
 from ingest.step import Step
-from ingest.transaction import SQL, Work
+from ingest.transaction import Work
 from ingest.transitions import changes_of, rule_gone
 from ingest.turning import shelve_product, turn
-from ingest.upkeep import make_partitions
+from ingest.upkeep import make_partitions, trim_quarantine
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -204,7 +207,7 @@ class Ingest:
         metrics.LOOP.set(time.time())
 
     async def _carry_out(self, messages: Sequence[Message]) -> None:
-        if any(self._unknown(message) for message in messages):
+        if self._assembler.worth_a_look(messages):
             await self._settle()
             await self._refresh()
         step = self._prepare(messages)
@@ -213,13 +216,9 @@ class Ingest:
         self._under_way = (messages, asyncio.create_task(self._finish(step)))
         await asyncio.sleep(0)
 
-    def _unknown(self, message: Message) -> bool:
-        topic = self._assembler.topic(message.topic)
-        return topic is not None and topic.device not in self._directory.devices
-
-    def _prepare(self, messages: Sequence[Message]) -> Step:
+    def _prepare(self, messages: Sequence[Message], stored: Stored | None = None) -> Step:
         """Decode and fold: all that a batch needs before its transaction."""
-        batch = self._assembler.assemble(messages)
+        batch = self._assembler.assemble(messages, stored=stored)
         if new := batch.lifts() - self._memory.alive:
             self._meet(new)
         now = self._clock.now_ms()
@@ -288,8 +287,8 @@ class Ingest:
     async def _quarantine(self, message: Message, detail: str) -> None:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
-        refusal = refused_by_store(message, topic, device, detail)
-        batch = Assembled(refusals=[refusal], messages=1)
+        batch = Assembled(messages=1)
+        batch.refuse(refusal_of(message, topic, device, RefusedMessage("refused-by-store", detail)))
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         await self._finish(Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
@@ -390,10 +389,9 @@ class Ingest:
             await self._replay_quarantine()
             await self._backfill()
         if now >= self._next_trim_s:
-            self._next_trim_s = now + TRIM_S
-            metrics.QUARANTINE_TRIMMED.inc(
-                await self._database.fetchval(SQL["trim_quarantine"], limits.QUARANTINE_ROWS)
-            )
+            messages, more = await trim_quarantine(self._database)
+            self._next_trim_s = now + (HOUSEKEEPING_S if more else TRIM_S)
+            metrics.QUARANTINE_TRIMMED.inc(messages)
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             self._engine.window.settle(self._clock.now_ms())
@@ -434,16 +432,18 @@ class Ingest:
         self._checkpointed = self._batch_no
 
     async def _replay_quarantine(self) -> None:
-        for row in await self._database.fetch(SQL["replay_requests"]):
-            message = Message(row["topic"], row["payload"], self._clock.now_ms())
+        rows = await self._database.fetch(REPLAYS["replay_requests"], limits.REPLAYS_AT_ONCE)
+        if rows:
             await self._refresh()
-            verdict = Assembler(self._directory, Memory(), self._engine.is_late).assemble([message])
-            if verdict.refusals:
-                result = f"refused again: {verdict.refusals[0].reason}"
-                await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], result)])
-                continue
+        until = time.monotonic() + limits.REPLAY_MOST_S
+        for row in itertools.takewhile(lambda _: time.monotonic() < until, rows):
+            found = await read_again(self._database, self._directory, row, now_ms=self._clock.now_ms())
             try:
-                await self._finish(self._prepare([message]), [(row["id"], "accepted")])
+                if isinstance(found, str):
+                    await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], found)])
+                else:
+                    step = self._prepare([found.message], found.stored)
+                    await self._finish(step, [(row["id"], result_of(step.batch))])
             except DataRefusedError as refused:
                 await self._recover()
                 await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], str(refused)[:200])])

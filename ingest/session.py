@@ -34,6 +34,15 @@ KEEPALIVE_S: Final = 15
 DRAINED_AFTER_S: Final = 1.0
 ACKS_A_WRITE: Final = 4_096
 """Acknowledgements joined into one write at most."""
+UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
+"""For the quarantine: a topic that is not UTF-8. An error instead would bring the same message back for ever."""
+
+
+def _topic(message: paho.MQTTMessage | Publish) -> str:
+    try:
+        return message.topic.decode() if isinstance(message.topic, bytes) else message.topic
+    except UnicodeDecodeError:
+        return UNREADABLE_TOPIC
 
 
 class Session:
@@ -64,6 +73,8 @@ class Session:
         self.sessions_lost = 0
         self.callback_errors = 0
         self.stale_acks = 0
+        self.arrived = 0  # messages read from the network
+        self.let_go = 0  # of them, not taken when their connection was lost: they come again
         self.restarts = 0
         why_not = trouble()
         self.quick = why_not is None
@@ -157,7 +168,7 @@ class Session:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             handle = (self, self._epoch, message.mid, message.qos)
-            self._queue_up([Message(message.topic, bytes(message.payload), self._now_ms(), handle)])
+            self._queue_up([Message(_topic(message), bytes(message.payload), self._now_ms(), handle)])
         except Exception:  # noqa: BLE001
             # not acknowledged: it comes again after the reconnect that this forces
             self._callback_failed("on_message")
@@ -167,10 +178,7 @@ class Session:
         try:
             now, epoch = self._now_ms(), self._epoch
             self._queue_up(
-                [
-                    Message(item.topic.decode(errors="replace"), item.payload, now, (self, epoch, item.mid, item.qos))
-                    for item in published
-                ]
+                [Message(_topic(item), item.payload, now, (self, epoch, item.mid, item.qos)) for item in published]
             )
         except Exception:  # noqa: BLE001
             self._callback_failed("on_publishes")
@@ -186,6 +194,7 @@ class Session:
                         self._wake()
                     self._room.wait(timeout=1.0)
                 self._queue.append(message)
+                self.arrived += 1
                 self._bytes += len(message.payload)
         if was_empty:
             self._wake()
@@ -198,6 +207,7 @@ class Session:
         with self._lock:
             self._epoch += 1
             self._connected = False
+            self.let_go += len(self._queue)
             self._queue.clear()  # nothing of a dead connection can be acknowledged: all of it comes again
             self._bytes = 0
             self._room.notify_all()

@@ -78,8 +78,7 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             await note_backfill(connection, work.too_old, batch_no=work.batch_no, at=when(work.clock_ms))
         for lift_id, noted_at in work.looked_at:
             await connection.execute(CORRECTIONS["backfill_done"], lift_id, noted_at)
-        unreadable = [refusal for refusal in batch.refusals if refusal.leaf == "event" and refusal.lift_id is not None]
-        if unreadable:
+        if unreadable := batch.unreadable():
             await write_notices(connection, unreadable, at=when(work.clock_ms))
         if unplaced := batch.unplaced():
             await write_unplaced(connection, unplaced, at=when(work.clock_ms))
@@ -155,12 +154,8 @@ async def _oddities(connection: Any, batch: Assembled, clock_ms: int) -> None:
     if batch.faults:
         faults = [(*key, times, value) for key, (times, value) in batch.faults.items()]
         await connection.execute(SQL["field_faults"], *columns(faults, 5), when(clock_ms))
-    if batch.received:
-        devices = sorted(batch.received)
-        counts = [
-            [counter[device] for device in devices] for counter in (batch.received, batch.stored, batch.duplicates)
-        ]
-        await connection.execute(SQL["counters"], devices, *counts)
+    if counts := batch.tally.rows():
+        await connection.execute(SQL["counters"], *columns(counts, 7))
 
 
 def _quarantined(row: Refusal) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What the store needs from time to time: partitions for the days to come."""
+"""What the store needs from time to time: partitions for the days to come, and a quarantine that does not grow for ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from hoistway.limits import QUARANTINE_DEVICE_ROWS, QUARANTINE_ROWS, QUARANTINE_TRIM_ROWS
 from hoistway.store import Database
 from ingest.transaction import SQL
 
@@ -23,6 +24,13 @@ async def make_partitions(database: Database, today: date) -> None:
         name = f"sample_{day:%Y%m%d}"
         if not await database.fetchval(SQL["day_partition"], name):
             await _make_partition(database, name, day)
+
+
+async def trim_quarantine(database: Database) -> tuple[int, bool]:
+    """Delete some of the oldest rows beyond the limits; answers how many messages they were, and whether more is to go."""
+    limits = (QUARANTINE_ROWS, QUARANTINE_DEVICE_ROWS, QUARANTINE_TRIM_ROWS)
+    gone = (await database.fetch(SQL["trim_quarantine"], *limits))[0]
+    return gone["messages"], gone["rows"] == QUARANTINE_TRIM_ROWS
 
 
 async def _make_partition(database: Database, name: str, day: date) -> None:

@@ -15,9 +15,9 @@ order by id desc
 select payload from quarantine where id = $1
 
 -- name: quarantine_reasons
--- What is wrong with the fleet's messages, by reason; what was replayed is no longer wrong.
+-- What is wrong with the fleet's messages, by reason; what was taken in since is no longer wrong.
 select reason, count(*) as rows, sum(times)::bigint as times, max(last_received) as last_received
-from quarantine where replayed_at is null
+from quarantine where replay_result is null or replay_result not like 'accepted%'
 group by reason order by rows desc, reason
 
 -- name: request_replay

@@ -16,6 +16,7 @@ from hoistway.cli import (
     gateway,
     lifts,
     parts,
+    quarantine,
     rule_sets,
     rules,
     simulate,
@@ -40,9 +41,11 @@ app.command(name="backtests")(backtest.worker)
 app.command(name="health")(parts.health)
 app.command(name="adapt")(adapt.adapt)
 app.command(name="gateway")(gateway.gateway)
+app.command(name="ledger")(quarantine.ledger)
 app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")
+app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
 app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)

@@ -77,11 +77,12 @@ on conflict (device_id, field, fault) do update
 set times = field_fault.times + excluded.times, last_value = excluded.last_value, last_seen = excluded.last_seen
 
 -- name: counters
-insert into device_counter (device_id, received, stored, duplicates)
-select * from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[])
-on conflict (device_id) do update
+insert into device_counter (device_id, leaf, received, stored, duplicates, quarantined, cut)
+select * from unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+on conflict (device_id, leaf) do update
 set received = device_counter.received + excluded.received, stored = device_counter.stored + excluded.stored,
-    duplicates = device_counter.duplicates + excluded.duplicates
+    duplicates = device_counter.duplicates + excluded.duplicates,
+    quarantined = device_counter.quarantined + excluded.quarantined, cut = device_counter.cut + excluded.cut
 
 -- name: checkpoint
 insert into checkpoint (partition, batch_no, clock, rules, engine, devices, rule_set, shadow)
@@ -96,15 +97,19 @@ where checkpoint.batch_no <= excluded.batch_no
 select to_regclass($1) is not null
 
 -- name: trim_quarantine
--- The quarantine holds so many messages and no more: the oldest go, and are counted.
-with gone as (
-    delete from quarantine where id in (select id from quarantine order by id desc offset $1) returning 1
+-- The quarantine holds so many rows and no more, and so many of one device: the oldest go, some at a time, and their messages are counted.
+with many as (
+    select device from quarantine where device is not null group by device having count(*) > $2
+), extra as (
+    (select id from quarantine order by id desc offset $1)
+    union
+    select own.id from many cross join lateral (
+        select id from quarantine where device = many.device order by id desc offset $2
+    ) own
+), gone as (
+    delete from quarantine where id in (select id from extra order by id limit $3) returning times
 )
-select count(*) from gone
-
--- name: replay_requests
-select id, topic, payload from quarantine
-where replay_requested_at is not null and replayed_at is null order by replay_requested_at limit 200
+select count(*)::int as rows, coalesce(sum(times), 0)::bigint as messages from gone
 
 -- name: replayed
 update quarantine q set replayed_at = clock_timestamp(), replay_result = t.result
