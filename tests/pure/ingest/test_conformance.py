@@ -116,7 +116,7 @@ def resend(acks: int, *, asked: bool = False) -> Firmware:
 
 
 def again_refused(*, before_ack: bool) -> Firmware:
-    device = begin().say("state", b'{"ts": oops}')
+    device = begin().sample().wait(5).say("state", b'{"ts": oops}')
     broken = len(device.heard)
     if before_ack:
         device.again()
