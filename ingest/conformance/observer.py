@@ -31,7 +31,10 @@ class Observer:
 
     def __init__(self, address: MqttAddress, device: str, *, now_ms: Callable[[], int]) -> None:
         self._address, self._now_ms = address, now_ms
-        self._topics = [(f"{wire.PREFIX}/+/{device}/{leaf}", 1) for leaf in wire.UP + wire.DOWN]
+        # nats-server takes no more than three subscriptions of QoS 1 at our number of messages in flight
+        self._topics = [
+            (f"{wire.PREFIX}/+/{device}/{leaf}", 1 if leaf in wire.UP else 0) for leaf in wire.UP + wire.DOWN
+        ]
         self._granted, self._refusal = threading.Event(), ""
         self._heard: list[Heard] = []
         self.dropped = 0
