@@ -20,7 +20,7 @@ from tests.support import rows
 async def _event(db: Any, device_id: int, lift_id: int, code: str, *, seq: int) -> None:
     await db.execute(
         "insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id,"
-        " folded, code, active) values (0, 1, 1, $2, $2, 1, $1, 1, 0, $3, $4, true, $5, true)",
+        " folded, code, active) values (0, 1, 1, $2, $2, 1, $1, 1, 0, $3, $4, 1, $5, true)",
         seq, rows.NOW + timedelta(hours=seq), device_id, lift_id, code,
     )  # fmt: skip
 
