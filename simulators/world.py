@@ -46,7 +46,7 @@ class World:
         *,
         start_ms: int = DEFAULT_START_MS,
         seed: int | None = None,
-        boots: Mapping[str, Mapping[str, int]] | None = None,
+        boots: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Tell | None = None,
     ) -> None:
         self.scenario, self.seed = scenario, scenario.seed if seed is None else seed
