@@ -14,7 +14,9 @@ from ingest.conformance.numbering import Run
 from ingest.conformance.reading import LinkHeard, Record, Told, fields_of
 
 WILL_MS: Final = 90_000
-"""A will comes at the latest one and a half keep-alives of 60 s after the line broke (MQTT 3.1.1, 3.1.2.10)."""
+"""A will comes at the latest one and a half keep-alives of 60 s after the line broke (MQTT 3.1.1, 3.1.2.10).
+
+A device that is back sooner takes over its own half-open session, and not every broker sends the will then (nats-server does not)."""
 MOMENTARY: Final = ("90", "self-test")
 """Codes that end by themselves within minutes."""
 MOMENTARY_MS: Final = 300_000
@@ -39,16 +41,21 @@ def conduct(told: Told, runs: list[Run], facts: Facts, watch: Watch, notes: Note
 
 
 def _will(told: Told, watch: Watch, notes: Notes) -> list[str]:
-    """Every connection that another one followed must have been said to have ended."""
+    """A connection that another one followed after a silence of `WILL_MS` must have been said to have ended."""
     judged = False
     for before, after in pairwise(_connections(told.links)):
         if _ended(before, told.links, until_ms=after.at_ms + WILL_MS):
             judged = True
-        elif watch.to_ms >= after.at_ms + WILL_MS:
+        elif watch.to_ms >= after.at_ms + WILL_MS and _silence_ms(told, after.at_ms) >= WILL_MS:
             judged = True
             notes.note("no-will", after.at_ms, boot=before.link.boot, conn=before.link.conn)
     ended = any(not item.link.online for item in told.links)
     return [] if judged or ended else ["no-will"]
+
+
+def _silence_ms(told: Told, until_ms: int) -> int:
+    """For how long nothing had come from the device; 0 when nothing had come at all."""
+    return until_ms - max((at_ms for at_ms in told.times if at_ms < until_ms), default=until_ms)
 
 
 def _connections(links: list[LinkHeard]) -> list[LinkHeard]:

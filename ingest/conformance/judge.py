@@ -32,6 +32,6 @@ def judge(heard: list[Heard], facts: Facts, watch: Watch) -> Result:
     return Result(
         findings=notes.in_order(RULES),
         unjudged=tuple(rule for rule in RULES if rule in unjudged),
-        messages=told.messages,
+        messages=len(told.times),
         records=len(told.records),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from hoistway.limits import CLOCK_SLOW_MS
+from hoistway.limits import CLOCK_SLOW_MS, CLOCK_STEP_MS
 from ingest.conformance.findings import Evidence, Notes
 from ingest.conformance.heard import Watch
 from ingest.conformance.reading import UNDER_WAY_MS, Record, Told
@@ -152,8 +152,13 @@ def _named(run: Run, first: int, last: int, told: Told, watch: Watch) -> bool:
 
 def _stamps(run: Run, notes: Notes) -> None:
     for one, two in run.neighbours():
-        if two.ts < one.ts - CLOCK_SLOW_MS:
+        if two.ts < one.ts - CLOCK_SLOW_MS and not _set_right(one, two):
             notes.note("ts-backwards", two.at_ms, subject=run.leaf, **_where(two), back_ms=one.ts - two.ts)
+
+
+def _set_right(one: Record, two: Record) -> bool:
+    """A clock that was far ahead and shows the server's time now: setting it back was right."""
+    return one.ts - one.at_ms > CLOCK_STEP_MS >= abs(two.at_ms - two.ts)
 
 
 def _needless(repeated: list[Record], told: Told, notes: Notes) -> None:

@@ -61,7 +61,7 @@ class Told:
     links: list[LinkHeard] = field(default_factory=list)
     acks: list[AckHeard] = field(default_factory=list)
     resends: list[tuple[int, wire.Command]] = field(default_factory=list)
-    messages: int = 0  # of the device, live
+    times: list[int] = field(default_factory=list)  # of each live message of the device
 
     @property
     def boot(self) -> int | None:
@@ -81,7 +81,8 @@ def read(heard: list[Heard], facts: Facts, notes: Notes) -> Told:
         if topic.leaf in wire.DOWN:
             _down(message, topic.leaf, told, refused)
             continue
-        told.messages += not message.retained
+        if not message.retained:
+            told.times.append(message.at_ms)
         _form(message, topic.leaf, notes)
         digest = _digest(message.payload)
         if message.at_ms - refused.get(digest, message.at_ms) > UNDER_WAY_MS:

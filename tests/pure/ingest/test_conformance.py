@@ -191,13 +191,23 @@ def number_again(*, same: bool) -> Firmware:
     return device.say("state", value).samples(3)
 
 
-def outage() -> Firmware:
-    """Away for five minutes; the ring comes afterwards with its own times."""
-    device = begin().link(online=False).wait(300)
+def outage(seconds: int = 300, *, will: bool = True) -> Firmware:
+    """Away for some minutes; the ring comes afterwards with its own times."""
+    device = begin()
+    if will:
+        device.link(online=False)
+    device.wait(seconds)
     device.conn = 32
     device.link()
-    rows = [device.record("state", FULL, ago_s=300 - 20 * number) for number in range(15)]
-    return device.say("state", rows).samples(5)
+    rows = [device.record("state", FULL, ago_s=seconds - 20 * number) for number in range(seconds // 20)]
+    return device.say("state", rows).samples(6)
+
+
+def clock_ahead(*, set_by_ack: bool) -> Firmware:
+    """Five minutes ahead; the ack sets it right."""
+    device = slow_clock(-300_000).samples(2).ack().wait(1)
+    device.off_ms = 0 if set_by_ack else -300_000
+    return device.samples(6)
 
 
 STORIES: Final[dict[str, tuple[Story, Story]]] = {
@@ -225,7 +235,7 @@ STORIES: Final[dict[str, tuple[Story, Story]]] = {
     "boot-reused": (lambda: same_boot_again(ring=False), lambda: same_boot_again(ring=True)),
     "conn-not-rising": (lambda: reconnected(conn=31), lambda: begin().link(gone={"state": [[1, 2]]}).samples(2)),
     "no-link": (link_missing, begin),
-    "no-will": (lambda: reconnected(will=False), late_will),
+    "no-will": (lambda: outage(will=False), late_will),
     "seq-jump": (hole, lambda: hole(gone=True)),
     "missing-ignored": (lambda: hole(named=True), lambda: hole(named=True, filled=True)),
     "seq-reused": (lambda: number_again(same=False), lambda: number_again(same=True)),
@@ -314,6 +324,8 @@ def test_a_right_device_gives_no_finding_and_says_what_was_not_judged() -> None:
         resend(3, asked=True),
         slowed(26),
         clock_set(0),
+        clock_ahead(set_by_ack=True),
+        outage(60, will=False),
         twice("43", end=False),
         twice("01", end=True),
         begin().event("01", True).samples(20),
