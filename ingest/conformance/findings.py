@@ -38,12 +38,16 @@ class Notes:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Finding] = {}
+        self._subjects: dict[str, list[str]] = {}
 
     def note(self, rule: str, at_ms: int, *, subject: str = "", **evidence: str | float) -> None:
+        subjects = self._subjects.setdefault(rule, [])
+        if (rule, subject) not in self._found:
+            if len(subjects) >= SUBJECTS:
+                subject = subjects[-1]
+            else:
+                subjects.append(subject)
         known = self._found.get((rule, subject))
-        if known is None and sum(key[0] == rule for key in self._found) >= SUBJECTS:
-            subject = next(key[1] for key in reversed(self._found) if key[0] == rule)
-            known = self._found[rule, subject]
         if known is None:
             self._found[rule, subject] = Finding(
                 rule=rule, subject=subject, times=1, first_ms=at_ms, evidence=dict(evidence)
