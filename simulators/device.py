@@ -50,14 +50,11 @@ class Stream:
         self.gone: set[int] = set()  # above `acked`
         self.dropped = 0
 
-    def next_seq(self) -> int:
+    def add(self, boot: int, ts: int, values: Mapping[str, Any]) -> bool:
+        """Number a record and keep it; True when an older one had to go for it."""
         self.seq += 1
-        return self.seq
-
-    def keep(self, seq: int, record: bytes) -> bool:
-        """Take a record; True when an older one had to go for it."""
-        self.kept[seq] = record
-        self.unsent.add(seq)
+        self.kept[self.seq] = wire.encode({"ts": ts, "boot": boot, "seq": self.seq, **values})
+        self.unsent.add(self.seq)
         return len(self.kept) > self.most and self.drop([next(iter(self.kept))])
 
     def drop(self, seqs: Iterable[int]) -> bool:
@@ -128,6 +125,7 @@ class Device:
         self.slow_s = 0  # longest interval the server asks for; 0 = none
         self._link_due = False
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, 0
+        self._doubtful, self._doubt_until = set[int](), 0  # samples sent on an earlier connection
         self._sent: OrderedDict[str, tuple[Stream, list[int]]] = OrderedDict()
         self._commands: OrderedDict[str, None] = OrderedDict()
 
@@ -153,18 +151,13 @@ class Device:
 
     def sample(self, values: Mapping[str, Any], ts: int) -> None:
         """A complete sample."""
-        seq = self.state.next_seq()
-        if self.state.keep(seq, wire.encode({"ts": ts, "boot": self.boot, "seq": seq, **values})):
-            self._link_due = True
+        self._link_due |= self.state.add(self.boot, ts, values)
 
     def report(self, code: str, active: bool, ts: int, data: Mapping[str, Any] | None = None) -> None:
         """An event, raised or cleared."""
-        seq = self.event.next_seq()
-        record: dict[str, Any] = {"ts": ts, "boot": self.boot, "seq": seq, "code": code, "active": active}
-        if data:
-            record["data"] = data
-        if self.event.keep(seq, wire.encode(record)):
-            self._link_due = True
+        self._link_due |= self.event.add(
+            self.boot, ts, {"code": code, "active": active, **({"data": data} if data else {})}
+        )
         while sum(len(stream.kept) for stream in self.events.values()) > self.event.most:
             oldest = next(stream for stream in self.events.values() if stream.kept)
             self._link_due |= oldest.drop([next(iter(oldest.kept))])
@@ -176,9 +169,10 @@ class Device:
         return self._link(online=False, now=now)
 
     def up(self, now: int) -> None:
-        """The connection stands: say so, and send every unacknowledged event at once."""
+        """The connection stands: say so, send all events that are not acknowledged, and samples as the next ack tells."""
         self.connected = self._link_due = True
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, now
+        self._doubtful, self._doubt_until = self.state.kept.keys() - self.state.unsent, now + RESEND_FIRST_MS
         for stream in self.events.values():
             stream.unsent.update(stream.kept)
 
@@ -198,7 +192,9 @@ class Device:
             self._link_due = False
             messages += [self._gone_of(boot) for boot in self.events if boot != self.boot and self.events[boot].gone]
             messages.append(self._link(online=True, now=now))  # the last word, which is retained, is of this boot
-        if self.next_at() is not None and now >= self._retry_at:
+        if now >= self._doubt_until:
+            self._settle()
+        if any(stream.kept for stream in self.events.values()) and now >= self._retry_at:
             for stream in self.events.values():
                 again = stream.kept.keys() - stream.unsent
                 self.resent += len(again)
@@ -214,8 +210,9 @@ class Device:
 
     def next_at(self) -> int | None:
         """When un-acknowledged events are due again."""
-        waiting = any(stream.kept for stream in self.events.values())
-        return self._retry_at if self.connected and waiting else None
+        due = [self._retry_at] if any(stream.kept for stream in self.events.values()) else []
+        due += [self._doubt_until] if self._doubtful else []
+        return min(due) if self.connected and due else None
 
     def receive(self, leaf: str, payload: bytes, now: int) -> None:
         """An `ack` or a `cmd`. Anything unreadable is counted and changes nothing."""
@@ -244,10 +241,16 @@ class Device:
         self._link_due |= stream.ask_again(missing.event)
         if ack.boot == self.boot:
             self.state.acknowledge(ack.state)
+            self._settle()
             self._link_due |= self.state.ask_again(missing.state)
             self.slow_s = max(0, ack.slow_s or 0)
         elif not stream.kept and not stream.gone:
             del self.events[ack.boot]
+
+    def _settle(self) -> None:
+        """What was sent on an earlier connection and is not acknowledged goes again."""
+        self.state.unsent |= self._doubtful & self.state.kept.keys()
+        self._doubtful = set()
 
     def _on_command(self, command: wire.Command, now: int) -> None:
         if command.id in self._commands:
