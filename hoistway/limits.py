@@ -18,6 +18,10 @@ TS_MAX_MS = 4_102_444_800_000
 """2100-01-01 UTC. A `ts` outside 0..this is impossible and refuses the record's message."""
 HEARTBEAT_S = 30
 """A device that has nothing to say sends a sample this often."""
+SAMPLES_A_MINUTE = 120
+"""Samples of one lift within a minute of its own clock; more is a finding of `hoistway device check`, never refused."""
+SELF_TEST_S = 72 * 3_600
+"""The automatic test call comes at least this often (EN 81-28)."""
 MAX_GAP_MS = 3 * HEARTBEAT_S * 1_000
 """A value stays valid this long after its sample (three heartbeats)."""
 OFFLINE_AFTER_MS = 180_000

@@ -1,8 +1,8 @@
 """The device half of the MQTT contract, as a reference for terminal makers: calls in, messages out, time is an argument.
 
-Rules it keeps (docs/mqtt.md): every record carries boot and its stream's seq from 1; samples wait in a bounded ring until the server
-acknowledges them; events are sent again until it does; what is lost for good is declared `gone`. Knows no MQTT client, no clock, no
-lift: whoever has bytes to move and a clock can use it.
+Rules it keeps (docs/device-guide.md): every record carries boot and its stream's seq from 1; samples wait in a bounded ring until the
+server acknowledges them; events are sent again until it does, over restarts as well; what is lost for good is declared `gone`; the
+clock goes by the server's. Knows no MQTT client, no clock, no lift, no engine: whoever has bytes to move can use it (`terminal`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ from typing import Any, Final
 import msgspec
 
 from hoistway import wire
-from hoistway.limits import BOOT_MAX, HEARTBEAT_S
+from hoistway.limits import BOOT_MAX, CLOCK_SLOW_MS, CLOCK_STEP_MS, GONE_RANGES
 
 RING_SAMPLES: Final = 4_096
 """Samples kept until acknowledged; beyond it the oldest are given up and declared gone."""
 KEPT_EVENTS: Final = 1_000
-"""Events kept until acknowledged; beyond it the oldest are given up and declared gone."""
+"""Events kept until acknowledged, of all boots together; beyond it the oldest are given up and declared gone."""
 RECORDS_A_MESSAGE: Final = 200
 RESEND_FIRST_MS: Final = 5_000
 RESEND_MOST_MS: Final = 60_000
 REMEMBERED: Final = 256
 """Hashes of sent messages and ids of commands kept, to know what a refusal or a repeated command means."""
-GONE_RANGES: Final = 256
-"""Ranges named in one link message; further ones follow when these are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ class Message:
 class Stream:
     """One of the two record streams of one boot."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, *, over: bool = False) -> None:
+        self.most, self.over = most, over  # over: of an earlier boot, nothing is added
         self.seq = 0  # last one given out
         self.acked = 0
         self.kept: OrderedDict[int, bytes] = OrderedDict()
@@ -52,31 +50,27 @@ class Stream:
         self.gone: set[int] = set()  # above `acked`
         self.dropped = 0
 
-    def next_seq(self) -> int:
+    def add(self, boot: int, ts: int, values: Mapping[str, Any]) -> bool:
+        """Number a record and keep it; True when an older one had to go for it."""
         self.seq += 1
-        return self.seq
+        self.kept[self.seq] = wire.encode({"ts": ts, "boot": boot, "seq": self.seq, **values})
+        self.unsent.add(self.seq)
+        return len(self.kept) > self.most and self.drop([next(iter(self.kept))])
 
-    def keep(self, seq: int, record: bytes) -> bool:
-        """Take a record; True when an older one had to go for it."""
-        self.kept[seq] = record
-        self.unsent.add(seq)
-        if len(self.kept) <= self.most:
-            return False
-        self.drop([next(iter(self.kept))])
-        return True
-
-    def drop(self, seqs: Iterable[int]) -> None:
-        """Give records up for good."""
+    def drop(self, seqs: Iterable[int]) -> bool:
+        """Give records up for good: counted, and to be declared."""
         for seq in seqs:
             if self.kept.pop(seq, None) is not None:
                 self.dropped += 1
             self.unsent.discard(seq)
             if self.acked < seq <= self.seq:
                 self.gone.add(seq)
+        return True
 
     def acknowledge(self, upto: int) -> bool:
         """Everything up to `upto` is safe; True when that is news. A number never given out is not believed."""
         if not self.acked < upto <= self.seq:
+            self.gone = {seq for seq in self.gone if not self.acked == upto >= seq}
             return False
         for seq in range(self.acked + 1, upto + 1):
             self.kept.pop(seq, None)
@@ -86,10 +80,10 @@ class Stream:
         return True
 
     def ask_again(self, ranges: wire.Ranges) -> bool:
-        """Send the named records again; True when some of them are gone."""
-        lost = False
+        """Send the named records again; True when some of them are gone. Of an old boot the server may have forgotten the start."""
+        lost, least = False, 1 if self.over else self.acked + 1
         for first, last in ranges:
-            for seq in range(max(first, self.acked + 1), min(last, self.seq) + 1):
+            for seq in range(max(first, least), min(last, self.seq) + 1):
                 if seq in self.kept:
                     self.unsent.add(seq)
                 else:
@@ -104,6 +98,19 @@ class Stream:
         records = [self.kept[seq] for seq in seqs]
         return seqs, records[0] if len(records) == 1 else b"[" + b",".join(records) + b"]"
 
+    def saved(self) -> dict[str, Any]:
+        kept = {str(seq): record.decode() for seq, record in self.kept.items()}
+        return {"seq": self.seq, "acked": self.acked, "kept": kept, "gone": ranges(self.gone), "dropped": self.dropped}
+
+    @classmethod
+    def of_the_past(cls, saved: Mapping[str, Any]) -> Stream:
+        """A stream of an earlier boot, all of it to be sent again."""
+        stream = cls(len(saved["kept"]), over=True)
+        stream.seq, stream.acked, stream.dropped = saved["seq"], saved["acked"], saved["dropped"]
+        stream.kept.update((int(seq), record.encode()) for seq, record in saved["kept"].items())
+        stream.gone = {seq for first, last in saved["gone"] for seq in range(first, last + 1)}
+        return stream
+
 
 class Device:
     """One terminal between two starts."""
@@ -112,46 +119,49 @@ class Device:
         self.name, self.boot, self.conn = name, boot, 0
         self.connected = False
         self.state, self.event = Stream(ring), Stream(events)
+        self.events = {boot: self.event}  # by boot, oldest first; those of boots before until the server has them
+        self.offset_ms, self._stamped = 0, 0  # server time minus our clock; the last stamp
         self.refused = self.resent = self.soothed = self.bad_messages = 0
         self.slow_s = 0  # longest interval the server asks for; 0 = none
         self._link_due = False
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, 0
+        self._doubtful, self._doubt_until = set[int](), 0  # samples sent on an earlier connection
         self._sent: OrderedDict[str, tuple[Stream, list[int]]] = OrderedDict()
         self._commands: OrderedDict[str, None] = OrderedDict()
 
-    # --- what has to outlive a restart ---
-
-    def snapshot(self) -> dict[str, int]:
-        return {"boot": self.boot, "conn": self.conn}
+    def snapshot(self) -> dict[str, Any]:
+        """For non-volatile memory: after a start, each event, each `ack`. Samples are not in it: a ring of them wears a flash out."""
+        events = {str(boot): stream.saved() for boot, stream in self.events.items() if stream.kept or stream.gone}
+        return {"boot": self.boot, "conn": self.conn, "events": events}
 
     @classmethod
-    def restarted(cls, name: str, snapshot: Mapping[str, int] | None, **sizes: int) -> Device:
-        """The device after a restart: the next boot, an empty memory."""
-        boot = 1 if snapshot is None else min(snapshot["boot"] + 1, BOOT_MAX)
-        return cls(name, boot=boot, **sizes)
+    def restarted(cls, name: str, snapshot: Mapping[str, Any] | None, **sizes: int) -> Device:
+        """The device after a restart: the next boot, no samples, and the events that the server does not have yet."""
+        device = cls(name, boot=1 if snapshot is None else min(snapshot["boot"] + 1, BOOT_MAX), **sizes)
+        saved = (snapshot or {}).get("events", {})
+        device.events = {int(boot): Stream.of_the_past(events) for boot, events in saved.items()}
+        device.events[device.boot] = device.event
+        return device
 
-    # --- from the sensors ---
+    def stamp(self, now: int) -> int:
+        """The `ts` of what happens at `now` of our own clock, ms. It never goes back, unless the clock was far ahead."""
+        ts = now + self.offset_ms
+        self._stamped = ts if ts < self._stamped - CLOCK_STEP_MS else max(ts, self._stamped)
+        return self._stamped
 
     def sample(self, values: Mapping[str, Any], ts: int) -> None:
         """A complete sample."""
-        seq = self.state.next_seq()
-        if self.state.keep(seq, wire.encode({"ts": ts, "boot": self.boot, "seq": seq, **values})):
-            self._link_due = True
+        self._link_due |= self.state.add(self.boot, ts, values)
 
     def report(
         self, code: str, active: bool, ts: int, data: Mapping[str, Any] | None = None, *, lift: str | None = None
     ) -> None:
         """An event, raised or cleared; a gateway names the lift."""
-        seq = self.event.next_seq()
-        record: dict[str, Any] = {"ts": ts, "boot": self.boot, "seq": seq, "code": code, "active": active}
-        if lift is not None:
-            record["lift"] = lift
-        if data:
-            record["data"] = data
-        if self.event.keep(seq, wire.encode(record)):
-            self._link_due = True
-
-    # --- the connection ---
+        more = {name: value for name, value in (("lift", lift), ("data", data or None)) if value is not None}
+        self._link_due |= self.event.add(self.boot, ts, {"code": code, "active": active, **more})
+        while sum(len(stream.kept) for stream in self.events.values()) > self.event.most:
+            oldest = next(stream for stream in self.events.values() if stream.kept)
+            self._link_due |= oldest.drop([next(iter(oldest.kept))])
 
     def connecting(self, now: int) -> Message:
         """A new connection is tried: its will, to be given to the broker with CONNECT."""
@@ -160,10 +170,12 @@ class Device:
         return self._link(online=False, now=now)
 
     def up(self, now: int) -> None:
-        """The connection stands: say so, and send every unacknowledged event at once."""
+        """The connection stands: say so, send all events that are not acknowledged, and samples as the next ack tells."""
         self.connected = self._link_due = True
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, now
-        self.event.unsent.update(self.event.kept)
+        self._doubtful, self._doubt_until = self.state.kept.keys() - self.state.unsent, now + RESEND_FIRST_MS
+        for stream in self.events.values():
+            stream.unsent.update(stream.kept)
 
     def down(self) -> None:
         self.connected = False
@@ -172,8 +184,6 @@ class Device:
         """Said before leaving on purpose (a clean disconnect withholds the will)."""
         return self._link(online=False, now=now)
 
-    # --- to the broker ---
-
     def outgoing(self, now: int, room: int = 1_000) -> list[Message]:
         """At most `room` messages to publish now: link first, then events, then samples, oldest first."""
         if not self.connected:
@@ -181,14 +191,18 @@ class Device:
         messages: list[Message] = []
         if self._link_due and room > 0:
             self._link_due = False
-            messages.append(self._link(online=True, now=now))
-        if self.event.kept and now >= self._retry_at:
-            again = self.event.kept.keys() - self.event.unsent
-            self.resent += len(again)
-            self.event.unsent.update(again)
+            messages += [self._gone_of(boot) for boot in self.events if boot != self.boot and self.events[boot].gone]
+            messages.append(self._link(online=True, now=now))  # the last word, which is retained, is of this boot
+        if now >= self._doubt_until:
+            self._settle()
+        if any(stream.kept for stream in self.events.values()) and now >= self._retry_at:
+            for stream in self.events.values():
+                again = stream.kept.keys() - stream.unsent
+                self.resent += len(again)
+                stream.unsent.update(again)
             self._retry_at = now + self._retry_ms
             self._retry_ms = min(self._retry_ms * 2, RESEND_MOST_MS)
-        for leaf, stream in (("event", self.event), ("state", self.state)):
+        for leaf, stream in (*(("event", stream) for stream in self.events.values()), ("state", self.state)):
             while stream.unsent and len(messages) < room:
                 seqs, payload = stream.take()
                 self._remember(payload, stream, seqs)
@@ -197,35 +211,47 @@ class Device:
 
     def next_at(self) -> int | None:
         """When un-acknowledged events are due again."""
-        return self._retry_at if self.connected and self.event.kept else None
-
-    # --- from the server ---
+        due = [self._retry_at] if any(stream.kept for stream in self.events.values()) else []
+        due += [self._doubt_until] if self._doubtful else []
+        return min(due) if self.connected and due else None
 
     def receive(self, leaf: str, payload: bytes, now: int) -> None:
         """An `ack` or a `cmd`. Anything unreadable is counted and changes nothing."""
         try:
             if leaf == "ack":
-                self._on_ack(wire.decode_ack(payload))
+                self._on_ack(wire.decode_ack(payload), now)
             elif leaf == "cmd":
                 self._on_command(wire.decode_command(payload), now)
         except msgspec.MsgspecError:
             self.bad_messages += 1
 
-    def _on_ack(self, ack: wire.Ack) -> None:
+    def _on_ack(self, ack: wire.Ack, now: int) -> None:
+        if abs(ack.ts - now - self.offset_ms) > CLOCK_SLOW_MS:
+            self.offset_ms = ack.ts - now
         for refused in ack.refused:
             stream, seqs = self._sent.pop(refused.sha256_8, (None, []))
             if stream is not None:
                 self.refused += 1
                 stream.drop(seqs)
                 self._link_due = True
-        if ack.boot != self.boot:
+        stream, missing = self.events.get(ack.boot), ack.missing or wire.Missing()
+        if stream is None:
             return
-        if self.event.acknowledge(ack.event):
+        if stream.acknowledge(ack.event):
             self._retry_ms = RESEND_FIRST_MS
-        self.state.acknowledge(ack.state)
-        self.slow_s = max(0, ack.slow_s or 0)
-        if ack.missing is not None:
-            self._again(ack.missing.state, ack.missing.event)
+        self._link_due |= stream.ask_again(missing.event)
+        if ack.boot == self.boot:
+            self.state.acknowledge(ack.state)
+            self._settle()
+            self._link_due |= self.state.ask_again(missing.state)
+            self.slow_s = max(0, ack.slow_s or 0)
+        elif not stream.kept and not stream.gone:
+            del self.events[ack.boot]
+
+    def _settle(self) -> None:
+        """What was sent on an earlier connection and is not acknowledged goes again."""
+        self.state.unsent |= self._doubtful & self.state.kept.keys()
+        self._doubtful = set()
 
     def _on_command(self, command: wire.Command, now: int) -> None:
         if command.id in self._commands:
@@ -239,14 +265,9 @@ class Device:
             self.report("self-test", True, now)
             self.report("self-test", False, now)
         elif command.cmd == "resend":
-            self._again(command.state, command.event)
+            self._link_due |= self.state.ask_again(command.state) | self.event.ask_again(command.event)
         else:
             self.bad_messages += 1  # monitoring only: nothing here moves or stops a lift
-
-    def _again(self, state: wire.Ranges, event: wire.Ranges) -> None:
-        lost = self.state.ask_again(state)
-        lost |= self.event.ask_again(event)
-        self._link_due |= lost
 
     def _remember(self, payload: bytes, stream: Stream, seqs: list[int]) -> None:
         self._sent[hashlib.sha256(payload).digest()[:8].hex()] = (stream, seqs)
@@ -260,6 +281,10 @@ class Device:
         link = wire.Link(online=online, boot=self.boot, conn=self.conn, ts=now, gone=gone)
         return Message("link", wire.encode(link), retain=True)
 
+    def _gone_of(self, boot: int) -> Message:
+        gone = wire.Missing(event=ranges(self.events[boot].gone))
+        return Message("link", wire.encode(wire.Link(online=True, boot=boot, conn=0, gone=gone)), retain=True)
+
 
 def ranges(seqs: Iterable[int]) -> wire.Ranges:
     """Numbers as closed ranges, in order, the first `GONE_RANGES` of them."""
@@ -272,6 +297,3 @@ def ranges(seqs: Iterable[int]) -> wire.Ranges:
         else:
             result.append((seq, seq))
     return result
-
-
-assert RESEND_MOST_MS <= 2 * HEARTBEAT_S * 1_000  # noqa: S101  (an event is never waited for longer than two heartbeats)

@@ -345,12 +345,12 @@ def _open_truth(path: Path | None) -> IO[str] | None:
     return path.open("a", encoding="utf-8")
 
 
-def _read_state(path: Path | None) -> Mapping[str, Mapping[str, int]]:
+def _read_state(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
     """The devices' last boot numbers. A file that cannot be read must not silently start them at 1 again."""
     if path is None or not path.exists():
         return {}
     try:
-        read: Mapping[str, Mapping[str, int]] = json.loads(path.read_text(encoding="utf-8"))
+        read: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ServiceUnavailable(
             f"the devices' memory {path} cannot be read ({error}); remove it to start afresh"

@@ -46,7 +46,7 @@ class World:
         *,
         start_ms: int = DEFAULT_START_MS,
         seed: int | None = None,
-        boots: Mapping[str, Mapping[str, int]] | None = None,
+        boots: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Tell | None = None,
     ) -> None:
         self.scenario, self.seed = scenario, scenario.seed if seed is None else seed
@@ -217,10 +217,9 @@ class _Server:
 
     def answer(self, device: Device, message: Message, now: int) -> None:
         stream = {"event": device.event, "state": device.state}.get(message.leaf)
-        if stream is None:
-            return
-        self.upto[message.leaf] = stream.seq if not stream.unsent else min(stream.unsent) - 1
-        if message.leaf == "event" or now - self.acked_at >= ACK_SAMPLES_EVERY_S * 1_000:
+        if stream is not None:
+            self.upto[message.leaf] = stream.seq if not stream.unsent else min(stream.unsent) - 1
+        if message.leaf != "state" or now - self.acked_at >= ACK_SAMPLES_EVERY_S * 1_000:
             self.acked_at = now
             ack = wire.Ack(boot=device.boot, event=self.upto["event"], state=self.upto["state"], ts=now)
             device.receive("ack", wire.encode(ack), now)

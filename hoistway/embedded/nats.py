@@ -98,7 +98,7 @@ class EmbeddedNats(OwnBroker):
         owned_file(self._folder / "nats.conf", self._configuration(), self._user)
 
     def _configuration(self) -> str:
-        users = [account(INGEST, self._password, writes=_everybody(DOWN), reads=_everybody(UP))]
+        users = [account(INGEST, self._password, writes=_everybody(DOWN), reads=_everybody(UP + DOWN))]
         for name, password in self._devices.items():
             own = {
                 way: [f"{_PREFIX}.*.{name}.{leaf}" for leaf in leaves] for way, leaves in (("up", UP), ("down", DOWN))

@@ -163,7 +163,7 @@ def test_the_broker_s_access_list_is_the_contract() -> None:
     }
     ingest = lines[lines.index("user ingest") + 1 : lines.index("user health")]
     assert {line for line in ingest if line} == {f"topic read {wire.PREFIX}/+/+/{leaf}" for leaf in wire.UP} | {
-        f"topic write {wire.PREFIX}/+/+/{leaf}" for leaf in wire.DOWN
+        f"topic readwrite {wire.PREFIX}/+/+/{leaf}" for leaf in wire.DOWN
     }
 
 

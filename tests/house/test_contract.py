@@ -280,6 +280,7 @@ def test_numbers_in_the_page_are_the_limits() -> None:
         f"integer 0..{limits.BOOT_MAX}",
         f"integer 1..{limits.SEQ_MAX}",
         f"at least every {limits.HEARTBEAT_S} s (the heartbeat)",
+        f"not more than {limits.SAMPLES_A_MINUTE} of one lift within a minute",
         f"valid for {limits.MAX_GAP_MS // 1000} s after its sample",
         f"at most {limits.ACK_MISSING_RANGES} a stream",
         f"then every {limits.ACK_SAMPLES_EVERY_S} s, and every {limits.ACK_DRAINING_EVERY_S} s while",

@@ -236,3 +236,23 @@ def test_only_monitoring_commands_are_followed_and_each_only_once():
     device.receive("cmd", wire.encode(wire.Command(id="again", cmd="resend", event=[(1, 1)])), 6)
     (message,) = device.outgoing(6)
     assert json.loads(message.payload)["seq"] == 1
+
+
+def test_samples_of_an_earlier_connection_go_again_as_the_ack_tells():
+    """After a reconnect the ack to `link` says from where on samples are sent again; without one all of them go after a while."""
+    device = connected(Device("d", boot=1))
+    for index in range(4):
+        device.sample({}, index)
+    device.outgoing(0)
+    device.down()
+    connected(device, 10_000)
+    assert [message.leaf for message in device.outgoing(10_000)] == ["link"]
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=0, state=2, ts=10_000)), 10_100)
+    (again,) = device.outgoing(10_100)
+    assert [record["seq"] for record in json.loads(again.payload)] == [3, 4]
+    device.down()
+    connected(device, 20_000)
+    assert device.next_at() == 20_000 + RESEND_FIRST_MS
+    assert [message.leaf for message in device.outgoing(20_000)] == ["link"]
+    (again,) = device.outgoing(20_000 + RESEND_FIRST_MS)
+    assert [record["seq"] for record in json.loads(again.payload)] == [3, 4]
