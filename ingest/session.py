@@ -144,7 +144,7 @@ class Session:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             handle = (self, self._epoch, message.mid, message.qos)
-            taken = Message(message.topic, bytes(message.payload), self._now_ms(), handle)
+            taken = Message(message.topic, bytes(message.payload), self._now_ms(), handle, bool(message.retain))
             with self._lock:
                 while self._full() and not self._stopping:
                     self._room.wait(timeout=1.0)

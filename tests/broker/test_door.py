@@ -10,7 +10,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,13 +20,14 @@ from tests.support.feed import TRAPPED, event, sample
 
 VICTIM = "victim"
 INTRUDERS = tuple(f"intruder-{number}" for number in range(40))
+OTHERS = ("replayed", "rewriter", "forger", "rebooted", "hider", "cloned", "twin")
 BUTTON = "90"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def door(database_url: str) -> AsyncIterator[Door]:
     """The door with a victim whose alarm button is pressed: an alarm to be hidden, a lift to be spoken for."""
-    async with open_door(database_url, (VICTIM, *INTRUDERS)) as found:
+    async with open_door(database_url, (VICTIM, *INTRUDERS, *OTHERS)) as found:
         async with found.connected(VICTIM) as victim:
             await victim.publish(topic(VICTIM, "event"), said(event(1, now_ms(), BUTTON)))
         await found.witness()
@@ -197,41 +197,43 @@ async def a_time_in_the_future(door: Door, intruder: str) -> None:
 
 
 Attempt = Callable[[Door, str], Awaitable[None]]
-CASES: tuple[tuple[Attempt, set[str]], ...] = (
-    (no_name, set()),
-    (unknown_name, set()),
-    (wrong_password, set()),
-    (another_device_s_password, set()),
-    (names_with_wildcards, set()),
-    (no_encryption, set()),
-    (old_encryption, set()),
-    (a_stranger_in_place_of_the_broker, set()),
-    (a_huge_packet_before_connecting, set()),
-    (a_publish_before_connecting, set()),
-    (an_alarm_for_another, set()),
-    (an_all_clear_for_another, set()),
-    (a_retained_all_clear_for_another, set()),
-    (a_will_for_another, set()),
-    (another_s_client_id, set()),
-    (a_downward_topic, set()),
-    (listening_to_others, set()),
-    (the_broker_s_own_topics, set()),
-    (another_shard, {"wrong-shard"}),
-    (another_lift_in_the_payload, {"foreign-lift"}),
-    (quality_of_service_two, set()),
-    (a_packet_beyond_the_limit, set()),
-    (a_message_beyond_the_limit, {"too-large"}),
-    (a_time_in_the_future, {"bad-ts"}),
+CASES: tuple[tuple[Attempt, set[str], set[str]], ...] = (
+    (no_name, set(), set()),
+    (unknown_name, set(), set()),
+    (wrong_password, set(), set()),
+    (another_device_s_password, set(), set()),
+    (names_with_wildcards, set(), set()),
+    (no_encryption, set(), set()),
+    (old_encryption, set(), set()),
+    (a_stranger_in_place_of_the_broker, set(), set()),
+    (a_huge_packet_before_connecting, set(), set()),
+    (a_publish_before_connecting, set(), set()),
+    (an_alarm_for_another, set(), set()),
+    (an_all_clear_for_another, set(), set()),
+    (a_retained_all_clear_for_another, set(), set()),
+    (a_will_for_another, set(), set()),
+    (another_s_client_id, set(), set()),
+    (a_downward_topic, set(), set()),
+    (listening_to_others, set(), set()),
+    (the_broker_s_own_topics, set(), set()),
+    (another_shard, {"wrong-shard"}, {"foreign-topic"}),
+    (another_lift_in_the_payload, {"foreign-lift"}, {"foreign-lift"}),
+    (quality_of_service_two, set(), set()),
+    (a_packet_beyond_the_limit, set(), set()),
+    (a_message_beyond_the_limit, {"too-large"}, set()),
+    (a_time_in_the_future, {"bad-ts"}, set()),
 )
 
 
 @pytest.mark.parametrize(
-    ("number", "attempt", "refused"),
+    ("number", "attempt", "refused", "events"),
     [(number, *case) for number, case in enumerate(CASES)],
     ids=[case[0].__name__ for case in CASES],
 )
-async def test_the_attempt_reaches_nobody(door: Door, number: int, attempt: Attempt, refused: set[str]) -> None:
-    """Nothing of the victim changes, nothing of the intruder is accepted, and what ingest refused is kept with its reason."""
+async def test_the_attempt_reaches_nobody(
+    door: Door, number: int, attempt: Attempt, refused: set[str], events: set[str]
+) -> None:
+    """Nothing of the victim changes, nothing of the intruder is accepted, what ingest refused is kept, an intruder noted."""
     intruder = INTRUDERS[number]
     before = await door.told(VICTIM)
     await attempt(door, intruder)
@@ -239,3 +241,95 @@ async def test_the_attempt_reaches_nobody(door: Door, number: int, attempt: Atte
     assert await door.told(VICTIM) == before
     assert [row for row in await door.told(intruder) if row[0] in {"event", "sample", "link", "case"}] == []
     assert await door.quarantined(intruder) == refused
+    assert await door.security(intruder) == events
+
+
+# --- what a key may be used for, and what shows that it is in other hands ---
+
+
+async def test_a_replayed_record_changes_nothing(door: Door) -> None:
+    """The same bytes again, from the same key, are counted as a repeat and are no event."""
+    payloads = said(event(1, now_ms(), BUTTON)), said(sample(1, now_ms(), **TRAPPED))
+    async with door.connected("replayed") as client:
+        for _ in range(2):
+            await client.publish(topic("replayed", "event"), payloads[0])
+            await client.publish(topic("replayed", "state"), payloads[1])
+            await door.witness()
+    told = await door.told("replayed")
+    assert [row[0] for row in told if row[0] in {"event", "sample"}] == ["event", "sample"]
+    assert await door.security("replayed") == set()
+
+
+async def test_a_used_number_with_other_content_is_noted(door: Door) -> None:
+    """An accepted record cannot be rewritten under its number; the attempt is an event, and the desk hears of it."""
+    at = now_ms()
+    async with door.connected("rewriter") as client:
+        await client.publish(topic("rewriter", "event"), said(event(1, at, BUTTON)))
+        await door.witness()
+        before = await door.told("rewriter")
+        await client.publish(topic("rewriter", "event"), said(event(1, at, BUTTON, active=False)))
+        await door.witness()
+    after = await door.told("rewriter")
+    assert [row for row in after if row[2] != "door-securitycleared"] == before
+    assert "door-securitycleared" in {row[2] for row in after}
+    assert await door.security("rewriter") == {"sequence-reused"}
+
+
+async def test_a_used_number_of_a_sample_with_other_content_is_noted(door: Door) -> None:
+    """So it is with samples: the first word stays."""
+    at = now_ms()
+    async with door.connected("forger") as client:
+        for values in ({**TRAPPED, "passenger": False}, TRAPPED):
+            await client.publish(topic("forger", "state"), said(sample(1, at, **values)))
+            await door.witness()
+    found = await door.rows(
+        "select passenger from sample s join device d on d.id = s.device_id where d.device = 'forger'"
+    )
+    assert found == [(0,)]
+    assert await door.security("forger") == {"sequence-reused"}
+
+
+async def test_an_old_boot_cannot_end_an_alarm(door: Door) -> None:
+    """An all-clear under an earlier boot number leaves the alarm as it is."""
+    at = now_ms()
+    async with door.connected("rebooted") as client:
+        await client.publish(topic("rebooted", "link"), said({"online": True, "boot": 5, "conn": 1}))
+        await client.publish(topic("rebooted", "event"), said(event(1, at, BUTTON, boot=5)))
+        await client.publish(topic("rebooted", "event"), said(event(1, at - 1, BUTTON, boot=4, active=False)))
+        await door.witness()
+    told = await door.told("rebooted")
+    assert "alarm-buttonactive" in {row[2] for row in told}
+    assert [row[2] for row in told if row[0] == "case"] == ["open"]
+
+
+async def test_a_device_cannot_end_its_case(door: Door) -> None:
+    """Whoever has the key may say that the alarm is over; the case stays open until a person ends it."""
+    at = now_ms()
+    async with door.connected("hider") as client:
+        await client.publish(
+            topic("hider", "event"), said(event(1, at, BUTTON)), said(event(2, at, BUTTON, active=False))
+        )
+        await client.publish(topic("hider", "link"), b"", retain=True)
+        await door.witness()
+    assert [row[2] for row in await door.told("hider") if row[0] == "case"] == ["open"]
+
+
+async def test_two_devices_with_one_key_are_noted_by_the_broker(door: Door) -> None:
+    """Two connections that keep throwing each other out are a clone, and the desk hears of it."""
+    async with door.connected("cloned") as first, door.connected("cloned"):
+        await door.until(lambda: first.connects >= 5, "reconnects")
+
+    async def noted() -> bool:
+        return await door.security("cloned") >= {"takeover", "clone"}
+
+    await door.until(noted, "a clone")
+    assert "door-securitycleared" in {row[2] for row in await door.told("cloned")}
+
+
+async def test_boots_that_take_turns_are_a_clone(door: Door) -> None:
+    """One boot number that comes back is a lost memory; two that keep changing places are two devices with one key."""
+    async with door.connected("twin") as client:
+        for boot in (7, 3, 7, 3, 7):
+            await client.publish(topic("twin", "link"), said({"online": True, "boot": boot, "conn": 1}))
+        await door.witness()
+    assert await door.security("twin") == {"clone"}

@@ -109,6 +109,9 @@ class Door:
     async def quarantined(self, device: str) -> set[str]:
         return {row[0] for row in await self.rows("select reason from quarantine where device = $1", device)}
 
+    async def security(self, device: str) -> set[str]:
+        return {row[0] for row in await self.rows("select kind from security_event where device = $1", device)}
+
     async def witness(self) -> None:
         """An event and a sample of an honest device come through: what was sent before them has been dealt with."""
         self._witnessed += 1
