@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from hoistway.cli import access, alarms, backtest, device, lifts, parts, rule_sets, rules, simulate, state, up
+from hoistway.cli import access, alarms, backtest, device, devices, lifts, parts, rule_sets, rules, simulate, state, up
 from hoistway.errors import HoistwayError
 
 app: Final = typer.Typer(
@@ -26,7 +26,9 @@ app.command(name="backtests")(backtest.worker)
 app.command(name="health")(parts.health)
 app.add_typer(state.app, name="state", help="The state folder of `hoistway up`.")
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
-app.add_typer(device.app, name="device", help="Terminals of the platform on this machine.")
+devices.add_to(device.app)
+app.add_typer(device.app, name="devices", help="Devices and their keys.")
+app.add_typer(device.app, name="device", hidden=True)  # the same group by its older name
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
 app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)
