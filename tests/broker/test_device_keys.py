@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from hoistway.errors import BadInput
 from hoistway.registry import keys
-from tests.support.door import Door, now_ms, open_door, said, topic
+from tests.support.door import PERSON, Door, now_ms, said, topic
 from tests.support.feed import event
 from tests.support.production import DEPLOY
-
-PERSON = "王工"
-DEVICES = ("held", "stolen", "untold", "neighbour")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def door(database_url: str) -> AsyncIterator[Door]:
-    """The door with lifts and devices, and a person who may act."""
-    async with open_door(database_url, DEVICES) as found:
-        await found.database.execute("insert into person (name, role) values ($1, 'admin')", PERSON)
-        yield found
 
 
 async def devices(door: Door, *words: str, code: int = 0) -> str:

@@ -9,30 +9,25 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 import pytest_asyncio
 
 from hoistway.limits import MESSAGE_BYTES
-from tests.support.door import Door, now_ms, open_door, publish_packet, said, topic
+from tests.support.door import INTRUDERS, VICTIM, Door, now_ms, publish_packet, said, topic
 from tests.support.feed import TRAPPED, event, sample
 
-VICTIM = "victim"
-INTRUDERS = tuple(f"intruder-{number}" for number in range(40))
-OTHERS = ("replayed", "rewriter", "forger", "rebooted", "hider", "cloned", "twin")
 BUTTON = "90"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def door(database_url: str) -> AsyncIterator[Door]:
-    """The door with a victim whose alarm button is pressed: an alarm to be hidden, a lift to be spoken for."""
-    async with open_door(database_url, (VICTIM, *INTRUDERS, *OTHERS)) as found:
-        async with found.connected(VICTIM) as victim:
-            await victim.publish(topic(VICTIM, "event"), said(event(1, now_ms(), BUTTON)))
-        await found.witness()
-        assert {row[0] for row in await found.told(VICTIM)} == {"event", "alarm", "case"}
-        yield found
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def pressed(door: Door) -> None:
+    """The victim's alarm button is pressed: an alarm to be hidden, a lift to be spoken for."""
+    async with door.connected(VICTIM) as victim:
+        await victim.publish(topic(VICTIM, "event"), said(event(1, now_ms(), BUTTON)))
+    await door.witness()
+    assert {row[0] for row in await door.told(VICTIM)} == {"event", "alarm", "case"}
 
 
 # --- strangers ---

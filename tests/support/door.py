@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,23 @@ from tests.support.production import Production, production
 SHARD = 3
 LIMIT_S = 15.0
 WITNESS = "witness"
+VICTIM = "victim"
+INTRUDERS = tuple(f"intruder-{number}" for number in range(26))
+NAMED = (
+    "replayed",
+    "rewriter",
+    "forger",
+    "rebooted",
+    "hider",
+    "cloned",
+    "twin",
+    "held",
+    "stolen",
+    "untold",
+    "neighbour",
+)
+"""Devices of the tests, each used by one of them."""
+PERSON = "王工"
 
 
 def now_ms() -> int:
@@ -194,24 +211,28 @@ def _length(number: int) -> bytes:
 
 
 @asynccontextmanager
-async def open_door(database_url: str, devices: Sequence[str]) -> AsyncIterator[Door]:
-    """Broker and ingest running, with a lift for each device, all of shard 3."""
+async def open_door(database_url: str) -> AsyncIterator[Door]:
+    """Broker and ingest running, with a lift for each device, all of shard 3, and a person who may give keys."""
+    devices = (WITNESS, VICTIM, *INTRUDERS, *NAMED)
     with production(database_url) as city:
         database = await connect_url(database_url, name="door", patience_s=5)
         try:
-            for device in (WITNESS, *devices):
+            await database.execute("insert into person (name, role) values ($1, 'admin')", PERSON)
+            for number, device in enumerate(devices):
                 lift_id = await database.fetchval(
                     "insert into lift (kind, name, rescue_code) values ('lift', $1, $2) returning id",
                     device,
-                    f"{100_000 + len(city.processes) + abs(hash(device)) % 800_000:06d}",
+                    f"{100_000 + number}",
                 )
                 await database.execute(
                     "insert into device (device, shard, lift_id) values ($1, $2, $3)", device, SHARD, lift_id
                 )
-            passwords = city.enrol(WITNESS, *devices)
+            passwords = city.enrol(*devices)
             city.processes["mosquitto"].send_signal(signal.SIGHUP)
             city.start("ingest")
-            await asyncio.to_thread(city.healthy, "ingest")
-            yield Door(city, database, passwords)
+            found = Door(city, database, passwords)
+            await found.until(lambda: "listening" in city.log("ingest"), "ingest listens")
+            await found.witness()
+            yield found
         finally:
             await database.close()
