@@ -66,7 +66,7 @@ async def _other_events(connection: Any, repeats: Sequence[Repeat]) -> list[int]
     rows = [
         (
             *_key(item),
-            item.lift_id,
+            item.lift_id if item.record.lift else None,
             item.record.ts,
             item.record.code,
             item.record.active,

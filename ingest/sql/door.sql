@@ -12,12 +12,13 @@ set times = security_event.times + excluded.times, last_at = greatest(security_e
     detail = excluded.detail, lift_id = coalesce(excluded.lift_id, security_event.lift_id)
 
 -- name: other_events
--- Which repeats differ from the accepted event of the same key. `n` counts from 0.
+-- Which repeats differ from the accepted event of the same key. `n` counts from 0; no lift: the record names none, and the
+-- register may have changed since.
 select (t.n - 1)::int as n
 from unnest($1::int[], $2::int[], $3::int[], $4::bigint[], $5::int[], $6::bigint[], $7::text[], $8::bool[], $9::text[])
     with ordinality as t (device_id, boot, incarnation, seq, lift_id, ts, code, active, data, n)
 join event e using (device_id, boot, incarnation, seq)
-where (e.lift_id, e.ts, e.code, e.active, e.data) is distinct from (t.lift_id, t.ts, t.code, t.active, t.data::jsonb)
+where (e.ts, e.code, e.active, e.data) is distinct from (t.ts, t.code, t.active, t.data::jsonb) or e.lift_id <> t.lift_id
 
 -- name: accepted_samples
 -- The accepted sample under each repeated number, looked for near its time only: that is what the index gives.
