@@ -9,7 +9,7 @@ $compose run --rm -T migrate devices "$@"
 case ${1:-} in
   enrol | rotate | revoke)
     accounts=$($compose run --rm -T migrate devices accounts)
-    printf '%s\n' "$accounts" | sh deploy/mosquitto/set-accounts.sh deploy/secrets/mqtt_passwords
+    printf '%s\n' "$accounts" | sh deploy/mosquitto/set-accounts.sh "${SECRETS:-deploy/secrets}/mqtt_passwords"
     $compose kill -s HUP mosquitto
     ;;
 esac

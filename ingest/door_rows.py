@@ -25,6 +25,8 @@ SECURITY: Final = "door-security"
 NOTICED: Final = frozenset({"foreign-lift", "foreign-topic", "revoked-key", "sequence-reused", "clone"})
 """What the desk hears of. The rest has innocent causes as well, and is kept and counted."""
 DETAIL_CHARS: Final = 300
+COMPARED_MS: Final = 2 * 86_400_000
+"""A repeated sample is compared with what was accepted within this time."""
 _NAMES: Final = tuple(signal.name for signal in SIGNALS)
 
 
@@ -84,7 +86,8 @@ async def _other_samples(connection: Any, batch: Assembled) -> list[int]:
         (*_key(item), item.lift_id, when(item.at - LATE_WINDOW_MS), when(item.at + LATE_WINDOW_MS))
         for item in batch.repeated_samples
     ]
-    accepted = await connection.fetch(SQL["accepted_samples"], *columns(rows, 7))
+    newest = when(max(item.received for item in batch.repeated_samples) - COMPARED_MS)
+    accepted = await connection.fetch(SQL["accepted_samples"], *columns(rows, 7), newest)
     return [row["n"] for row in accepted if not _same(batch, row)]
 
 

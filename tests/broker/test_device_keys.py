@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +64,31 @@ async def test_a_new_device_gets_its_key_once(door: Door) -> None:
     assert not any(shown["PASSWORD"] in text for text in files)
     assert await acts(door, "fresh") == [("enrolled", PERSON, "")]
     assert "rotate" in await devices(door, "enrol", "fresh", "--by", PERSON, code=2)
+
+
+async def test_the_script_of_the_deployment(door: Door, tmp_path: Path) -> None:
+    """deploy/devices.sh shows what the command shows, tells the broker after an act, and tells it nothing when the act failed."""
+    compose = tmp_path / "compose"
+    compose.write_text(
+        "#!/bin/sh\n"
+        'echo "$@" >>"$0.said"\n'
+        f'if [ "$1" = kill ]; then exec kill -s HUP {door.city.processes["mosquitto"].pid}; fi\n'
+        f'shift 4; exec {sys.executable} -m hoistway "$@"\n'
+    )
+    compose.chmod(0o755)
+    environment = {**door.city._environment(""), "COMPOSE": str(compose), "SECRETS": str(door.city.secrets)}
+
+    def script(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(DEPLOY / "devices.sh"), *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    done = await asyncio.to_thread(script, "enrol", "scripted", "--by", PERSON)
+    assert done.returncode == 0, done.stderr
+    await lets_in(door, "scripted", dict(line.split("=", 1) for line in done.stdout.splitlines())["PASSWORD"])
+    said_ = (tmp_path / "compose.said").read_text().splitlines()
+    assert said_[-2:] == ["run --rm -T migrate devices accounts", "kill -s HUP mosquitto"]
+    assert (await asyncio.to_thread(script, "enrol", "scripted", "--by", PERSON)).returncode == 2
+    assert len((tmp_path / "compose.said").read_text().splitlines()) == len(said_) + 1
 
 
 async def test_a_replaced_key_is_worth_nothing(door: Door) -> None:

@@ -39,6 +39,7 @@ NAMED = (
     "held",
     "stolen",
     "untold",
+    "scripted",
     "neighbour",
 )
 """Devices of the tests, each used by one of them."""
