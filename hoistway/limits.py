@@ -64,6 +64,15 @@ TICK_SETTLE_MS = 500
 """A tick looks this far behind the clock, so that samples under way are not overtaken."""
 CHECKPOINT_EVERY_S = 30
 BROKER_INFLIGHT = 20_000
+REPEATED_EVENTS = 1_000
+REPEATED_SAMPLES = 64
+"""Records of a batch, sent again, that are compared with what was accepted under their numbers; the rest is only counted."""
+CLONE_WITHIN_MS = 10 * 60 * 1_000
+CLONE_TAKEOVERS = 5
+CLONE_BOOTS = 3
+"""So many taken-over connections, or boots that come back or count anew, of one device within that time are two devices with one key."""
+DOOR_DEVICES = 10_000
+"""Devices of which the door remembers connections and boots; the oldest is forgotten."""
 QUARANTINE_BYTES = 64 * 1024
 QUARANTINE_ROWS = 1_000_000
 GARBAGE_WINDOW_MS = 10_000

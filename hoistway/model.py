@@ -267,5 +267,6 @@ MODE_CODES: Final = (AUTOMATIC, "42", "43", "44", "45", "46", "47")
 BUILT_IN: Final[dict[str, dict[str, str]]] = {
     "event-unreadable": {"zh": "设备事件无法读取", "en": "An event of the device could not be read"},
     "clock-unknown": {"zh": "收到时间未知的记录", "en": "Records of an unknown time"},
+    "door-security": {"zh": "设备接入安全事件", "en": "A device's key may be in other hands"},
 }
 """Titles, zh and en, of notices that no rule makes; their rule version is `built-in`."""

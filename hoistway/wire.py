@@ -31,6 +31,7 @@ REASONS: Final[dict[str, str]] = {
     "too-many-records": "the array holds over 1,000 records",
     "empty": "the payload or the array is empty",
     "unknown-device": "no such device is enrolled",
+    "revoked-device": "the device's key was revoked",
     "foreign-lift": "the record names a lift that is not this device's",
     "lift-missing": "a gateway's record does not name its lift",
     "wrong-shard": "the topic's shard is not the device's",

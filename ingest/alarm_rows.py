@@ -153,7 +153,14 @@ async def write_unplaced(connection: Any, found: Sequence[Unplaced], *, at: date
         json.dumps({"device_id": row.device_id, "boot": row.boot, "records": row.records, "ts": [row.first, row.last]})
         for row in found
     ]
-    rows = await connection.fetch(SQL["unplaced"], [row.lift_id for row in found], UNPLACED, at, evidence)
+    await notice_an_hour(connection, [row.lift_id for row in found], UNPLACED, evidence, at=at)
+
+
+async def notice_an_hour(
+    connection: Any, lift_ids: Sequence[int], rule_id: str, evidence: Sequence[str], *, at: datetime
+) -> None:
+    """One notice a lift, unless it had the same within the hour."""
+    rows = await connection.fetch(SQL["hourly_notice"], lift_ids, rule_id, at, evidence)
     await alarm_events(connection, [(row["id"], "raised", at, "{}") for row in rows])
 
 

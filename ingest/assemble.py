@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.window import Records
+from hoistway import limits
 from hoistway.errors import OverBudget, RefusedMessage
 from hoistway.wire import Link, Ranges, Topic, parse_topic
 from ingest.assembled import (
@@ -25,6 +26,7 @@ from ingest.assembled import (
     Gap,
     LinkRow,
     Refusal,
+    Repeat,
     records_of,
 )
 from ingest.budget import Budget
@@ -39,7 +41,8 @@ from ingest.decode import (
 )
 from ingest.device_clock import Clock
 from ingest.directory import Device, Directory
-from ingest.memory import Memory, Verdict
+from ingest.door import Door, refused_at_door
+from ingest.memory import Boot, Memory, Verdict
 from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.quarantine import refusal_of
 from ingest.source import Message
@@ -57,6 +60,7 @@ class Assembler:
     def __init__(self, directory: Directory, memory: Memory, behind: Behind) -> None:
         self.directory, self.memory, self.behind = directory, memory, behind
         self.budget = Budget()
+        self.door = Door()
         self._topics: dict[str, Topic | None] = {}
 
     def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
@@ -104,7 +108,7 @@ class _Work:
 
     def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
         self._assembler, self.out, self._stored = assembler, out, stored
-        self._directory, self._memory = assembler.directory, assembler.memory
+        self._directory, self._memory, self._door = assembler.directory, assembler.memory, assembler.door
         self._reading: tuple[int, str, Message]
         self._may = self._may_read_with_care
         self._samples: list[_Accepted] = []
@@ -117,6 +121,8 @@ class _Work:
             raise RefusedMessage("unknown-device", "the topic is not of the contract's shape")
         device = self._directory.devices.get(topic.device)
         if device is None:
+            if topic.device in self._directory.revoked:
+                raise RefusedMessage("revoked-device", f"the key of device {topic.device!r} was revoked")
             raise RefusedMessage("unknown-device", f"device {topic.device!r} is not enrolled")
         if device.shard != topic.shard:
             raise RefusedMessage("wrong-shard", f"shard {topic.shard}, enrolled in {device.shard}")
@@ -153,9 +159,12 @@ class _Work:
         self.out.boots[device.id, leaf] = record.boot
         if verdict is Verdict.DUPLICATE:
             self.out.tally.duplicates[device.id, leaf] += 1
+            if self._stored is None:
+                self._repeat(message, device, leaf, record, lift_id, memory)
             return
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
+            self.out.security += self._door.counted_anew(device, record.boot, message.received_ms)
         stream = memory.stream(leaf)
         live = self._memory.is_live(device.id, record.boot, record.ts)
         memory.was_live |= live
@@ -175,7 +184,26 @@ class _Work:
         )
         (self._samples if leaf == "state" else self._events).append(accepted)
 
+    def _repeat(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, memory: Boot) -> None:
+        event = leaf == "event"
+        repeats = self.out.repeated_events if event else self.out.repeated_samples
+        if len(repeats) >= (limits.REPEATED_EVENTS if event else limits.REPEATED_SAMPLES):
+            self.out.not_compared += 1
+            return
+        repeats.append(
+            Repeat(
+                device=device,
+                lift_id=lift_id,
+                incarnation=memory.incarnation,
+                record=record,
+                at=memory.clock.corrected(record.ts, message.received_ms),
+                received=message.received_ms,
+            )
+        )
+
     def _link(self, message: Message, device: Device, link: Link) -> None:
+        if link.online and not message.retained:
+            self.out.security += self._door.connected(device, link.boot, message.received_ms)
         if link.gone is not None:
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots[device.id, "link"] = link.boot
@@ -210,6 +238,9 @@ class _Work:
     def _refusal(self, message: Message, refused: RefusedMessage) -> Refusal:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
+        if topic is not None and not message.retained:
+            known = device or self._directory.revoked.get(topic.device)
+            self.out.security += refused_at_door(refused, topic, known, message.received_ms)
         return refusal_of(message, topic, device, refused)
 
     def _note_fault(self, device_id: int, fault: FieldFault) -> None:
@@ -224,6 +255,8 @@ class _Work:
         self._finish_samples()
         self._finish_events()
         self._put_in_place()
+        if repeats := self.out.repeated_samples:
+            self.out.repeated_columns, _ = to_columns([item.record for item in repeats], self._directory.label_id)
         return self.out
 
     def _put_in_place(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
 from alarms.window import KEY_DTYPE, Records
 from hoistway.model import EVENT_CODES
 from hoistway.wire import Link
+from ingest.directory import Device
 from ingest.pack import KEYS_DTYPE
 from ingest.tally import Tally, class_of
 
@@ -68,6 +69,29 @@ class Refusal:
         return hashlib.sha256(self.payload).digest()[:8].hex()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecurityEvent:
+    """Something that looks like an intruder."""
+
+    kind: str  # as in the table `security_event`
+    device: str  # empty: nobody says who it was
+    lift_id: int | None  # whose desk notice it becomes
+    detail: str
+    at: int  # ms, our clock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeat:
+    """A record whose number was accepted before, to be compared with what was accepted under it."""
+
+    device: Device
+    lift_id: int
+    incarnation: int
+    record: Any  # as decoded
+    at: int  # ms, the device's time corrected
+    received: int
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     device_id: int
@@ -108,6 +132,14 @@ class Assembled:
     boots: dict[tuple[int, str], int] = field(default_factory=dict)  # (device_id, leaf) -> boot to acknowledge
     arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
     messages: int = 0
+    security: list[SecurityEvent] = field(default_factory=list)
+    repeated_events: list[Repeat] = field(default_factory=list)
+    repeated_samples: list[Repeat] = field(default_factory=list)
+    repeated_columns: NDArray[np.void] = field(
+        default_factory=lambda: np.empty(0, SAMPLE_DTYPE)
+    )  # what the samples say
+    not_compared: int = 0  # repeats beyond the limit
+    reused: Sequence[SecurityEvent] = ()  # of the repeats, found in the transaction
 
     def refuse(self, refusal: Refusal) -> None:
         """Into the quarantine, and into the count."""

@@ -21,6 +21,9 @@ def count_batch(batch: Assembled, messages: Sequence[Message], now: int) -> None
     metrics.ASIDE.labels("unplaced").inc(sum(row.records for row in batch.unplaced()))
     for refusal in batch.refusals:
         metrics.REFUSED.labels(refusal.reason).inc()
+    for event in (*batch.security, *batch.reused):
+        metrics.SECURITY.labels(event.kind).inc()
+    metrics.NOT_COMPARED.inc(batch.not_compared)
     for (_, _, fault), (times, _) in batch.faults.items():
         metrics.FIELD_FAULTS.labels(fault).inc(times)
     if messages:

@@ -20,6 +20,11 @@ class Device:
     lift_id: int | None  # None: a gateway
     lifts: Mapping[str, int] = field(default_factory=dict)  # by rescue code: a gateway's lifts, or the terminal's own
 
+    @property
+    def first_lift(self) -> int | None:
+        """The lift under which the desk hears of the device itself."""
+        return self.lift_id if self.lift_id is not None else min(self.lifts.values(), default=None)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lift:
@@ -38,6 +43,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.devices: dict[str, Device] = {}
+        self.revoked: dict[str, Device] = {}
         self.devices_by_id: dict[int, Device] = {}
         self.lifts: dict[int, Lift] = {}
         self._labels: dict[str, int] = {}
@@ -55,10 +61,10 @@ class Directory:
         lifts_of: dict[int, dict[str, int]] = {}
         for row in await database.fetch(SQL["device_lifts"]):
             lifts_of.setdefault(row["device_id"], {})[row["rescue_code"]] = row["lift_id"]
-        self.devices = {
-            row["device"]: Device(row["id"], row["device"], row["shard"], row["lift_id"], lifts_of.get(row["id"], {}))
-            for row in await database.fetch(SQL["devices"])
-        }
+        self.devices, self.revoked = {}, {}
+        for row in await database.fetch(SQL["devices"]):
+            device = Device(row["id"], row["device"], row["shard"], row["lift_id"], lifts_of.get(row["id"], {}))
+            (self.revoked if row["revoked"] else self.devices)[device.device] = device
         self.devices_by_id = {device.id: device for device in self.devices.values()}
         self.lifts = lifts
         if not self._labels:
@@ -68,7 +74,7 @@ class Directory:
 
     def worth_a_look(self, device: str, now_ms: int) -> bool:
         """Whether the register may hold this name by now: it is unknown, and was not looked for within the last second."""
-        if device in self.devices:
+        if device in self.devices or device in self.revoked:
             return False
         if not 0 <= now_ms - self._looked_ms < UNKNOWN_DEVICE_MS:
             self._looked_ms = now_ms

@@ -25,6 +25,7 @@ class Publish:
     payload: bytes
     mid: int  # 0 for QoS 0
     qos: int
+    retained: bool = False
 
 
 class Frames:
@@ -84,7 +85,7 @@ def publish_of(first: int, body: bytes, *, mqtt5: bool) -> Publish:
         place += length
         if place > len(body):
             raise MalformedFrame("properties longer than their packet")
-    return Publish(topic=body[2:end], payload=body[place:], mid=mid, qos=qos)
+    return Publish(topic=body[2:end], payload=body[place:], mid=mid, qos=qos, retained=bool(first & 1))
 
 
 def _properties(body: bytes, place: int) -> tuple[int, int]:

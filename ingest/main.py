@@ -23,6 +23,7 @@ from ingest.writer import Writer
 log: Final = structlog.get_logger("ingest")
 
 WATCH_S: Final = 5.0
+HEAR_S: Final = 1.0
 EXIT_FENCED: Final = 75
 
 
@@ -42,7 +43,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
-    watch = asyncio.create_task(_watch(source, clock))
+    watch = asyncio.gather(_watch(source, clock), _hear(source, ingest))
     try:
         await ingest.run(stop)
     except Fenced as fenced:
@@ -54,6 +55,13 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
         await writer.close()
         await database.close()
     return 0
+
+
+async def _hear(source: MqttSource, ingest: Ingest) -> None:
+    while True:
+        await asyncio.sleep(HEAR_S)
+        ingest.door_log.hear(source.hear())
+        metrics.LOGINS_REFUSED.set(ingest.door_log.refused)
 
 
 async def _watch(source: MqttSource, clock: ServerClock) -> None:

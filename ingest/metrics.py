@@ -31,6 +31,11 @@ ASIDE: Final = _counter("stored_aside", "stored records that were not folded in 
 REFUSED: Final = _counter("refused_messages", "messages quarantined, by reason", "reason")
 QUARANTINE_TRIMMED: Final = _counter("quarantine_trimmed", "oldest quarantined messages deleted at a limit")
 FIELD_FAULTS: Final = _counter("field_faults", "fields that were unusable, by kind", "fault")
+SECURITY: Final = _counter("security_events", "what looked like an intruder, by kind", "kind")
+LOGINS_REFUSED: Final = _gauge("logins_refused", "logins that the broker refused, as far as its log says")
+NOT_COMPARED: Final = _counter(
+    "repeats_not_compared", "repeated records beyond the limit: counted, their content not looked at"
+)
 TRANSITIONS: Final = _counter("transitions", "alarm transitions committed", "kind")
 CORRECTIONS: Final = _counter("corrections", "alarms that late data changed, by kind", "kind")
 LATE_WINDOW: Final = _gauge("late_window_seconds", "how old a record may be and still be folded again from memory")

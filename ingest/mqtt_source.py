@@ -9,6 +9,7 @@ from typing import Final
 from hoistway import wire
 from hoistway.clock import ServerClock
 from hoistway.mqtt_url import MqttAddress
+from ingest.door_log import LINES, TOPICS
 from ingest.session import Session
 from ingest.source import Message
 
@@ -16,7 +17,7 @@ STILL_DRAINING_MS: Final = 1_000
 
 
 class MqttSource:
-    """Two persistent sessions of one broker, read as one `Source`."""
+    """Two persistent sessions of one broker, read as one `Source`; beside them a third one for the broker's log."""
 
     def __init__(self, address: MqttAddress, *, name: str, mqtt5: bool, clock: ServerClock) -> None:
         self._clock = clock
@@ -39,14 +40,23 @@ class MqttSource:
             wake=self._wake,
             now_ms=clock.now_ms,
         )
+        self.log = Session(
+            address,
+            client_id=f"{name}-log",
+            subscriptions=TOPICS,
+            mqtt5=mqtt5,
+            wake=lambda: None,
+            now_ms=clock.now_ms,
+        )
         self.sessions: Final = (self.events, self.samples)
+        self._all: Final = (*self.sessions, self.log) if mqtt5 else self.sessions  # only mosquitto tells its log
 
     def start(self) -> None:
-        for session in self.sessions:
+        for session in self._all:
             session.start()
 
     def stop(self) -> None:
-        for session in self.sessions:
+        for session in self._all:
             session.stop()
 
     def _wake(self) -> None:
@@ -91,4 +101,10 @@ class MqttSource:
 
     def watch(self) -> int:
         """Start dead network threads again; answers how many were dead."""
-        return sum(session.revive() for session in self.sessions)
+        return sum(session.revive() for session in self._all)
+
+    def hear(self) -> list[Message]:
+        """What the broker's log said meanwhile. Acknowledged at once: it is no promise to anybody."""
+        lines = self.log.take(messages=LINES, bytes_=LINES * 1_000)
+        self.acknowledge(lines)
+        return lines

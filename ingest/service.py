@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from ingest.correction_rows import SQL as CORRECTIONS
 from ingest.correction_rows import corrected
 from ingest.counting import count_batch
 from ingest.directory import Directory
+from ingest.door_log import DoorLog
 from ingest.folding import Folding
 from ingest.late import refold, sort_late
 from ingest.memory import Memory
@@ -42,7 +42,7 @@ from ingest.replays import read_again, result_of
 from ingest.source import Message, Source
 from ingest.step import Step
 from ingest.transaction import Work
-from ingest.transitions import changes_of, rule_gone
+from ingest.transitions import caught_up, changes_of
 from ingest.turning import shelve_product, turn
 from ingest.upkeep import make_partitions, trim_quarantine
 from ingest.writer import DataRefusedError, Writer
@@ -71,6 +71,7 @@ class Ingest:
         self.partition: Final = writer.partition
         self._zone = zone  # of the city: the hours that rules name
         self._directory = Directory()
+        self.door_log = DoorLog(self._directory)
         self._reset()
         self._deaf = True
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
@@ -138,15 +139,8 @@ class Ingest:
 
         What only this replay raised is written; alarms whose rule is gone or another are no longer kept active by anybody.
         """
-        changes = self._changes(transitions)
-        last = {change.key: change for change in changes}
-        raised = [
-            replace(change, kind=ChangeKind.RAISE)
-            for key, change in last.items()
-            if change.kind is not ChangeKind.CLEAR and key not in active
-        ]
         now = self._clock.now_ms()
-        ended = [rule_gone(*key, now) for key in lapsed if key in active and key not in last]
+        raised, ended = caught_up(self._changes(transitions), active, lapsed, now)
         if raised or ended:
             log.warning("other rules than before the restart", raised=len(raised), cleared=len(ended))
             await self._commit("listening", now, changes=[*ended, *raised])
@@ -388,6 +382,10 @@ class Ingest:
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
             await self._backfill()
+            if events := self.door_log.take():
+                batch = Assembled(security=events)
+                await self._commit("batch", self._clock.now_ms(), assembled=batch)
+                count_batch(batch, (), self._clock.now_ms())
         if now >= self._next_trim_s:
             messages, more = await trim_quarantine(self._database)
             self._next_trim_s = now + (HOUSEKEEPING_S if more else TRIM_S)

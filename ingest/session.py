@@ -168,7 +168,9 @@ class Session:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:
             handle = (self, self._epoch, message.mid, message.qos)
-            self._queue_up([Message(_topic(message), bytes(message.payload), self._now_ms(), handle)])
+            self._queue_up(
+                [Message(_topic(message), bytes(message.payload), self._now_ms(), handle, bool(message.retain))]
+            )
         except Exception:  # noqa: BLE001
             # not acknowledged: it comes again after the reconnect that this forces
             self._callback_failed("on_message")
@@ -178,7 +180,10 @@ class Session:
         try:
             now, epoch = self._now_ms(), self._epoch
             self._queue_up(
-                [Message(_topic(item), item.payload, now, (self, epoch, item.mid, item.qos)) for item in published]
+                [
+                    Message(_topic(item), item.payload, now, (self, epoch, item.mid, item.qos), item.retained)
+                    for item in published
+                ]
             )
         except Exception:  # noqa: BLE001
             self._callback_failed("on_publishes")

@@ -18,6 +18,7 @@ class Message:
     payload: bytes
     received_ms: int  # server clock when it was read from the network
     handle: object = None  # the source's own; None for messages that nobody acknowledges (replays)
+    retained: bool = False  # the broker's copy of an earlier word, not said now
 
 
 class Source(Protocol):

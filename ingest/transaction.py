@@ -19,6 +19,7 @@ from ingest.changes import Change, columns, when
 from ingest.correction_rows import SQL as CORRECTIONS
 from ingest.correction_rows import Corrected, note_backfill, write_corrections
 from ingest.decode import clean_text
+from ingest.door_rows import find_reused, write_security
 from ingest.folding import ShadowLine
 from ingest.pack import COLUMNS, pack_samples
 
@@ -82,6 +83,9 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             await write_notices(connection, unreadable, at=when(work.clock_ms))
         if unplaced := batch.unplaced():
             await write_unplaced(connection, unplaced, at=when(work.clock_ms))
+        batch.reused = await find_reused(connection, batch)
+        if security := [*batch.security, *batch.reused]:
+            await write_security(connection, security, at=when(work.clock_ms))
         if work.shadow:
             await _shadow(connection, work, partition)
         if work.replays:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from alarms.engine import Engine
@@ -38,6 +40,19 @@ def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directo
             )
         )
     return changes
+
+
+def caught_up(
+    changes: Sequence[Change], active: set[tuple[int, str]], lapsed: Sequence[tuple[int, str]], now_ms: int
+) -> tuple[list[Change], list[Change]]:
+    """What only a replay raised, as raises, and the ends of active alarms that no rule keeps active any more."""
+    last = {change.key: change for change in changes}
+    raised = [
+        replace(change, kind=ChangeKind.RAISE)
+        for key, change in last.items()
+        if change.kind is not ChangeKind.CLEAR and key not in active
+    ]
+    return raised, [rule_gone(*key, now_ms) for key in lapsed if key in active and key not in last]
 
 
 def rule_gone(lift_id: int, rule_id: str, now_ms: int) -> Change:

@@ -36,14 +36,14 @@ app: Final = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """Terminals: credentials on the embedded platform, and the check of a real device."""
+    """Devices, their keys, and the check of a real device."""
 
 
 @app.command("credentials")
 def credentials(
     device: str, home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None
 ) -> None:
-    """Address, password and topic prefix of an enrolled terminal, as lines `NAME=value`."""
+    """Address, password and topic prefix of a terminal of the platform on this machine, as lines `NAME=value`."""
     from hoistway.up.state import State
 
     facts = State(home or default_home()).running()

@@ -72,8 +72,8 @@ on conflict (lift_id, rule_id) where open do update
 set repeats = a.repeats + 1, version = a.version + 1
 returning id, repeats
 
--- name: unplaced
--- Records whose time nobody knows: said once, not for each of a ring's thousands; again after an hour.
+-- name: hourly_notice
+-- Said once, not for each of thousands; again after an hour. Records whose time nobody knows, and security events.
 insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
     cleared_at, evidence, exercise)
 select t.lift_id, $2, 'built-in', 'notice', 'notice', 'cleared', $3, $3, $3, $3, t.evidence::jsonb, l.exercise

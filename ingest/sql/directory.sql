@@ -5,14 +5,15 @@
 select
     (select count(*) from lift), (select max(updated_at) from lift),
     (select count(*) from device), (select max(enrolled_at) from device), (select count(revoked_at) from device),
+    (select max(id) from device_act),
     (select count(*) from gateway_lift)
 
 -- name: lifts
 select id, rescue_code, kind, rated_speed_m_s, urban, exercise, parameters, floors from lift
 
 -- name: devices
--- A revoked device is unknown: what it sends goes to the quarantine.
-select id, device, shard, lift_id from device where revoked_at is null
+-- Who speaks for what. What a revoked device sends goes to the quarantine.
+select id, device, shard, lift_id, revoked_at is not null as revoked from device
 
 -- name: device_lifts
 -- The lifts that a device may name in its records: a gateway's, or a terminal's only one.

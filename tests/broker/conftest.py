@@ -10,7 +10,9 @@ import pytest_asyncio
 
 from hoistway.embedded.broker import ExternalBroker
 from tests.support.brokers import KINDS, Rig, embedded, need_kind
+from tests.support.door import Door, open_door
 from tests.support.folders import temporary_home
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -45,3 +47,12 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
         finally:
             await broker.stop()
             await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def door(postgres_server: PostgresServer) -> AsyncIterator[Door]:
+    """The deployed broker with ingest behind it, started once."""
+    url = await postgres_server.fresh_database("door")
+    async with open_door(url) as found:
+        yield found
+    await postgres_server.drop_database(url)

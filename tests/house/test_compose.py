@@ -164,7 +164,7 @@ def test_the_broker_s_access_list_is_the_contract() -> None:
     ingest = lines[lines.index("user ingest") + 1 : lines.index("user health")]
     assert {line for line in ingest if line} == {f"topic read {wire.PREFIX}/+/+/{leaf}" for leaf in wire.UP} | {
         f"topic readwrite {wire.PREFIX}/+/+/{leaf}" for leaf in wire.DOWN
-    }
+    } | {f"topic read $SYS/broker/log/{kind}" for kind in "NE"}
 
 
 def test_the_broker_s_limits_are_ours() -> None:
@@ -175,6 +175,11 @@ def test_the_broker_s_limits_are_ours() -> None:
     assert int(settings["max_inflight_messages"]) == limits.BROKER_INFLIGHT
     assert int(settings["max_queued_messages"]) >= limits.QUEUE_MESSAGES
     assert settings["persistence"] == "true"
+    devices, ours = (dict(re.findall(r"^(\w+) (.+)", part, re.MULTILINE)) for part in BROKER.split("\nlistener ")[1:])
+    assert devices["use_username_as_clientid"] == "true"
+    assert devices["max_qos"] == "1"
+    files = SERVICES["mosquitto"]["ulimits"]["nofile"]["hard"]
+    assert files > int(devices["max_connections"]) > int(ours["max_connections"]) > 0
     assert BROKER.count("\ntls_version tlsv1.2") == BROKER.count("\nlistener ") == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,18 @@ class Production:
             [DEPLOY / "add-device.sh", "--dir", self.secrets, *devices], check=True, capture_output=True, text=True
         )
         return dict(line.split() for line in made.stdout.splitlines())
+
+    def tell_broker(self) -> None:
+        """The second half of deploy/devices.sh: the broker's password file as the register says, and a reload."""
+        lines = self.run("devices", "accounts")
+        assert lines.returncode == 0, lines.stderr
+        subprocess.run(
+            [DEPLOY / "mosquitto/set-accounts.sh", self.secrets / "mqtt_passwords"],
+            input=lines.stdout,
+            text=True,
+            check=True,
+        )
+        self.processes["mosquitto"].send_signal(signal.SIGHUP)
 
     def start_broker(self, mosquitto: Path) -> None:
         (self.folder / "data").mkdir()

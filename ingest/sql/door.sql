@@ -1,0 +1,34 @@
+-- The door: security events, and what was accepted under a number that came again.
+
+-- name: security_events
+-- One row a kind, device and hour: whoever tries again and again counts up instead of filling the table.
+insert into security_event (kind, device, hour, first_at, last_at, times, lift_id, detail)
+select t.kind, t.device, date_trunc('hour', t.at), min(t.at), max(t.at), count(*), min(t.lift_id),
+    (array_agg(t.detail order by t.at desc))[1]
+from unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[], $5::text[]) as t (kind, device, at, lift_id, detail)
+group by t.kind, t.device, date_trunc('hour', t.at)
+on conflict (kind, device, hour) do update
+set times = security_event.times + excluded.times, last_at = greatest(security_event.last_at, excluded.last_at),
+    detail = excluded.detail, lift_id = coalesce(excluded.lift_id, security_event.lift_id)
+
+-- name: other_events
+-- Which repeats differ from the accepted event of the same key. `n` counts from 0; no lift: the record names none, and the
+-- register may have changed since.
+select (t.n - 1)::int as n
+from unnest($1::int[], $2::int[], $3::int[], $4::bigint[], $5::int[], $6::bigint[], $7::text[], $8::bool[], $9::text[])
+    with ordinality as t (device_id, boot, incarnation, seq, lift_id, ts, code, active, data, n)
+join event e using (device_id, boot, incarnation, seq)
+where (e.ts, e.code, e.active, e.data) is distinct from (t.ts, t.code, t.active, t.data::jsonb) or e.lift_id <> t.lift_id
+
+-- name: accepted_samples
+-- The accepted sample under each repeated number, looked for near its time and in the newest days only: that is what index
+-- and partitions give.
+select (t.n - 1)::int as n, s.*
+from unnest($1::int[], $2::int[], $3::int[], $4::bigint[], $5::int[], $6::timestamptz[], $7::timestamptz[])
+    with ordinality as t (device_id, boot, incarnation, seq, lift_id, since, until, n)
+join lateral (
+    select * from sample
+    where sample.lift_id = t.lift_id and sample.at between t.since and t.until and sample.device_id = t.device_id
+        and sample.received > $8 and sample.boot = t.boot and sample.incarnation = t.incarnation and sample.seq = t.seq
+    limit 1
+) s on true
