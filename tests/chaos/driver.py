@@ -98,15 +98,20 @@ class Driver:
     # --- kills ---
 
     def _kill(self, kill: Kill) -> None:
+        unacked, in_transaction = self.strike(kill)
+        back_s = self._back(again="supervisor" in kill.parts)
+        self._rig.hits.append(Hit(kill=kill, unacked=unacked, in_transaction=in_transaction, back_s=back_s))
+
+    def strike(self, kill: Kill) -> tuple[int, bool]:
+        """kill -9 at the moment; answers what was un-acknowledged then and whether a transaction was open."""
         victims = self._victims(kill.parts)
         self._reach(kill.moment)
         if "backend" in kill.parts:
             victims.append(self._wire.backend)
-        unacked, in_transaction = self._ledger.unacked, self._wire.in_transaction
+        found = self._ledger.unacked, self._wire.in_transaction
         _send(victims, signal.SIGKILL)
         self._wire.let_go(drop="ingest" in kill.parts)
-        back_s = self._back(again="supervisor" in kill.parts)
-        self._rig.hits.append(Hit(kill=kill, unacked=unacked, in_transaction=in_transaction, back_s=back_s))
+        return found
 
     def _victims(self, parts: Sequence[str]) -> list[int]:
         """The processes to end. The supervisor goes first, so that it starts nothing again meanwhile."""

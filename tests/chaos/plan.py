@@ -79,7 +79,7 @@ Card = TypeVar("Card")
 Step = Kill | Trouble | Trapped
 
 
-def plan(seed: int, *, kills: int, lifts: int, only: tuple[str, ...] = ()) -> list[Step]:
+def plan(seed: int, *, kills: int, lifts: int) -> list[Step]:
     """Kills from shuffled decks and moments in turn, a trouble after every second kill, two entrapments a third of the way apart."""
     dice = random.Random(seed)
     parts = _deal(dice, KILLS, kills)
@@ -88,8 +88,6 @@ def plan(seed: int, *, kills: int, lifts: int, only: tuple[str, ...] = ()) -> li
     trapped = dice.sample(range(lifts), lifts // 2)
     groups = {0: trapped[::3], kills // 3: trapped[1::3], 2 * kills // 3: trapped[2::3]}
     steps: list[Step] = []
-    if only:
-        return [Kill(parts=only, moment=moment) for moment in moments]
     for number in range(kills):
         if groups.get(number):
             steps.append(Trapped(lifts=tuple(sorted(groups[number]))))

@@ -9,9 +9,11 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.chaos.driver import Driver, Hit, rig
+from tests.chaos.driver import Driver, Hit, Rig, rig
 from tests.chaos.plan import plan
 from tests.chaos.taps import Moment
 from tests.chaos.verdict import Verdict, enrol, every_entrapment_has_its_alarm, judge
@@ -35,6 +37,17 @@ class Account:
     verdict: Verdict
 
     @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong and nothing is left open."""
+        return self.drained and self.verdict.clean
+
+    @property
+    def wrong(self) -> dict[str, object]:
+        """What is wrong, by name."""
+        found = {name: value for name, value in vars(self.verdict).items() if name not in {"acked", "rows"} and value}
+        return found if self.drained else {**found, "not drained": True}
+
+    @property
     def counted(self) -> int:
         """Kills that had something to lose."""
         return self.by_moment.total()
@@ -42,17 +55,15 @@ class Account:
     def __str__(self) -> str:
         moments = ", ".join(f"{self.by_moment[moment]} {moment.value}" for moment in Moment)
         found = self.verdict
-        wrong = {name: value for name, value in vars(found).items() if name not in {"acked", "rows"} and value}
         return (
             f"{self.broker}, seed {self.seed}: {self.counted} of {len(self.hits)} kills count ({moments});"
-            f" {found.acked} acked, {found.rows} rows; {'clean' if found.clean else f'WRONG {wrong}'}"
+            f" {found.acked} acked, {found.rows} rows; {'clean' if self.clean else f'WRONG {self.wrong}'}"
         )
 
 
-def run(broker: str, *, seed: int, kills: int, mutant: str | None = None, only: tuple[str, ...] = ()) -> Account:
-    """Carry the plan of this seed out and account for every record. `only`: kill these parts and do nothing else."""
-    steps = plan(seed, kills=kills, lifts=LIFTS, only=only)
-    _say(f"seed {seed}, {broker}:", *steps)
+@contextmanager
+def traffic(broker: str, *, mutant: str | None = None) -> Iterator[tuple[Rig, Ledger]]:
+    """A system of its own whose terminals talk and have had their first acks; all of it ends with the block."""
     with rig("--broker", broker, mutant=mutant) as under_test:
         ledger = Ledger(
             asyncio.run(enrol(under_test, LIFTS)), under_test.system.mqtt_port, every_s=EVERY_S, trapped=False
@@ -60,17 +71,23 @@ def run(broker: str, *, seed: int, kills: int, mutant: str | None = None, only: 
         ledger.start()
         try:
             wait_for(lambda: ledger.accepted > 4 * LIFTS, limit_s=40, what="first acks")
-            Driver(under_test, ledger).run(steps)
-            if mutant is None:
-                asyncio.run(every_entrapment_has_its_alarm(under_test, ledger))
-            drained = ledger.drain(limit_s=DRAIN_S if mutant is None else 1.0)
+            yield under_test, ledger
         finally:
             ledger.stop()
+
+
+def run(broker: str, *, seed: int, kills: int) -> Account:
+    """Carry the plan of this seed out and account for every record."""
+    steps = plan(seed, kills=kills, lifts=LIFTS)
+    _say(f"seed {seed}, {broker}:", *steps)
+    with traffic(broker) as (under_test, ledger):
+        Driver(under_test, ledger).run(steps)
+        asyncio.run(every_entrapment_has_its_alarm(under_test, ledger))
+        drained = ledger.drain(limit_s=DRAIN_S)
         verdict = asyncio.run(judge(under_test, ledger))
-    account = Account(
-        broker=broker, seed=seed, hits=under_test.hits, by_moment=under_test.counted, drained=drained, verdict=verdict
-    )
-    _say(*under_test.hits, account)
+    hits, by_moment = under_test.hits, under_test.counted
+    account = Account(broker=broker, seed=seed, hits=hits, by_moment=by_moment, drained=drained, verdict=verdict)
+    _say(*hits, account)
     return account
 
 
@@ -86,4 +103,4 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=12)
     options = parser.parse_args()
     account = run(options.broker, seed=options.seed, kills=options.kills)
-    sys.exit(0 if account.verdict.clean and account.drained else 1)
+    sys.exit(0 if account.clean else 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,17 +70,38 @@ async def judge(rig: Rig, ledger: Ledger) -> Verdict:
     rows = await stored(connection)
     cases = await _cases(connection)
     await connection.close()
-    there, expected = set(rows), {device.name: 1 for device in ledger.devices if device.trapped}
-    wrong = {name: cases[name] for name in expected.keys() | cases.keys() if cases[name] != expected.get(name, 0)}
+    return account_for(
+        sent=ledger.sent,
+        acked=ledger.acked,
+        forgotten=ledger.forgotten,
+        rows=rows,
+        trapped={device.name for device in ledger.devices if device.trapped},
+        cases=cases,
+        hit=set(rig.counted),
+    )
+
+
+def account_for(
+    *,
+    sent: set[Key],
+    acked: set[Key],
+    forgotten: set[Key],
+    rows: Sequence[Key],
+    trapped: set[str],
+    cases: Counter[str],
+    hit: set[Moment],
+) -> Verdict:
+    """The comparison itself; `cases` are those of each lift, `hit` the moments in which a kill counted."""
+    there = set(rows)
     return Verdict(
-        acked=len(ledger.acked),
+        acked=len(acked),
         rows=len(rows),
-        lost=ledger.acked - there,
-        missing=ledger.sent - ledger.forgotten - there,
-        foreign=there - ledger.sent,
+        lost=acked - there,
+        missing=sent - forgotten - there,
+        foreign=there - sent,
         doubled={key for key, times in Counter(rows).items() if times > 1},
-        cases=wrong,
-        not_hit=set(Moment) - rig.counted.keys(),
+        cases={name: cases[name] for name in trapped | cases.keys() if cases[name] != (name in trapped)},
+        not_hit=set(Moment) - hit,
     )
 
 
