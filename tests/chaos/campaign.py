@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.common import machine
 from hoistway.embedded.mosquitto import find_mosquitto
 from hoistway.embedded.nats import find_nats
+from tests.chaos.plan import LONG_S
 from tests.chaos.run import Account, run
 from tests.chaos.taps import Moment
 
@@ -123,7 +124,7 @@ def campaign(kills: int, results: Path = RESULTS) -> bool:
     while done < kills:
         broker, seed = next(kinds), max((leg.number("seed") for leg in legs), default=0) + 1
         try:
-            leg = line(run(broker, seed=seed, kills=min(LEG, kills - done)))
+            leg = line(run(broker, seed=seed, kills=min(LEG, kills - done), longest_s=LONG_S))
         except AssertionError as error:
             leg = stopped(broker, seed, str(error))
         legs.append(leg)

@@ -161,13 +161,17 @@ class Driver:
         one = trouble.part == "supervisor"
         frozen = [self._system.process.pid] if one else self._system.family(trouble.part)
         _send(frozen, signal.SIGSTOP)
-        time.sleep(trouble.seconds)
-        _send(frozen, signal.SIGCONT)
+        try:
+            time.sleep(trouble.seconds)
+        finally:
+            _send(frozen, signal.SIGCONT)
 
     def _disturb(self, link: Link, trouble: Trouble) -> None:
         {"cut": link.cut, "stall": link.stall, "delay": lambda: link.delay(0.1)}[trouble.kind]()
-        time.sleep(trouble.seconds)
-        link.heal()
+        try:
+            time.sleep(trouble.seconds)
+        finally:
+            link.heal()
 
 
 def _send(victims: Sequence[int], number: signal.Signals) -> None:

@@ -76,11 +76,17 @@ class Trapped:
 
 
 Card = TypeVar("Card")
+BRIEF_S = 4.0
+LONG_S = 18.0
+"""Longer than a commit is waited for (15 s) and than a transaction may idle (10 s)."""
 Step = Kill | Trouble | Trapped
 
 
-def plan(seed: int, *, kills: int, lifts: int) -> list[Step]:
-    """Kills from shuffled decks and moments in turn, a trouble after every second kill, two entrapments a third of the way apart."""
+def plan(seed: int, *, kills: int, lifts: int, longest_s: float = BRIEF_S) -> list[Step]:
+    """Kills from shuffled decks and moments in turn, a trouble after every second kill, entrapments at three places.
+
+    A trouble lasts 1 to 4 s, one in four of them `longest_s`.
+    """
     dice = random.Random(seed)
     parts = _deal(dice, KILLS, kills)
     moments = _deal(dice, tuple(Moment), kills)
@@ -94,7 +100,8 @@ def plan(seed: int, *, kills: int, lifts: int) -> list[Step]:
         steps.append(Kill(parts=parts[number], moment=moments[number]))
         if number % 2:
             kind, part = next(troubles)
-            steps.append(Trouble(kind=kind, part=part, seconds=round(dice.uniform(1.0, 4.0), 1)))
+            brief = [round(dice.uniform(1.0, BRIEF_S), 1) for _ in range(3)]
+            steps.append(Trouble(kind=kind, part=part, seconds=dice.choice((*brief, longest_s))))
     return steps
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.chaos.driver import Driver, Hit, Rig, rig
-from tests.chaos.plan import plan
+from tests.chaos.plan import BRIEF_S, LONG_S, plan
 from tests.chaos.taps import Moment
 from tests.chaos.verdict import Verdict, enrol, every_entrapment_has_its_alarm, judge
 from tests.support.ledger import Ledger
@@ -76,9 +76,9 @@ def traffic(broker: str, *, mutant: str | None = None) -> Iterator[tuple[Rig, Le
             ledger.stop()
 
 
-def run(broker: str, *, seed: int, kills: int) -> Account:
+def run(broker: str, *, seed: int, kills: int, longest_s: float = BRIEF_S) -> Account:
     """Carry the plan of this seed out and account for every record."""
-    steps = plan(seed, kills=kills, lifts=LIFTS)
+    steps = plan(seed, kills=kills, lifts=LIFTS, longest_s=longest_s)
     _say(f"seed {seed}, {broker}:", *steps)
     with traffic(broker) as (under_test, ledger):
         Driver(under_test, ledger).run(steps)
@@ -101,6 +101,9 @@ if __name__ == "__main__":
     parser.add_argument("--broker", choices=["nats", "mosquitto"], default="nats")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument(
+        "--longest", type=float, default=LONG_S, help="seconds of the longest standstill or broken link"
+    )
     options = parser.parse_args()
-    account = run(options.broker, seed=options.seed, kills=options.kills)
+    account = run(options.broker, seed=options.seed, kills=options.kills, longest_s=options.longest)
     sys.exit(0 if account.clean else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.plan import KILLS, TROUBLES, Kill, Trapped, Trouble, plan
+from tests.chaos.plan import BRIEF_S, KILLS, LONG_S, TROUBLES, Kill, Trapped, Trouble, plan
 from tests.chaos.taps import Moment
 
 
@@ -35,3 +35,11 @@ def test_half_of_the_lifts_become_entrapments_while_parts_die() -> None:
     assert places[0] == 0
     assert len(places) == 3
     assert len(lifts) == len(set(lifts)) == 10
+
+
+def test_a_long_plan_outlasts_the_time_limit_of_a_commit() -> None:
+    """With a longest trouble given, about one in four lasts that long and the others are brief."""
+    steps = [step for seed in range(50) for step in plan(seed, kills=24, lifts=20, longest_s=LONG_S)]
+    lasting = [step.seconds for step in steps if isinstance(step, Trouble)]
+    assert 0.15 < sum(seconds == LONG_S for seconds in lasting) / len(lasting) < 0.35
+    assert all(1.0 <= seconds <= BRIEF_S or seconds == LONG_S for seconds in lasting)
