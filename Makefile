@@ -21,7 +21,7 @@ install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-pure test-postgres test-broker test-stories test-browser check format bench long wheel clean
+.PHONY: help up test test-pure test-postgres test-broker test-stories test-chaos test-browser check format bench long wheel clean
 
 help:
 	@echo "make up      everything on this machine, with a simulated city of $(LIFTS) lifts"

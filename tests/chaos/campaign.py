@@ -22,6 +22,13 @@ from tests.chaos.run import Account, run
 from tests.chaos.taps import Moment
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results" / "chaos.md"
+PROGRAM = (
+    subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+    ).stdout.strip()
+    or "-"
+)
+"""The commit that runs, as it was when this process began."""
 LEG = 25  # kills between two verdicts
 COLUMNS = (
     "seed",
@@ -91,22 +98,14 @@ def line(account: Account) -> Leg:
     counts = (account.seed, account.broker, account.counted, *(account.by_moment[moment] for moment in Moment))
     found = account.verdict
     verdict = "clean" if account.clean else f"WRONG, {account.wrong}".replace("|", "/").replace("\n", " ")[:300]
-    return Leg(cells=tuple(map(str, (*counts, found.acked, found.rows, verdict, program(), machine()))))
+    return Leg(cells=tuple(map(str, (*counts, found.acked, found.rows, verdict, PROGRAM, machine()))))
 
 
 def stopped(broker: str, seed: int, why: str) -> Leg:
     """A run that did not reach its account, as a line of the results."""
     counts = (seed, broker, *[0] * (len(Moment) + 3))
     verdict = f"STOPPED, {why}".replace("|", "/").replace("\n", " ")[:300]
-    return Leg(cells=tuple(map(str, (*counts, verdict, program(), machine()))))
-
-
-def program() -> str:
-    """The commit that ran."""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
-    )
-    return found.stdout.strip() or "-"
+    return Leg(cells=tuple(map(str, (*counts, verdict, PROGRAM, machine()))))
 
 
 def brokers() -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.chaos.links import Link
@@ -148,14 +149,21 @@ class Driver:
         wait_for(lambda: self._ledger.unacked > 0, limit_s=RECOVERY_S, what="records on their way")
         if trouble.kind == "stop":
             self._stand_still(trouble)
-        elif trouble.kind == "terminate":
-            _send([self._wire.backend], signal.SIGTERM)
         elif trouble.kind == "restart":
-            for device in self._ledger.devices[::4]:
-                device.restart()
+            self._restart(trouble.part)
         else:
             self._disturb(self._rig.links[trouble.part], trouble)
         self._back()
+
+    def _restart(self, part: str) -> None:
+        """Tell it to end; who keeps it starts it again."""
+        if part == "terminals":
+            for device in self._ledger.devices[::4]:
+                device.restart()
+            return
+        old = self._wire.backend if part == "backend" else self._system.pid_of(part)
+        _send([old], signal.SIGINT if part == "postgres" else signal.SIGTERM)
+        wait_for(lambda: not Path(f"/proc/{old}").exists(), limit_s=RECOVERY_S, what=f"the end of {part}")
 
     def _stand_still(self, trouble: Trouble) -> None:
         one = trouble.part == "supervisor"

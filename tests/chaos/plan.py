@@ -36,10 +36,13 @@ TROUBLES = (
     ("stall", "broker"),
     ("delay", "postgres"),
     ("delay", "broker"),
-    ("terminate", "backend"),
+    ("restart", "ingest"),
+    ("restart", "broker"),
+    ("restart", "postgres"),
+    ("restart", "backend"),
     ("restart", "terminals"),
 )
-"""One deck of what is not a kill: SIGSTOP and SIGCONT, links, a backend told to end, terminals that lose their power."""
+"""One deck of what is not a kill: SIGSTOP and SIGCONT, links, parts told to end, terminals that lose their power."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +60,12 @@ class Kill:
 class Trouble:
     """Something that passes by itself."""
 
-    kind: str  # stop, cut, stall, delay, terminate, restart
+    kind: str  # stop, cut, stall, delay, restart
     part: str  # a process, a link by its server's name, or the terminals
-    seconds: float  # how long
+    seconds: float  # how long; a restart takes what it takes
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.part} {self.seconds:.1f} s"
+        return f"{self.kind} {self.part}" + ("" if self.kind == "restart" else f" {self.seconds:.1f} s")
 
 
 @dataclass(frozen=True, kw_only=True)
