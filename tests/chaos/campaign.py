@@ -22,14 +22,8 @@ from tests.chaos.run import Account, run
 from tests.chaos.taps import Moment
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results" / "chaos.md"
-PROGRAM = (
-    subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
-    ).stdout.strip()
-    or "-"
-)
-"""The commit that runs, as it was when this process began."""
 LEG = 25  # kills between two verdicts
+HERE = RESULTS.parents[2]
 COLUMNS = (
     "seed",
     "broker",
@@ -108,11 +102,24 @@ def stopped(broker: str, seed: int, why: str) -> Leg:
     return Leg(cells=tuple(map(str, (*counts, verdict, PROGRAM, machine()))))
 
 
+def program() -> str:
+    """The commit that runs, with a `+` when files differ from it (these results apart)."""
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=HERE)
+
+    changed = git("diff", "--quiet", "HEAD", "--", ".", ":!bench/results").returncode
+    return git("rev-parse", "--short", "HEAD").stdout.strip() + "+" * bool(changed)
+
+
 def brokers() -> Iterator[str]:
     """The kinds of broker that are here, in turn."""
     found = [kind for kind, there in (("nats", find_nats()), ("mosquitto", find_mosquitto())) if there is not None]
     sys.stdout.write(f"brokers here: {', '.join(found)}\n")
     return cycle(found)
+
+
+PROGRAM = program()  # as it is when this process begins
 
 
 def campaign(kills: int, results: Path = RESULTS) -> bool:
