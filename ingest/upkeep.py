@@ -1,19 +1,41 @@
-"""What the store needs from time to time: partitions for the days to come."""
+"""What the store needs from time to time: partitions for the days to come. What can wait, waits while the database is away."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from hoistway.store import Database
 from ingest.transaction import SQL
+from ingest.writer import AWAY, may_pass
 
 log: Final = structlog.get_logger("ingest")
 
 DAYS_AHEAD: Final = 3
+
+
+@contextmanager
+def passed_over_while_away() -> Iterator[None]:
+    """Work that comes round again anyway: a database that is away stops it, not the process."""
+    try:
+        yield
+    except AWAY as error:
+        if not may_pass(error):
+            raise
+        log.warning("the database is away; looking again later", error=str(error)[:200])
+
+
+async def waiting(database: Database, query: str, *values: object) -> Sequence[Any]:
+    """Rows of work that can wait; none while the database is away."""
+    found: Sequence[Any] = ()
+    with passed_over_while_away():
+        found = await database.fetch(query, *values)
+    return found
 
 
 async def make_partitions(database: Database, today: date) -> None:
