@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, Final
@@ -30,11 +30,11 @@ def passed_over_while_away() -> Iterator[None]:
         log.warning("the database is away; looking again later", error=str(error)[:200])
 
 
-async def waiting(database: Database, query: str, *values: object) -> Sequence[Any]:
+async def waiting(database: Database, query: str, *values: object) -> list[Any]:
     """Rows of work that can wait; none while the database is away."""
-    found: Sequence[Any] = ()
+    found: list[Any] = []
     with passed_over_while_away():
-        found = await database.fetch(query, *values)
+        found += await database.fetch(query, *values)
     return found
 
 

@@ -42,7 +42,8 @@ delayed, terminals lose their power. A kill is counted when records were un-ackn
 A leg is clean when acked - stored is empty, nothing is stored twice or was never sent, every entrapment is exactly one case and
 each moment of a batch was hit. kill -9 keeps the page cache: this is no power cut.
 
-The same leg again: `python -m tests.chaos.run --broker BROKER --seed SEED --kills 25`. More legs: `make long`."""
+The same leg again, at the commit that its line names: `python -m tests.chaos.run --broker BROKER --seed SEED --kills 25`.
+More legs: `make long`."""
 
 
 @dataclass(frozen=True, kw_only=True)

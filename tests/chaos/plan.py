@@ -86,14 +86,14 @@ Step = Kill | Trouble | Trapped
 
 
 def plan(seed: int, *, kills: int, lifts: int, longest_s: float = BRIEF_S) -> list[Step]:
-    """Kills from shuffled decks and moments in turn, a trouble after every second kill, entrapments at three places.
+    """Kills from shuffled decks and moments in turn, a trouble after every third kill, entrapments at three places.
 
     A trouble lasts 1 to 4 s, one in four of them `longest_s`.
     """
     dice = random.Random(seed)
     parts = _deal(dice, KILLS, kills)
     moments = _deal(dice, tuple(Moment), kills)
-    troubles = iter(_deal(dice, TROUBLES, kills // 2))
+    troubles = iter(_deal(dice, TROUBLES, kills // 3))
     trapped = dice.sample(range(lifts), lifts // 2)
     groups = {0: trapped[::3], kills // 3: trapped[1::3], 2 * kills // 3: trapped[2::3]}
     steps: list[Step] = []
@@ -101,7 +101,7 @@ def plan(seed: int, *, kills: int, lifts: int, longest_s: float = BRIEF_S) -> li
         if groups.get(number):
             steps.append(Trapped(lifts=tuple(sorted(groups[number]))))
         steps.append(Kill(parts=parts[number], moment=moments[number]))
-        if number % 2:
+        if number % 3 == 2:
             kind, part = next(troubles)
             brief = [round(dice.uniform(1.0, BRIEF_S), 1) for _ in range(3)]
             steps.append(Trouble(kind=kind, part=part, seconds=dice.choice((*brief, longest_s))))

@@ -22,8 +22,8 @@ def test_every_part_dies_and_every_moment_comes() -> None:
 
 
 def test_every_trouble_comes_in_a_long_plan() -> None:
-    """Twice as many kills as troubles: each trouble comes once."""
-    steps = plan(3, kills=2 * len(TROUBLES), lifts=20)
+    """Three times as many kills as troubles: each trouble comes once."""
+    steps = plan(3, kills=3 * len(TROUBLES), lifts=20)
     assert {(step.kind, step.part) for step in steps if isinstance(step, Trouble)} == set(TROUBLES)
 
 
@@ -39,7 +39,7 @@ def test_half_of_the_lifts_become_entrapments_while_parts_die() -> None:
 
 def test_a_long_plan_outlasts_the_time_limit_of_a_commit() -> None:
     """With a longest trouble given, about one in four lasts that long and the others are brief."""
-    steps = [step for seed in range(50) for step in plan(seed, kills=24, lifts=20, longest_s=LONG_S)]
+    steps = [step for seed in range(50) for step in plan(seed, kills=36, lifts=20, longest_s=LONG_S)]
     lasting = [step.seconds for step in steps if isinstance(step, Trouble)]
     assert 0.15 < sum(seconds == LONG_S for seconds in lasting) / len(lasting) < 0.35
     assert all(1.0 <= seconds <= BRIEF_S or seconds == LONG_S for seconds in lasting)
