@@ -10,9 +10,9 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from hoistway.store import Database
+from hoistway.store import AWAY, Database
 from ingest.transaction import SQL
-from ingest.writer import AWAY, may_pass
+from ingest.writer import may_pass
 
 log: Final = structlog.get_logger("ingest")
 

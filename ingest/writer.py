@@ -12,11 +12,10 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
-from hoistway.errors import HoistwayError, ServiceUnavailable, WorldFault
-from hoistway.store import connect_url
+from hoistway.errors import HoistwayError, WorldFault
+from hoistway.store import AWAY, connect_url
 from ingest.transaction import SQL, Work, write
 
 log: Final = structlog.get_logger("ingest.writer")
@@ -27,14 +26,6 @@ _REFUSED_CLASSES: Final = frozenset({"21", "22", "23", "54"})
 """SQLSTATE classes that mean the data: cardinality, data, integrity, program limits."""
 _AWAY_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes that may pass: connection, transaction, rollback, resources, locks, intervention, system, internal."""
-AWAY: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that broke in the middle of COPY
-    OSError,
-    TimeoutError,
-    ServiceUnavailable,
-)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from dispatch import service
 from hoistway.store import Database
 from ingest.upkeep import waiting
+from tests.support.brokers import until
 from tests.support.desk import Desk
 from tests.support.feed import FREED, sample
 
@@ -19,9 +23,19 @@ class Leaving(Database):
 
     error: Exception | None = None
 
-    async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
+    raised = 0
+
+    def _fail(self) -> None:
         if self.error is not None:
-            raise self.error
+            self.raised += 1
+            raise type(self.error)(*self.error.args)
+
+    def acquire(self) -> Any:
+        self._fail()
+        return super().acquire()
+
+    async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
+        self._fail()
         return await super().fetch(query, *values)
 
 
@@ -48,16 +62,20 @@ async def all_upkeep(desk: Desk) -> None:
     await desk.housekeeping()
 
 
-@pytest.mark.parametrize(
+ERRORS = pytest.mark.parametrize(
     "error",
     [
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
         ConnectionRefusedError(111, "Connect call failed"),
         TimeoutError(),
     ],
     ids=lambda error: type(error).__name__,
 )
+
+
+@ERRORS
 async def test_upkeep_outlives_a_database_that_is_away(desk: Desk, database: Leaving, error: Exception) -> None:
     """The round that finds nobody there ends nothing: the next ones accept records, and the register is read when it is back."""
     device = f"away-{type(error).__name__}"
@@ -72,6 +90,23 @@ async def test_upkeep_outlives_a_database_that_is_away(desk: Desk, database: Lea
     await all_upkeep(desk)
     await desk.say(f"{device}-new", "state", sample(1, desk.now, **FREED))
     assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 1
+
+
+@ERRORS
+async def test_timers_outlive_a_database_that_is_away(
+    database: Leaving, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that fires timers meets the error again and again, and still ends well when it is asked to."""
+    monkeypatch.setattr(service, "POLL_S", 0.01)
+    database.error, database.raised, stop = None, 0, asyncio.Event()
+    serving = asyncio.create_task(service.run(database, stop))
+    await asyncio.sleep(0)
+    database.error = error
+    await until(lambda: database.raised >= 3 or serving.done(), "the timers' loop looks again")
+    database.error = None
+    assert not serving.done()
+    stop.set()
+    await serving
 
 
 async def test_a_mistake_of_ours_is_not_passed_over(database: Leaving) -> None:
