@@ -9,6 +9,7 @@ LIFTS ?= 300
 HTTP_PORT ?= 8080
 MQTT_PORT ?= 1883
 PYTEST_ARGS ?=
+KILLS ?= 100
 
 # One word a package while it installs; what pip says in full is kept and shown when it fails.
 install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '$(1)' >$(VENV)/pip.log 2>&1 & \
@@ -20,14 +21,14 @@ install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-pure test-postgres test-broker test-stories test-browser check format bench long wheel clean
+.PHONY: help up test test-pure test-postgres test-broker test-stories test-chaos test-browser check format bench long wheel clean
 
 help:
 	@echo "make up      everything on this machine, with a simulated city of $(LIFTS) lifts"
 	@echo "make test    all tests"
 	@echo "make check   lint, types, import arrows"
 	@echo "make bench   measure and write bench/results"
-	@echo "make long    the longer campaigns"
+	@echo "make long    the longer campaigns, $(KILLS) kills among them"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -73,6 +74,7 @@ bench: $(VENV)/test.stamp
 
 long: $(VENV)/test.stamp
 	@HOISTWAY_LONG=1 $(BIN)/pytest tests/pure tests/stories --timeout 1800 $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.chaos.campaign --kills $(KILLS)
 
 wheel: $(VENV)/test.stamp
 	@$(BIN)/pip wheel --quiet --no-deps -w dist .

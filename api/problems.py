@@ -130,7 +130,7 @@ def _from_database(error: Exception) -> Problem | None:
 def _is_world_fault(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate)[:2] in _UNREACHABLE
-    return isinstance(error, (WorldFault, OSError, TimeoutError, asyncpg.InterfaceError))
+    return isinstance(error, (WorldFault, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError))
 
 
 def _from_validation(error: RequestValidationError) -> Problem:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -22,7 +21,7 @@ from hoistway.errors import WorldFault
 from hoistway.lifecycle import CaseState
 from hoistway.metrics import serve_registry
 from hoistway.model import CaseKind
-from hoistway.store import Database, queries
+from hoistway.store import AWAY, Database, queries
 
 log: Final = structlog.get_logger("dispatch")
 
@@ -65,7 +64,7 @@ async def fire_timers(database: Database, stop: asyncio.Event, *, clock: Callabl
         try:
             while await fire_next(database, clock()):
                 LOOP.set(time.time())
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WorldFault) as error:
+        except (*AWAY, WorldFault) as error:
             log.warning("the database is away; timers wait", error=str(error)[:200])
         LOOP.set(time.time())
         try:

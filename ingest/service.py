@@ -44,7 +44,7 @@ from ingest.step import Step
 from ingest.transaction import Work
 from ingest.transitions import caught_up, changes_of
 from ingest.turning import shelve_product, turn
-from ingest.upkeep import make_partitions, trim_quarantine
+from ingest.upkeep import make_partitions, passed_over_while_away, trim_quarantine, waiting
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -374,8 +374,9 @@ class Ingest:
             await self._settle()
         if now >= self._next_refresh_s:
             self._next_refresh_s = now + REFRESH_S
-            await self._refresh()
-            await make_partitions(self._database, self._today())
+            with passed_over_while_away():
+                await self._refresh()
+                await make_partitions(self._database, self._today())
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             metrics.INCARNATIONS.set(self._memory.incarnations)
@@ -402,7 +403,7 @@ class Ingest:
         """Records older than the window can fold again: their lifts, some at a time, once nothing old comes from them any more."""
         now = self._clock.now_ms()
         quiet = when(now - limits.BACKFILL_QUIET_S * 1_000)
-        for row in await self._database.fetch(CORRECTIONS["due_backfills"], quiet, limits.BACKFILL_LIFTS):
+        for row in await waiting(self._database, CORRECTIONS["due_backfills"], quiet, limits.BACKFILL_LIFTS):
             stretch = stretch_of(row)
             async with self._database.acquire() as connection:
                 found = await look(connection, self._engine, stretch, now=now)
@@ -430,7 +431,7 @@ class Ingest:
         self._checkpointed = self._batch_no
 
     async def _replay_quarantine(self) -> None:
-        rows = await self._database.fetch(REPLAYS["replay_requests"], limits.REPLAYS_AT_ONCE)
+        rows = await waiting(self._database, REPLAYS["replay_requests"], limits.REPLAYS_AT_ONCE)
         if rows:
             await self._refresh()
         until = time.monotonic() + limits.REPLAY_MOST_S

@@ -42,12 +42,24 @@ async def turn(database: Database, engine: Folding) -> tuple[RuleSet, Transition
         number = await rulebook.waiting(connection, engine.rule_set)
         if number is None:
             return None
-        before = engine.rules
         try:
-            ended = engine.replace_rules(await rulebook.load(connection, number))
+            found = await rulebook.load(connection, number)
         except RuleError as error:
-            log.error("a rule set cannot run here; the one before it stays", rule_set=number, error=str(error))
-            await rulebook.refuse(connection, number, str(error))
+            await _refuse(connection, number, error)
             return None
+    before = engine.rules
+    try:
+        ended = engine.replace_rules(
+            found
+        )  # after the last word of the database: what fails before has changed nothing
+    except RuleError as error:
+        async with database.acquire() as connection:
+            await _refuse(connection, number, error)
+        return None
     log.info("other rules are live", rule_set=number, rules=len(engine.rules), cleared=len(ended))
     return before, ended
+
+
+async def _refuse(connection: Any, number: int, error: RuleError) -> None:
+    log.error("a rule set cannot run here; the one before it stays", rule_set=number, error=str(error))
+    await rulebook.refuse(connection, number, str(error))

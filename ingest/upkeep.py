@@ -1,20 +1,45 @@
-"""What the store needs from time to time: partitions for the days to come, and a quarantine that does not grow for ever."""
+"""What the store needs from time to time: partitions for the days to come, and a quarantine that does not grow for ever.
+
+What can wait, waits while the database is away.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from hoistway.limits import QUARANTINE_DEVICE_ROWS, QUARANTINE_ROWS, QUARANTINE_TRIM_ROWS
-from hoistway.store import Database
+from hoistway.store import AWAY, Database
 from ingest.transaction import SQL
+from ingest.writer import may_pass
 
 log: Final = structlog.get_logger("ingest")
 
 DAYS_AHEAD: Final = 3
+
+
+@contextmanager
+def passed_over_while_away() -> Iterator[None]:
+    """Work that comes round again anyway: a database that is away stops it, not the process."""
+    try:
+        yield
+    except AWAY as error:
+        if not may_pass(error):
+            raise
+        log.warning("the database is away; looking again later", error=str(error)[:200])
+
+
+async def waiting(database: Database, query: str, *values: object) -> list[Any]:
+    """Rows of work that can wait; none while the database is away."""
+    found: list[Any] = []
+    with passed_over_while_away():
+        found += await database.fetch(query, *values)
+    return found
 
 
 async def make_partitions(database: Database, today: date) -> None:
@@ -29,8 +54,8 @@ async def make_partitions(database: Database, today: date) -> None:
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
     """Delete some of the oldest rows beyond the limits; answers how many messages they were, and whether more is to go."""
     limits = (QUARANTINE_ROWS, QUARANTINE_DEVICE_ROWS, QUARANTINE_TRIM_ROWS)
-    gone = (await database.fetch(SQL["trim_quarantine"], *limits))[0]
-    return gone["messages"], gone["rows"] == QUARANTINE_TRIM_ROWS
+    rows = await waiting(database, SQL["trim_quarantine"], *limits)
+    return (rows[0]["messages"], rows[0]["rows"] == QUARANTINE_TRIM_ROWS) if rows else (0, False)
 
 
 async def _make_partition(database: Database, name: str, day: date) -> None:

@@ -12,11 +12,10 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-import asyncpg
 import structlog
 
-from hoistway.errors import HoistwayError, ServiceUnavailable, WorldFault
-from hoistway.store import connect_url
+from hoistway.errors import HoistwayError, WorldFault
+from hoistway.store import AWAY, connect_url
 from ingest.transaction import SQL, Work, write
 
 log: Final = structlog.get_logger("ingest.writer")
@@ -27,14 +26,11 @@ _REFUSED_CLASSES: Final = frozenset({"21", "22", "23", "54"})
 """SQLSTATE classes that mean the data: cardinality, data, integrity, program limits."""
 _AWAY_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes that may pass: connection, transaction, rollback, resources, locks, intervention, system, internal."""
-_AWAY: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that broke in the middle of COPY
-    OSError,
-    TimeoutError,
-    ServiceUnavailable,
-)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what the database answered may be another answer later: it was away, busy or on its way down or up."""
+    return (getattr(error, "sqlstate", None) or "08000")[:2] in _AWAY_CLASSES
 
 
 class DataRefusedError(HoistwayError):
@@ -84,13 +80,13 @@ class Writer:
                 if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
                     return
                 await write(self._connection, work, partition=self.partition, epoch=self.epoch)
-            except _AWAY as error:
+            except AWAY as error:
                 state = getattr(error, "sqlstate", None) or "08000"
                 if state[:2] in _REFUSED_CLASSES:
                     if outcome_unknown and await self._connection.fetchval(SQL["is_committed"], work.token) is not None:
                         return  # the first try was still on its way and won
                     raise DataRefusedError(f"{type(error).__name__}: {error}") from error
-                if state[:2] not in _AWAY_CLASSES:
+                if not may_pass(error):
                     raise
                 outcome_unknown = True
                 self.retries += 1

@@ -19,6 +19,16 @@ _SERVER_SETTINGS: Final[Mapping[str, str]] = {
     "idle_in_transaction_session_timeout": "10s",
 }
 
+AWAY: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of an answer or of COPY
+    OSError,
+    TimeoutError,
+    ServiceUnavailable,
+)
+"""What a database that is away may raise; the first of them also stands for all that a server refuses."""
+
 _json_encoder: Final = msgspec.json.Encoder()
 _json_decoder: Final = msgspec.json.Decoder()
 

@@ -11,7 +11,6 @@ import time
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -19,7 +18,7 @@ from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from hoistway.errors import TheirFault, WorldFault
 from hoistway.metrics import serve_registry
-from hoistway.store import connect_url
+from hoistway.store import AWAY, connect_url
 from ingest.backtest.page import page
 from ingest.backtest.report import as_json
 from ingest.backtest.run import Request, of_store
@@ -56,7 +55,7 @@ class Worker:
             try:
                 while not stop.is_set() and await self.once():
                     LOOP.set(time.time())
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, WorldFault) as error:
+            except (*AWAY, WorldFault) as error:
                 log.warning("the database is away; jobs wait", error=str(error)[:200])
             LOOP.set(time.time())
             with suppress(TimeoutError):

@@ -5,6 +5,8 @@ They keep the device half of the contract with the reference device of `simulato
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hoistway import wire
 from simulators.device import Device
-from tests.support.feed import TRAPPED
+from tests.support.feed import FREED, TRAPPED
 
 Key = tuple[str, int, str, int]  # device, boot, stream, seq
 
@@ -25,15 +27,19 @@ def now_ms() -> int:
 
 
 class LedgerDevice:
-    """One terminal of one lift: samples of a trapped person without end, and events that come and go."""
+    """One terminal of one lift: samples without end, of a trapped person or of a lift at rest, and events that come and go."""
 
-    def __init__(self, name: str, shard: int, password: str, port: int) -> None:
-        self.name, self._shard = name, shard
+    def __init__(
+        self, name: str, shard: int, password: str, port: int, *, every_s: float = 0.05, trapped: bool = True
+    ) -> None:
+        self.name, self._shard, self._every_s = name, shard, every_s
+        self.trapped = trapped
+        self.silent = False
+        self.forgotten: set[Key] = set()  # un-acknowledged at a restart: they may be stored or not
         self._device = Device(name, boot=1)
         self._lock = threading.Lock()
-        self.sent: set[Key] = set()
-        self.acked: set[Key] = set()
-        self.silent = False
+        self._sent: dict[tuple[int, str], int] = {}  # boot and stream: last seq given out
+        self._acked: dict[tuple[int, str], int] = {}  # boot and stream: last seq that an ack named
         self._stopped = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=True)
         self._client.username_pw_set(name, password)
@@ -56,6 +62,34 @@ class LedgerDevice:
         self._client.loop_stop()
 
     @property
+    def sent(self) -> set[Key]:
+        with self._lock:
+            return self._keys(self._sent)
+
+    @property
+    def acked(self) -> set[Key]:
+        with self._lock:
+            return self._keys(self._acked)
+
+    @property
+    def accepted(self) -> int:
+        """How many records acks have named."""
+        with self._lock:
+            return sum(self._acked.values())
+
+    @property
+    def last_event(self) -> tuple[int, int]:
+        """Boot and seq of the newest event."""
+        with self._lock:
+            return self._device.boot, self._device.event.seq
+
+    @property
+    def acked_event(self) -> tuple[int, int]:
+        """Boot and seq up to which events are acknowledged."""
+        with self._lock:
+            return self._device.boot, self._device.event.acked
+
+    @property
     def unacked_events(self) -> int:
         with self._lock:
             return len(self._device.event.kept)
@@ -68,20 +102,30 @@ class LedgerDevice:
     def press(self) -> None:
         """One more event; its ack also says which samples are missing."""
         with self._lock:
-            seq = self._device.event.seq + 1
-            self._device.report("41", bool(seq % 2), now_ms())
-            self.sent.add((self.name, 1, "event", seq))
+            self._device.report("41", self._device.event.seq % 2 == 0, now_ms())
+            self._note("event", self._device.event.seq)
+
+    def restart(self) -> None:
+        """The terminal loses its power: the next boot, an empty memory, a connection that breaks without a word."""
+        with self._lock:
+            old = self._device
+            for leaf, stream in (("state", old.state), ("event", old.event)):
+                self.forgotten |= {(self.name, old.boot, leaf, seq) for seq in stream.kept}
+            self._device = Device.restarted(self.name, old.snapshot())
+        if (connection := self._client.socket()) is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     # --- the terminal's own loop ---
 
     def _run(self) -> None:
         turn = 0
-        while not self._stopped.wait(0.05):
+        while not self._stopped.wait(self._every_s):
             turn += 1
             if not self.silent:
                 with self._lock:
-                    self._device.sample(TRAPPED, now_ms())
-                    self.sent.add((self.name, 1, "state", self._device.state.seq))
+                    self._device.sample(TRAPPED if self.trapped else FREED, now_ms())
+                    self._note("state", self._device.state.seq)
                 if turn % 4 == 0:
                     self.press()
             with self._lock:
@@ -90,6 +134,12 @@ class LedgerDevice:
                 self._client.publish(
                     wire.topic(self._shard, self.name, message.leaf), message.payload, 1, message.retain
                 )
+
+    def _note(self, leaf: str, seq: int) -> None:
+        self._sent[self._device.boot, leaf] = seq
+
+    def _keys(self, upto: Mapping[tuple[int, str], int]) -> set[Key]:
+        return {(self.name, boot, leaf, seq) for (boot, leaf), last in upto.items() for seq in range(1, last + 1)}
 
     def _on_connect(self, client: paho.Client, *_arguments: Any) -> None:
         client.subscribe(wire.topic(self._shard, self.name, "ack"), 0)
@@ -106,15 +156,17 @@ class LedgerDevice:
         ack = wire.decode_ack(message.payload)
         with self._lock:
             for leaf, upto in (("state", ack.state), ("event", ack.event)):
-                self.acked.update((self.name, ack.boot, leaf, seq) for seq in range(1, upto + 1))
+                self._acked[ack.boot, leaf] = max(upto, self._acked.get((ack.boot, leaf), 0))
             self._device.receive("ack", message.payload, now_ms())
 
 
 class Ledger:
     """All terminals of one run."""
 
-    def __init__(self, devices: Mapping[str, tuple[int, str]], port: int) -> None:
-        self.devices = [LedgerDevice(name, shard, password, port) for name, (shard, password) in devices.items()]
+    def __init__(self, devices: Mapping[str, tuple[int, str]], port: int, **habits: Any) -> None:
+        self.devices = [
+            LedgerDevice(name, shard, password, port, **habits) for name, (shard, password) in devices.items()
+        ]
 
     def start(self) -> None:
         for device in self.devices:
@@ -133,8 +185,20 @@ class Ledger:
         return set().union(*(device.acked for device in self.devices))
 
     @property
+    def forgotten(self) -> set[Key]:
+        return set().union(*(device.forgotten for device in self.devices))
+
+    @property
+    def accepted(self) -> int:
+        return sum(device.accepted for device in self.devices)
+
+    @property
     def unacked_events(self) -> int:
         return sum(device.unacked_events for device in self.devices)
+
+    @property
+    def unacked(self) -> int:
+        return sum(device.unacked for device in self.devices)
 
     def drain(self, *, limit_s: float) -> bool:
         """No new samples; one event a second until everything sent is acknowledged. False when the time is over."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hoistway.embedded.ports import free_port
 from tests.support.folders import temporary_home
 
 ROOT = Path(__file__).parents[2]
+LOGIN = "Log in"  # the first words of a start that is through
 
 
 def need_program(name: str) -> str:
@@ -51,10 +52,38 @@ class System:
     """One running `hoistway up`."""
 
     def __init__(
-        self, process: subprocess.Popen[str], home: Path, said: Path, *, http_port: int, mqtt_port: int
+        self, home: Path, said: Path, command: list[str], environment: Mapping[str, str], **ports: int
     ) -> None:
-        self.process, self.home, self._said = process, home, said
-        self.http_port, self.mqtt_port = http_port, mqtt_port
+        self.home, self._said, self._command, self._environment = home, said, command, environment
+        self.http_port, self.mqtt_port = ports["http_port"], ports["mqtt_port"]
+        self.process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[str]:
+        self._logins = self.said().count(LOGIN) if self._said.exists() else 0
+        with self._said.open("a") as out:
+            return subprocess.Popen(
+                self._command, stdout=out, stderr=out, text=True, env=dict(self._environment), cwd="/"
+            )
+
+    def started(self, *, limit_s: float) -> bool:
+        """Wait until it says how to log in (True), or has ended (False)."""
+        wait_for(
+            lambda: self.said().count(LOGIN) > self._logins or self.process.poll() is not None,
+            limit_s=limit_s,
+            what=f"hoistway up\n{self.said()}",
+        )
+        return self.process.poll() is None
+
+    def launch_again(self, *, limit_s: float = 60) -> None:
+        """After the supervisor's end: start it until it stays, as the machine's own supervisor would."""
+        until = time.monotonic() + limit_s
+        self.process.wait()
+        while True:
+            self.process = self._launch()
+            if self.started(limit_s=limit_s):
+                return
+            assert time.monotonic() < until, self.said()[-4_000:]
+            time.sleep(0.5)
 
     @property
     def base_url(self) -> str:
@@ -128,33 +157,41 @@ class System:
 
 @contextmanager
 def running(
-    *arguments: str, mutant: str | None = None, home: Path | None = None, limit_s: float = 90
+    *arguments: str,
+    mutant: str | None = None,
+    links: Mapping[str, str] | None = None,
+    seen: Callable[[System], None] = lambda _system: None,
+    home: Path | None = None,
+    limit_s: float = 90,
 ) -> Iterator[System]:
-    """`hoistway up` on free ports and in a fresh home, until the block ends; leaves no process behind."""
+    """`hoistway up` of this tree on free ports and in a fresh home, until the block ends; leaves no process behind.
+
+    `links` leads ingest through ports of ours instead of straight to PostgreSQL and broker (`tests/support/links`);
+    `seen` gets the system as soon as it is there, before it has started.
+    """
     with temporary_home() as fresh:
         place = home or fresh
         http_port, mqtt_port = free_port(), free_port()
-        said = fresh.parent / "said.txt"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOISTWAY_")}
-        if mutant is not None:
-            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests/support/mutants" / mutant), str(ROOT)])
+        environment["PYTHONPATH"] = str(ROOT)
+        broken = ROOT / "tests/support/mutants" / mutant if mutant is not None else None
+        if links is not None:
+            environment |= links | ({"CHAOS_MUTANT": str(broken / "sitecustomize.py")} if broken is not None else {})
+            environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests/support/links"), str(ROOT)])
+        elif broken is not None:
+            environment["PYTHONPATH"] = os.pathsep.join([str(broken), str(ROOT)])
         ports = ["--http-port", str(http_port), "--mqtt-port", str(mqtt_port)]
         command = [sys.executable, "-m", "hoistway", "up", "--home", str(place), *ports, *arguments]
-        with said.open("w") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, text=True, env=environment, cwd="/")
-        system = System(process, place, said, http_port=http_port, mqtt_port=mqtt_port)
+        said = fresh.parent / "said.txt"
+        system = System(place, said, command, environment, http_port=http_port, mqtt_port=mqtt_port)
         try:
-            wait_for(
-                lambda: "Log in" in system.said() or process.poll() is not None,
-                limit_s=limit_s,
-                what=f"hoistway up\n{system.said()}",
-            )
-            assert process.poll() is None, system.said()
+            seen(system)
+            assert system.started(limit_s=limit_s), system.said()
             yield system
         finally:
-            process.send_signal(signal.SIGINT)
+            system.process.send_signal(signal.SIGINT)
             try:
-                process.wait(timeout=30)
+                system.process.wait(timeout=30)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                system.process.kill()
+                system.process.wait()
