@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from hoistway.limits import QUARANTINE_DEVICE_ROWS, QUARANTINE_ROWS, QUARANTINE_TRIM_ROWS
+from hoistway import limits
 from hoistway.store import Database
 from ingest.transaction import SQL
 
@@ -28,9 +28,10 @@ async def make_partitions(database: Database, today: date) -> None:
 
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
     """Delete some of the oldest rows beyond the limits; answers how many messages they were, and whether more is to go."""
-    limits = (QUARANTINE_ROWS, QUARANTINE_DEVICE_ROWS, QUARANTINE_TRIM_ROWS)
-    gone = (await database.fetch(SQL["trim_quarantine"], *limits))[0]
-    return gone["messages"], gone["rows"] == QUARANTINE_TRIM_ROWS
+    most = limits.QUARANTINE_TRIM_ROWS
+    query = SQL["trim_quarantine"]
+    gone = (await database.fetch(query, limits.QUARANTINE_ROWS, limits.QUARANTINE_DEVICE_ROWS, most))[0]
+    return gone["messages"], gone["rows"] == most
 
 
 async def _make_partition(database: Database, name: str, day: date) -> None:
