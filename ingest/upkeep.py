@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from hoistway.limits import QUARANTINE_DEVICE_ROWS, QUARANTINE_ROWS, QUARANTINE_TRIM_ROWS
+from hoistway import limits
 from hoistway.store import AWAY, Database
 from ingest.transaction import SQL
 from ingest.writer import may_pass
@@ -53,9 +53,10 @@ async def make_partitions(database: Database, today: date) -> None:
 
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
     """Delete some of the oldest rows beyond the limits; answers how many messages they were, and whether more is to go."""
-    limits = (QUARANTINE_ROWS, QUARANTINE_DEVICE_ROWS, QUARANTINE_TRIM_ROWS)
-    rows = await waiting(database, SQL["trim_quarantine"], *limits)
-    return (rows[0]["messages"], rows[0]["rows"] == QUARANTINE_TRIM_ROWS) if rows else (0, False)
+    most = limits.QUARANTINE_TRIM_ROWS
+    given = (limits.QUARANTINE_ROWS, limits.QUARANTINE_DEVICE_ROWS, most)
+    rows = await waiting(database, SQL["trim_quarantine"], *given)
+    return (rows[0]["messages"], rows[0]["rows"] == most) if rows else (0, False)
 
 
 async def _make_partition(database: Database, name: str, day: date) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hoistway import limits
 from hoistway.limits import QUARANTINE_DEVICE_MESSAGES
 from hoistway.store import Database
 from ingest import metrics, upkeep
@@ -173,7 +174,7 @@ async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(
 ) -> None:
     """Once an hour the oldest of whoever has too many go, some at a time, and every message of them is counted."""
     for name, value in (("ROWS", 100), ("DEVICE_ROWS", 3), ("TRIM_ROWS", 2)):
-        monkeypatch.setattr(upkeep, f"QUARANTINE_{name}", value)
+        monkeypatch.setattr(limits, f"QUARANTINE_{name}", value)
     await desk.database.execute("truncate quarantine")
     mine = [await rows.quarantined(desk.database, device="many", times=2) for _ in range(6)]
     other = await rows.quarantined(desk.database, device="one")
@@ -181,7 +182,7 @@ async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(
     assert [await upkeep.trim_quarantine(desk.database) for _ in range(3)] == [(4, True), (2, False), (0, False)]
     left = [row["id"] for row in await desk.rows("select id from quarantine order by id")]
     assert left == [*mine[3:], other, *nobody]
-    monkeypatch.setattr(upkeep, "QUARANTINE_ROWS", 4)
+    monkeypatch.setattr(limits, "QUARANTINE_ROWS", 4)
     before = metrics.REGISTRY.get_sample_value("hoistway_ingest_quarantine_trimmed_total") or 0.0
     for _ in range(3):
         desk.ingest._next_trim_s = 0.0
