@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from alarms import corrections as corrections_module
@@ -99,6 +99,11 @@ def deliver(window: Window, desk: Desk, numbered: list[tuple[int, Record]], now:
     assert not any(part.any() for part in too_old)
 
 
+def told_apart(alarms: Alarms) -> bool:
+    """A correction names an alarm by the time of its raise: a rule that is raised twice in one millisecond is outside of what it promises."""
+    return all(len({item.raised_at for item in found}) == len(found) for found in alarms.values())
+
+
 def run(window: Window, rules: RuleSet, lots: list[list[tuple[int, Record]]], stream: Stream, data: Any) -> Alarms:
     desk = Desk(rules)
     now = 1_700_000_000_000
@@ -153,8 +158,9 @@ def test_any_order_of_arrival_gives_the_alarms_of_the_right_order(text: str, str
     """Records in any order, in any batches, with corrections at any moment: the desk ends up with the slow engine's alarms."""
     rules, stream = without_silence(rules_of(text)), in_their_order(stream)
     mixed = data.draw(st.permutations(list(enumerate(stream.records))), label="order of arrival")
-    window = window_of(rules, stream, 10**12)
-    assert run(window, rules, cut(mixed, data), stream, data) == alarms_of(rules, stream)
+    window, expected = window_of(rules, stream, 10**12), alarms_of(rules, stream)
+    assume(told_apart(expected))
+    assert run(window, rules, cut(mixed, data), stream, data) == expected
 
 
 @pytest.mark.timeout(3_600 if os.environ.get("HOISTWAY_LONG") else 120)
@@ -179,4 +185,6 @@ def test_a_base_that_follows_changes_nothing(text: str, stream: Stream, data: An
         window.settle(newest)
     desk.hear(window.tick(end))
     desk.correct(window.refold(end).corrections)
-    assert desk.alarms() == alarms_of(rules, replace(stream, end=end))
+    expected = alarms_of(rules, replace(stream, end=end))
+    assume(told_apart(expected))
+    assert desk.alarms() == expected
