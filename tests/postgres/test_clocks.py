@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from hoistway.store import Database
 from tests.support.desk import Desk
 from tests.support.feed import FREED, TRAPPED, event, sample
 
 TRAPPED_RULE = "entrapment-between-floors"
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    yield pool
-    await pool.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
-    found = await Desk.open(database_url, database)
-    yield found
-    await found.close()
 
 
 async def raised(desk: Desk, lift_id: int, rule_id: str = TRAPPED_RULE) -> list[tuple[float, float]]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from hoistway.store import Database
 from ingest.source import Message
 from ingest.tally import Outcome
 from tests.support.desk import Desk
@@ -18,16 +15,6 @@ from tests.support.feed import message
 from tests.support.mutation import payloads
 
 BATCHES = 400 if os.environ.get("HOISTWAY_LONG") else 25
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    found = await Desk.open(database_url, pool)
-    yield found
-    await found.close()
-    await pool.close()
 
 
 def batches() -> list[list[tuple[str, str, bytes]]]:

@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from alarms.language.reader import load
 from hoistway import limits
 from hoistway.errors import Fenced
 from hoistway.limits import MESSAGE_BYTES
-from hoistway.store import Database
 from hoistway.wire import REASONS
 from ingest import assemble, transaction
 from ingest.source import Message
 from ingest.writer import Writer
 from tests.support.desk import Desk
 from tests.support.feed import FREED, TRAPPED, event, message, sample
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    yield pool
-    await pool.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
-    found = await Desk.open(database_url, database)
-    yield found
-    await found.close()
 
 
 async def test_a_trapped_person_is_an_alarm_and_a_case_with_timers(desk: Desk) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from hoistway.store import Database
 from tests.support.desk import Desk
 from tests.support.feed import FREED, TRAPPED, event, sample
 
@@ -33,20 +32,11 @@ TWICE: Sequence[Line] = (
 )
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    yield pool
-    await pool.close()
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
-    found = await Desk.open(database_url, database)
-    await found.checkpoint()
-    yield found
-    await found.close()
+async def desk(desk: Desk) -> Desk:
+    """With a checkpoint, so that what came before is no part of a replay."""
+    await desk.checkpoint()
+    return desk
 
 
 async def tell(desk: Desk, name: str, lines: Sequence[Line], between: str = "", every: int = 1) -> tuple[int, int]:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from hoistway import limits
 from hoistway.limits import QUARANTINE_DEVICE_MESSAGES
-from hoistway.store import Database
 from ingest import metrics, upkeep
 from ingest.source import Message
 from ingest.tally import CLASSES, Outcome
 from tests.support import rows
 from tests.support.desk import Desk
 from tests.support.feed import FREED, event, message, sample
-
-
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    yield pool
-    await pool.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
-    found = await Desk.open(database_url, database)
-    yield found
-    await found.close()
 
 
 def books() -> dict[str, Counter[str]]:

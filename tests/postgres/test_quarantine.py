@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,10 @@ from tests.support.desk import Desk
 from tests.support.feed import FREED, event, message, sample
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    pool = Database(database_url, name="test", most=4)
-    await pool.open()
-    yield pool
-    await pool.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(database_url: str, database: Database) -> AsyncIterator[Desk]:
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def nothing_refused(database: Database) -> None:
+    """Every test begins with an empty quarantine."""
     await database.execute("truncate quarantine")
-    found = await Desk.open(database_url, database)
-    yield found
-    await found.close()
 
 
 async def hoistway(desk: Desk, *words: str, code: int = 0) -> Result:
