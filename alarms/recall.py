@@ -4,6 +4,7 @@ section 3), and lasting conditions. Here what `in_order` and `lone` share: memor
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -19,7 +20,7 @@ Memory = dict[str, Any]
 """What one term keeps of each slot of the batch, by name; written through to the rows."""
 
 
-class Recall:
+class Recall(ABC):
     """The remembering terms of one batch, in the order of `Compiled.remembering`. One method a function, named after it, for one term;
     or, in the plural, for all terms that are asked together.
 
@@ -44,9 +45,9 @@ class Recall:
             for number, term, value in zip(numbers, terms, values, strict=True)
         ]
 
+    @abstractmethod
     def lasting(self, true: Bools, false: Bools) -> Ints:
         """Since when each lasting condition has lasted at each record; a hold, but for what the alarm does to it."""
-        raise NotImplementedError
 
     def _lasted(self) -> tuple[Ints, Ints]:
         """Of each slot since when its lasting conditions have lasted and when they were last true, as (conditions, slots); NEVER not at

@@ -186,6 +186,7 @@ class Session:
                 ]
             )
         except Exception:  # noqa: BLE001
+            # as in `_on_message`: what was not queued comes again
             self._callback_failed("on_publishes")
             self.drop_connection()
 
