@@ -37,6 +37,14 @@ def whole_numbers(words: Words) -> list[int]:
     return found
 
 
+def _whole(words: list[int]) -> int:
+    """One set as a whole number, from its words."""
+    found = 0
+    for word in reversed(words):
+        found = found << BITS | word
+    return found
+
+
 def _one(words: Words) -> int:
     return whole_numbers(words)[0]
 
@@ -68,30 +76,32 @@ class Alone:
         self._state, self._rules, self._slot = state, rules, slot
         self._limits = _limits(rules)
         self._slots = np.array([slot], np.int64)
-        words = found.words[:, :, np.maximum(rows, 0)] if (rows >= 0).any() else ()
-        self._planes = list(zip(*(whole_numbers(plane) for plane in words), strict=True))
-        self._starts = found.starts[:, np.maximum(rows, 0)].tolist() if len(words) else []
+        self._found, self._row = found, rows
+        self._planes: list[tuple[int, ...]] = []
+        if len(rows) == 1 and rows[0] >= 0:
+            self._planes = [tuple(_whole(words) for words in found.words[:, :, rows[0]].tolist())]
+        elif (rows >= 0).any():
+            planes = found.words[:, :, np.maximum(rows, 0)]
+            self._planes = list(zip(*(whole_numbers(plane) for plane in planes), strict=True))
         self.load()
 
     def load(self) -> None:
         state, slot = self._state, self._slot
-        flags = [sum(word << BITS * place for place, word in enumerate(words)) for words in state.flags[slot].tolist()]
+        flags = [_whole(words) for words in state.flags[slot].tolist()]
         self._held, self._active, self._demoted = flags[HELD], flags[ACTIVE], flags[DEMOTED]
         self._armed, self._true, self._shielded = flags[ARMED], flags[TRUE], flags[SHIELDED]
         self._holds = state.holds.of(slot)
-        self._settled, self._last_at = int(state.settled[slot]), int(state.last_at[slot])
-        self._clock, self._contact, self._lost_at = (
-            int(column[slot]) for column in (state.clock, state.contact, state.lost_at)
-        )
-        self._alive = bool(state.alive[slot])
-        limits, special = self._limits, bool(state.special[slot])
+        lift = state.lift(slot)
+        self._settled, self._last_at, self._clock = lift["settled"], lift["last_at"], lift["clock"]
+        self._contact, self._lost_at, self._alive = lift["contact"], lift["lost_at"], lift["alive"]
+        limits, special = self._limits, lift["special"]
         self._off = _one(state.off(self._slots)) if special else 0
         own = special and slot in state.own
         self._for_ms: list[int] = state.hold_ms(slot).tolist() if own else limits.for_ms
         self._at_once = (
             sum(1 << place for place, length in enumerate(self._for_ms[:-1]) if length == 0) if own else limits.at_once
         )
-        self._silence = limits.silence[int(state.escalator[slot])]
+        self._silence = limits.silence[lift["escalator"]]
         self._note_due()
 
     def store(self) -> None:
@@ -188,7 +198,8 @@ class Alone:
         demoted |= raised & unless
         self._note_holds(held, fresh & held, clears | raises, now)
         for column in members(begun & held & limits.lasting):
-            holds[column][0] = self._starts[limits.lasting_of[column]][place]
+            starts = self._found.starts(self._row[place : place + 1])
+            holds[column][0] = int(starts[limits.lasting_of[column], 0])
         self._held, self._active, self._demoted, self._true, self._shielded = held, active, demoted, when, unless
         self._armed = held & (active & clear | ~active & when & loud_enough)
 

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from alarms.language.checker import Term, Type
+from alarms.language.checker import COUNT_STEPS, Term, Type, window_ms
 from alarms.language.times import UTC, Zone
-from alarms.program import Program, Truth, View, parameters
+from alarms.program import LASTING_BIAS, LASTING_NONE, Lasted, Program, Truth, View, parameters
 from alarms.rules import Rule, RuleSet, Terms
 from alarms.signals import BY_DEVICE, BY_RULE, EVENT_INDEX, Bools, Ints, columns, everyday_samples
 from alarms.words import Layout, Words, bits, chosen, mask, some
@@ -82,7 +82,16 @@ class Conditions:
 
     words: npt.NDArray[np.uint64]  # (planes, words, records): sets of columns
     any_when: Bools  # records at which some column's `when` is true
-    starts: Ints  # (lasting conditions, records): since when each has lasted, NEVER not at all
+    lasted: Lasted  # (lasting conditions, records)
+    at: Ints  # of the records
+
+    def starts(self, rows: Ints) -> Ints:
+        """Since when each lasting condition has lasted at some records, as (conditions, records); of no meaning where it has not."""
+        return self.at[rows] + LASTING_BIAS - self.lasted[:, rows].astype(np.int64)
+
+    def details(self, rows: Ints) -> tuple[Conditions, Ints]:
+        """Everything about some records, and where it stands."""
+        return self, rows
 
 
 class Compiled:
@@ -195,6 +204,8 @@ class Compiled:
             sum(other.op == term.op for other in self.remembering[:number])
             for number, term in enumerate(self.remembering)
         ]
+        counts = [window_ms(term) for term in self.remembering if term.op == "count"]
+        self.count_step_ms = np.array(counts, np.int64) // COUNT_STEPS
         self.signals, self.silence_signals = self._program.signals, self._silence.signals
         self.overlapping = chosen(self.hold & (own_clear | (opposite != when)))
         self._holding = {
@@ -207,8 +218,14 @@ class Compiled:
         }
         self._lasting(when, ~own_clear & (opposite == when) & (until < 0))
         planes[WHEN][self.lasting_columns] = nothing + 1 + np.arange(len(self.lasting_columns))
-        self._size, self._layout = size, Layout(planes, self.count, nothing)
-        self._filled = [root + side * size for root, side in self._program.sides]
+        # Where each of these lines stands: those that are asked for, one on which nothing is true, the lasting ones.
+        asked = len(self._program.sides)
+        where = np.full(nothing + 1 + len(self.lasting_columns), asked, np.int64)
+        where[[root + side * size for root, side in self._program.sides]] = np.arange(asked)
+        where[nothing:] = asked + np.arange(1 + len(self.lasting_columns))
+        self._lasting_true, self._lasting_false = where[self._lasting_root], where[self._lasting_root + size]
+        self._asked, self._layout = asked, Layout([where[plane] for plane in planes], self.count, asked)
+        self._compile_glance(roots, when)
 
     def _lasting(self, when: Ints, plain: Bools) -> None:
         """Which columns' holds are remembered as lasting conditions, one for all columns of a rule with the same `when`."""
@@ -233,6 +250,40 @@ class Compiled:
         self._lasting_fits = self.fits[:, [first[place] for place in places.values()]]
         self._ripe_ms = self.for_ms[columns] - RIPE_BEFORE_MS
 
+    def _compile_glance(self, roots: list[Term], when: Ints) -> None:
+        """A program of what raises only: where a `when` is true; of lasting conditions also where it is false."""
+        raising = self.hold & (when >= 0)
+        raising[self.lasting_columns] = False
+        lasting = set(self._lasting_root.tolist())
+        true = set(when[raising].tolist()) | lasting
+        self._glance = Program(roots, [(root in true, root in lasting) for root in range(len(roots))])
+        kinds = [frozenset(when[raising & fits].tolist()) for fits in self.fits]
+        self._raised_by = [
+            tuple(int(side == 0 and root in roots_) for roots_ in kinds) for root, side in self._glance.sides
+        ]
+        """Of each side of that program whether it raises for a lift, and for an escalator."""
+        place = {side: number for number, side in enumerate(self._glance.sides)}
+        self._glance_lasting = [[place[root, side] for root in self._lasting_root.tolist()] for side in range(2)]
+
+    def glance(self, view: View, escalator: Bools, special: Mapping[int, Ints]) -> tuple[Bools, Lasted]:
+        """At which records any `when` is true, and for how long the lasting conditions have lasted; what remembers is asked everything."""
+        values = self._glance.flat(view)
+        found = np.zeros((2, view.size), bool)
+        for value, (lift, stairs) in zip(values, self._raised_by, strict=True):
+            for kind in range(2) if lift and stairs else (0,) if lift else (1,) if stairs else ():
+                np.logical_or(found[kind], value, out=found[kind])
+        true, false = (np.empty((len(self.lasting), view.size), bool) for _ in range(2))
+        for sides, lines in zip(self._glance_lasting, (true, false), strict=True):
+            for place, number in enumerate(sides):
+                lines[place] = values[number]
+        lasted = self._lasted(view, true, false, escalator)
+        any_when = np.where(escalator, found[1], found[0])
+        ripe = self._ripe(view, lasted, special)
+        for place, column in enumerate(self.lasting_columns.tolist()):
+            fits = self.fits[:, column][escalator.astype(np.int8)]
+            any_when |= ripe[place] & true[self.lasting_of[column]] & fits
+        return any_when, lasted
+
     def _everyday(self, when: Ints) -> Bools:
         """Which columns' `when` is true at some time of an ordinary day."""
         rows = everyday_samples()
@@ -247,33 +298,37 @@ class Compiled:
     def evaluate(self, view: View, escalator: Bools, special: Mapping[int, Ints]) -> Conditions:
         """The conditions of every column with a hold, one record a place. `special`: the raise holds of places whose lifts have their own."""
         if not view.size:
-            empty = np.zeros((len(self.lasting), 0), np.int64)
             return Conditions(
-                words=np.zeros((7, len(self.holds), 0), np.uint64), any_when=np.zeros(0, bool), starts=empty
+                words=np.zeros((7, len(self.holds), 0), np.uint64),
+                any_when=np.zeros(0, bool),
+                lasted=np.zeros((len(self.lasting), 0), np.uint32),
+                at=view.at,
             )
-        lines = np.empty((2 * self._size + 1 + len(self.lasting_columns), view.size), bool)
-        lines[2 * self._size] = False
-        for line, value in zip(self._filled, self._program.flat(view), strict=True):
-            lines[line] = value
-        starts = self._starts(view, lines, escalator)
-        self._ripen(view, lines, starts, special)
+        lines = np.empty((self._asked + 1 + len(self.lasting_columns), view.size), bool)
+        everywhere = np.zeros(view.size, bool), np.ones(view.size, bool)
+        shape = (view.size,)
+        values = [value if value.shape == shape else everywhere[bool(value)] for value in self._program.flat(view)]
+        np.concatenate([*values, everywhere[False]], out=lines[: self._asked + 1].reshape(-1))
+        true, false = lines[self._lasting_true], lines[self._lasting_false]
+        lasted = self._lasted(view, true, false, escalator)
+        ripe = self._ripe(view, lasted, special)
+        np.logical_and(ripe, true[self.lasting_of[self.lasting_columns]], out=lines[self._asked + 1 :])
         words = self._layout.pack(lines)
         words[WHEN] &= self.fitting[:, escalator.astype(np.int8)] if escalator.any() else self.fitting[:, :1]
-        return Conditions(words=words, any_when=some(words[WHEN]), starts=starts)
+        return Conditions(words=words, any_when=some(words[WHEN]), lasted=lasted, at=view.at)
 
-    def _ripen(self, view: View, lines: Bools, starts: Ints, special: Mapping[int, Ints]) -> None:
-        """Write the lines of the lasting columns: where the condition is true and the hold near its end."""
+    def _ripe(self, view: View, lasted_ms: Lasted, special: Mapping[int, Ints]) -> Bools:
+        """Of each lasting column where its hold is near its end, if its condition is true; (lasting columns, records)."""
         of = self.lasting_of[self.lasting_columns]
-        lasted = (view.now - starts)[of]
+        lasted = (lasted_ms + (view.now - view.at - LASTING_BIAS))[of]
         ripe = lasted >= self._ripe_ms[:, None]
         for row, lengths in special.items():
             ripe[:, row] = lasted[:, row] >= lengths[self.lasting_columns] - RIPE_BEFORE_MS
-        np.logical_and(ripe, lines[self._lasting_root[of]], out=lines[2 * self._size + 1 :])
+        return np.asarray(ripe & (lasted_ms != LASTING_NONE)[of])
 
-    def _starts(self, view: View, lines: Bools, escalator: Bools) -> Ints:
+    def _lasted(self, view: View, true: Bools, false: Bools, escalator: Bools) -> Lasted:
         if not self.lasting or view.recall is None:
-            return np.zeros((len(self.lasting), view.size), np.int64)
-        true, false = lines[self._lasting_root], lines[self._lasting_root + self._size]
+            return np.full((len(self.lasting), view.size), LASTING_NONE, np.uint32)
         if not self._lasting_fits.all():
             fits = self._lasting_fits[escalator.astype(np.int8)].T
             true, false = true & fits, false | ~fits
@@ -316,8 +371,8 @@ class _Forgetful:
         no = np.zeros(1, bool)
         return [Truth(no, no) if self._terms[number].type is Type.BOOL else np.float32(np.nan) for number in numbers]
 
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        return np.full((true | false).shape, NEVER)
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        return np.full((true | false).shape, LASTING_NONE, np.uint32)
 
 
 def _terms_of(plan: ColumnPlan) -> list[Term]:

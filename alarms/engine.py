@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from alarms import machine, snapshot
+from alarms import lasting, machine, snapshot
 from alarms.compiled import NEVER, Compiled
 from alarms.fold import fold
 from alarms.language.times import UTC, Zone
@@ -56,12 +56,14 @@ class Engine:
         state.alive[where] = True
         state.escalator[where] = np.asarray(kind_is_escalator, bool)
         state.rated_speed[where] = np.asarray(rated_speed, np.float32)
+        before = lasting.own(state, where)
         for slot in where.tolist():
             state.own.pop(slot, None)
         state.own.update({slot: dict(own) for slot, own in parameters.items() if own})
         ends = np.full((len(where), 2), -1) if floors is None else np.asarray(floors, np.int64).reshape(len(where), 2)
         state.bottom[where], state.top[where] = ends[:, 0], ends[:, 1]
         state.set_own(where)
+        lasting.follow(state, where, before)
         machine.schedule(state, self.compiled, where)
 
     def listening(self, since: int) -> None:

@@ -11,11 +11,23 @@ from typing import Any
 import numpy as np
 
 from alarms.compiled import NEVER
-from alarms.language.checker import COUNT_STEPS, Term, Type
-from alarms.program import Truth
-from alarms.recall import COUNT_MOST, Memory, Recall, fading, keep_counts, latest_step, plain, steps_of, window_ms
+from alarms.language.checker import COUNT_STEPS, Term, Type, window_ms
+from alarms.program import LASTING_BIAS, LASTING_NONE, Lasted, Truth
+from alarms.recall import (
+    COUNT_MOST,
+    LASTED_MOST,
+    PASSED_MOST,
+    Memory,
+    Recall,
+    fading,
+    keep_counts,
+    latest_step,
+    note_over,
+    plain,
+    steps_of,
+)
 from alarms.signals import Bools, Column, Ints, Rows, columns, hits, pick
-from alarms.state import State
+from alarms.state import AGO_MOST, State
 from hoistway.limits import MAX_GAP_MS
 
 
@@ -43,6 +55,11 @@ class InOrder(Recall):
         self._last = np.append(line.opening[1:], len(line.slot)) - 1  # where each slot ends, inclusive
         self._index = np.arange(len(line.slot))
         self._before, self._gap = self._earlier_samples()
+
+    def keep(self) -> None:
+        if len(self._state.rules.count_step_ms):
+            note_over(self._memory, np.arange(len(self._slots)), self._state.rules.count_step_ms)
+        super().keep()
 
     def _earlier_samples(self) -> tuple[Ints, Bools]:
         """For each record the sample before it in the batch, -1 for none; and which samples come after a gap."""
@@ -103,18 +120,23 @@ class InOrder(Recall):
             np.where(true, seconds, np.where(false, np.float32(0), np.float32(np.nan))).astype(np.float32)
         )
 
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        line = self._line
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        line, start, true_ago = self._line, self._memory["lasting.start"], self._memory["lasting.true"]
         now = np.maximum(line.at, self._state.settled[line.slot])
-        kept_start, kept_true = self._lasted()
-        found = np.empty(true.shape, np.int64)
+        clock = self._state.clock[self._slots]
+        found = np.empty(true.shape, np.uint32)
         for place in range(len(true)):
-            starts, true_at = self._last_as_hold(
-                self._ordered(true[place]), self._ordered(false[place]), now, kept_start[place], kept_true[place]
+            kept = np.where(
+                start[:, place] == LASTING_NONE, NEVER, clock + LASTING_BIAS - start[:, place].astype(np.int64)
             )
-            found[place] = self._in_rows(starts)
-            kept_start[place], kept_true[place] = starts[self._last], true_at
-        self._keep_lasting(kept_start, kept_true, line.at[self._last])
+            starts, true_at = self._last_as_hold(
+                self._ordered(true[place]), self._ordered(false[place]), now, kept, clock - true_ago[:, place]
+            )
+            lasted = np.clip(line.at + LASTING_BIAS - starts, 0, LASTED_MOST)
+            lasted[(starts == NEVER) | (now - line.at >= PASSED_MOST)] = LASTING_NONE
+            found[place] = self._in_rows(lasted.astype(np.uint32))
+            start[:, place] = lasted[self._last]
+            true_ago[:, place] = np.clip(line.at[self._last] - true_at, -PASSED_MOST, AGO_MOST)
         return found
 
     def _last_as_hold(self, true: Bools, false: Bools, now: Ints, start: Ints, true_at: Ints) -> tuple[Ints, Ints]:

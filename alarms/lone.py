@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from alarms.compiled import NEVER
 from alarms.in_order import InOrder
-from alarms.language.checker import COUNT_STEPS, Term, Type
-from alarms.program import Truth
-from alarms.recall import COUNT_MOST, Memory, Recall, fading, keep_counts, plain, window_ms
-from alarms.signals import Bools, Column, Ints, Values, columns, hits, pick
-from alarms.state import REMEMBERED, State, memory_field
+from alarms.language.checker import COUNT_STEPS, Term, Type, window_ms
+from alarms.program import LASTING_BIAS, LASTING_NONE, Lasted, Truth
+from alarms.recall import (
+    COUNT_MOST,
+    LASTED_MOST,
+    NO_STEP,
+    PASSED_MOST,
+    Memory,
+    Recall,
+    fading,
+    keep_counts,
+    latest_step,
+    note_over,
+    plain,
+)
+from alarms.signals import Bools, Column, Ints, Rows, Values, columns_at, hits
+from alarms.state import AGO_MOST, REMEMBERED, State, memory_field
 from hoistway.limits import MAX_GAP_MS
+
+MANY: Final = 1_000
+"""So many counts at once are worth a look at the easy ones."""
 
 
 class Lone(Recall):
@@ -23,17 +38,18 @@ class Lone(Recall):
     Works in the order of the rows; says the same as `InOrder`, with a tenth of the steps.
     """
 
-    def __init__(self, state: State, slots: Ints, at: Ints) -> None:
+    def __init__(self, state: State, slots: Ints, at: Ints, lifts: Rows) -> None:
+        """`lifts`: their rows before the batch."""
         super().__init__(state, slots)
-        self._at = at
-        self._gap = at - state.last_at[slots] > MAX_GAP_MS
+        self._at, self._lifts = at, lifts
+        self._gap = at - lifts["last_at"] > MAX_GAP_MS
         self._gaps = bool(self._gap.any())
         self._before: Values | None = None
 
     def changed(self, term: Term, _: Memory, value: Any) -> Truth:
         if self._before is None:
             names = [str(item.parts[0].value) for item in self._state.rules.remembering if item.op == "changed"]
-            self._before = columns(pick(self._state.last, self._slots), names)
+            self._before = columns_at(self._state.last, self._slots, names)
         here, there = plain(value), self._before[str(term.parts[0].value)]
         if term.parts[0].type is Type.NUMBER:
             known = ~(np.isnan(here) | np.isnan(there) | self._gap)
@@ -44,7 +60,7 @@ class Lone(Recall):
 
     def ages(self, _: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
         true, false = self._all(values)
-        field = self._memory[memory_field("age", "since")]
+        field = self._memory["age.since"]
         since = np.ascontiguousarray(field[:, places].T)
         np.copyto(since, NEVER, where=false | self._gap if self._gaps else false)
         np.copyto(since, self._at, where=true & (since == NEVER))
@@ -54,14 +70,25 @@ class Lone(Recall):
         np.copyto(seconds, np.float32(0), where=false)
         return np.asarray(seconds)
 
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        now = np.maximum(self._at, self._state.settled[self._slots])
-        start, true_at = self._lasted()
-        np.copyto(start, NEVER, where=false | self._gap | (now - true_at > MAX_GAP_MS))
-        np.copyto(start, now, where=true & (start == NEVER))
-        np.copyto(true_at, now, where=true)
-        self._keep_lasting(start, true_at, self._at)
-        return start
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        passed = np.minimum(self._at - self._lifts["clock"], PASSED_MOST).astype(np.int32)
+        ahead = np.clip(self._lifts["settled"] - self._at, 0, PASSED_MOST).astype(np.int32)
+        lasted = np.ascontiguousarray(self._memory["lasting.start"].T)
+        ago = np.ascontiguousarray(self._memory["lasting.true"].T)
+        none = (lasted == LASTING_NONE) | false
+        np.minimum(lasted, LASTED_MOST, out=lasted)
+        lasted += passed.view(np.uint32)
+        np.minimum(ago, AGO_MOST, out=ago)
+        ago += passed
+        none |= ago + ahead > MAX_GAP_MS
+        far = ahead == PASSED_MOST
+        if self._gaps:
+            none |= self._gap
+        np.copyto(lasted, LASTING_NONE, where=none | far)
+        np.copyto(lasted, (LASTING_BIAS - ahead).view(np.uint32), where=none & true & ~far)
+        np.copyto(ago, -ahead, where=true)
+        self._memory["lasting.start"], self._memory["lasting.true"] = lasted.T, ago.T
+        return np.asarray(lasted)
 
     def _all(self, values: tuple[Truth, ...]) -> tuple[Bools, Bools]:
         """Truths as (terms, records), also of constants."""
@@ -70,34 +97,53 @@ class Lone(Recall):
             true[place], false[place] = value
         return true, false
 
-    def counts(self, terms: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
+    def counts(self, _: list[Term], places: slice, values: tuple[Truth, ...]) -> Column:
         true, false = self._all(values)
-        kept_was, oldest, total = (
-            self._memory[memory_field("count", name)][:, places] for name in ("was", "oldest", "total")
-        )
-        was = kept_was.T.copy()
+        kept_was = self._memory["count.was"][:, places]
+        was = np.ascontiguousarray(kept_was.T)
         if self._gaps:
             was[:, self._gap] = -1
         edge = true & (was == 0)
         np.copyto(was, 1, where=true)
         np.copyto(was, 0, where=false)
         kept_was[:] = was.T
-        length = np.array([[window_ms(term) // COUNT_STEPS] for term in terms])
-        over = (oldest.T.astype(np.int64) + COUNT_STEPS) * length <= self._at
-        place, row = np.nonzero(edge | over)
+        touched = edge.copy()
+        touched[:, self._memory["count.over"] <= self._at] = True
+        place, row = np.nonzero(touched)
         if row.size:
-            self._count(place + places.start, row, edge[place, row], self._at[row] // length[place, 0])
-        return total.T.astype(np.float32)
+            self._count(place + places.start, row, edge[place, row])
+        return np.ascontiguousarray(self._memory["count.total"][:, places].T).astype(np.float32)
 
-    def _count(self, place: Ints, row: Ints, edge: Bools, step: Ints) -> None:
-        """Where something has risen, or a count has grown too old."""
+    def _count(self, place: Ints, row: Ints, edge: Bools) -> None:
+        """Where something has risen, or a count of the lift has grown too old."""
         memory = {name: self._memory[memory_field("count", name)] for name in REMEMBERED["count"]}
-        here = row, place
-        counts = fading(memory, here, step)
+        step = self._at[row] // self._state.rules.count_step_ms[place]
+        if len(row) >= MANY:
+            rest = hits(~self._easily(memory, row, place, step, edge))
+            row, place, step, edge = row[rest], place[rest], step[rest], edge[rest]
+        counts = fading(memory, (row, place), step)
         rises = hits(edge)
         cell = step[rises] % COUNT_STEPS
         counts[rises, cell] += counts[rises, cell] < COUNT_MOST
-        keep_counts(memory, here, counts, step)
+        keep_counts(memory, (row, place), counts, step)
+        note_over(self._memory, row, self._state.rules.count_step_ms)
+
+    def _easily(self, memory: Memory, row: Ints, place: Ints, step: Ints, edge: Bools) -> Bools:
+        """Count what has risen in the same step as the last time, or for the first time; answers which those are."""
+        latest, oldest = latest_step(memory, (row, place)), memory["oldest"][row, place]
+        none = oldest == NO_STEP
+        again = edge & (latest == step) & (oldest > step - COUNT_STEPS) & ~none
+        here = row[again], place[again], step[again] % COUNT_STEPS
+        more = memory["counts"][here] < COUNT_MOST
+        memory["counts"][here] += more
+        memory["total"][here[:2]] += more
+        first = edge & none
+        row, place, step = row[first], place[first], step[first]
+        memory["counts"][row, place, step % COUNT_STEPS] = 1
+        memory["total"][row, place], memory["oldest"][row, place], memory["lead"][row, place] = 1, step, 0
+        over = (step + COUNT_STEPS) * self._state.rules.count_step_ms[place]
+        np.minimum.at(self._memory["count.over"], row, over)
+        return np.asarray(again | first)
 
     def rates(self, terms: list[Term], places: slice, values: tuple[Column, ...]) -> Column:
         here = np.empty((len(values), len(self._slots)), np.float32)
@@ -138,8 +184,8 @@ class Mixed(Recall):
         for part, _ in self._parts:
             part.keep()
 
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        found = np.empty(true.shape, np.int64)
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        found = np.empty(true.shape, np.uint32)
         for part, rows in self._parts:
             found[:, rows] = part.lasting(true[:, rows], false[:, rows])
         return found

@@ -166,7 +166,9 @@ def _new_holds(rules: Compiled, records: Records, found: Conditions, now: Ints, 
     row, column = listed(sets[0])
     starts = now[row]
     lasting = hits((rules.lasting_of[column] >= 0) & some(sets[1][:, row] & rules.bit[:, column]))
-    starts[lasting] = found.starts[rules.lasting_of[column[lasting]], records.rows[row[lasting]]]
+    starts[lasting] = found.starts(records.rows[row[lasting]])[
+        rules.lasting_of[column[lasting]], np.arange(len(lasting))
+    ]
     return row, column, starts, now[row]
 
 

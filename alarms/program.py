@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from alarms.language.checker import REMEMBERING, Term, Type
 from alarms.language.times import UTC, Zone, within
@@ -29,14 +30,21 @@ class Truth(NamedTuple):
 _NO: Final = Truth(np.zeros(1, bool), np.ones(1, bool))
 
 
+Lasted = npt.NDArray[np.uint32]
+"""For how long something has been so at a record: ms before the record's own time, LASTING_BIAS more, so that it may have begun after
+it, where time alone went on (by less than 12 days: beyond, nothing lasts); LASTING_NONE not at all. 37 days are the most that is told."""
+LASTING_NONE: Final = 2**32 - 1
+LASTING_BIAS: Final = 2**30
+
+
 class Recall(Protocol):
     """What remembers, one batch at a time."""
 
     def __call__(self, numbers: tuple[int, ...], values: tuple[Any, ...]) -> Sequence[Any]:
         """The values of the program's remembering terms with these numbers, all of one function, given those of their parts at every record."""
 
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        """Since when each lasting condition has lasted, ms, NEVER not at all; all as (conditions, records)."""
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        """How long each lasting condition has lasted; all as (conditions, records)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,11 @@ class View:
     holding: Mapping[str, Bools] = field(default_factory=dict)
 
     # --- what the templates call ---
+
+    def flags(self, names: Sequence[str]) -> tuple[Bools, Bools]:
+        """Where each of some conditions is true, and where it is false; (names, records)."""
+        values = np.array([self.values[name] for name in names])
+        return values == 1, values == 0
 
     def code(self, bit: int) -> Truth:
         """Whether the event code of this bit is reported; one value for all where nobody reports anything."""
@@ -106,6 +119,7 @@ class Program:
             Term, tuple[str, str]
         ] = {}  # the variables: of a condition true and false, of a number twice the same
         self._constants: list[Any] = []
+        self._flags: dict[str, int] = {}  # conditions among the signals
         self._lines: list[str] = []
         self._remember(roots)
         self._roots = [self._place(root) for root in roots]
@@ -115,8 +129,10 @@ class Program:
         self.sides = [(root, side) for root, wanted in enumerate(asked) for side in range(2) if wanted[side]]
         """What `flat` answers: index of a root, and 0 where it is true or 1 where it is false."""
         answer = ", ".join(self._roots[root][side] for root, side in self.sides)
-        body = "\n    ".join([*_alive(self._lines, answer), f"return [{answer}]"])
+        flags = ["T, F = view.flags(FLAGS)"] if self._flags else []
+        body = "\n    ".join([*flags, *_alive(self._lines, answer), f"return [{answer}]"])
         scope: dict[str, Any] = {"np": np, "K": self._constants, "NAN": np.float32(np.nan), "Truth": Truth}
+        scope["FLAGS"] = tuple(self._flags)
         exec(compile(f"def run(view, V):\n    {body}\n", "<rules>", "exec"), scope)  # noqa: S102 - our own templates, no text of a rule
         self._run: Callable[[View, Values], list[Bools]] = scope["run"]
 
@@ -175,7 +191,7 @@ class Program:
             return parts[0][1], parts[0][0]
         number = len(self._names)
         true, false = (f"t{number}", f"f{number}") if term.type is Type.BOOL else (f"n{number}",) * 2
-        values = {"t": true, "f": false, "n": true, "s": f"s{number}", "k": self._constant(term)}
+        values = {"t": true, "f": false, "n": true, "k": self._constant(term)}
         for name, part in zip("ab", parts, strict=False):
             values |= {name: part[0], f"{name}t": part[0], f"{name}f": part[1]}
         self._lines += [line.format(**values) for line in self._template(term, values)]
@@ -195,16 +211,17 @@ class Program:
         if term.op == "known":
             return _KNOWN[term.parts[0].type]
         if term.op == "signal" and term.type is Type.BOOL:
-            return _TEMPLATE["flag"]
+            place = self._flags.setdefault(str(term.value), len(self._flags))
+            return f"{{t}} = T[{place}]", f"{{f}} = F[{place}]"
         return _TEMPLATE[term.op]
 
 
 def _alive(lines: Sequence[str], answer: str) -> list[str]:
-    """The lines that the answer needs."""
+    """The lines that the answer needs, and those that remember."""
     needed, kept = set(_VARIABLE.findall(answer)), []
     for line in reversed(lines):
         targets, _, formula = line.partition(" = ")
-        if needed.isdisjoint(_VARIABLE.findall(targets)):
+        if needed.isdisjoint(_VARIABLE.findall(targets)) and "view.remember(" not in formula:
             continue
         needed.difference_update(_VARIABLE.findall(targets))
         needed.update(_VARIABLE.findall(formula))
@@ -212,7 +229,7 @@ def _alive(lines: Sequence[str], answer: str) -> list[str]:
     return kept[::-1]
 
 
-_VARIABLE: Final = re.compile(r"\b[tfns]\d+\b")
+_VARIABLE: Final = re.compile(r"\b[tfn]\d+\b")
 
 
 def _depth(term: Term) -> int:
@@ -240,7 +257,6 @@ _KNOWN: Final[dict[Type, tuple[str, ...]]] = {
 }
 _TEMPLATE: Final[dict[str, tuple[str, ...]]] = {
     "signal": ("{n} = V[{k}]",),
-    "flag": ("{s} = V[{k}]", "{t} = {s} == 1", "{f} = {s} == 0"),
     "number": ("{n} = {k}",),
     "rated_speed": ("{n} = view.rated_speed",),
     "param": ("{n} = view.parameter(*{k})",),

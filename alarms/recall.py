@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 import numpy as np
 
 from alarms.compiled import NEVER
-from alarms.language.checker import COUNT_STEPS, Term
-from alarms.program import Truth
+from alarms.language.checker import COUNT_STEPS
+from alarms.program import Lasted, Truth
 from alarms.signals import Bools, Column, Ints, Rows
 from alarms.state import State, kept
 
@@ -46,32 +46,13 @@ class Recall(ABC):
         ]
 
     @abstractmethod
-    def lasting(self, true: Bools, false: Bools) -> Ints:
-        """Since when each lasting condition has lasted at each record; a hold, but for what the alarm does to it."""
-
-    def _lasted(self) -> tuple[Ints, Ints]:
-        """Of each slot since when its lasting conditions have lasted and when they were last true, as (conditions, slots); NEVER not at
-        all. They are kept as distances from the slot's clock, which takes half the room."""
-        clock, back = self._state.clock[self._slots], self._memory["lasting.start"].T
-        start = clock + _BIAS - back
-        start[back == _NONE] = NEVER
-        return start, clock - self._memory["lasting.true"].T
-
-    def _keep_lasting(self, start: Ints, true_at: Ints, clock: Ints) -> None:
-        """`clock`: of each slot after its last record."""
-        back = np.minimum(np.maximum(clock + _BIAS - start, 0), _NONE - 1)
-        back[start == NEVER] = _NONE
-        self._memory["lasting.start"] = back.T
-        self._memory["lasting.true"] = np.minimum(clock - true_at, 2**31 - 1).T
+    def lasting(self, true: Bools, false: Bools) -> Lasted:
+        """For how long each lasting condition has lasted at each record; a hold, but for what the alarm does to it. Kept are distances
+        from the slot's clock, which is the time of its last record: how long, and how long ago it was last true."""
 
     def keep(self) -> None:
         """Once every term has been asked."""
         self._state.memory.view(self._lump)[self._slots] = self._memory.view(self._lump)
-
-
-_NONE: Final = 2**32 - 1
-_BIAS: Final = 2**30
-"""A hold may have begun after its slot's clock, where time alone went on: by up to 12 days. 37 days are left for its age."""
 
 
 def plain(value: Any) -> Column:
@@ -81,10 +62,6 @@ def plain(value: Any) -> Column:
     return value.true.astype(np.int8) - (~(value.true | value.false)).astype(np.int8)
 
 
-def window_ms(term: Term) -> int:
-    return int(str(term.value))
-
-
 def keep_counts(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, step: Ints) -> None:
     """Counts by step, the oldest step that counts, how far the latest is from it, and the total."""
     back = np.where(counts > 0, _BACK[step % COUNT_STEPS], np.int8(-1)).max(axis=1)
@@ -92,6 +69,13 @@ def keep_counts(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, 
     memory["lead"][rows] = np.maximum(back, 0)
     memory["counts"][rows] = counts
     memory["total"][rows] = counts.sum(axis=1, dtype=np.uint16)
+
+
+def note_over(memory: Rows, rows: Ints, step_ms: Ints) -> None:
+    """Note when the first of the counts of these rows of memory will be too old; `step_ms` is the length of a step of each count."""
+    oldest = memory["count.oldest"][rows]
+    over = (oldest.astype(np.int64) + COUNT_STEPS) * step_ms
+    memory["count.over"][rows] = np.where(oldest == NO_STEP, NEVER, over).min(axis=1)
 
 
 def fading(memory: Memory, rows: Ints | tuple[Ints, Ints], step: Ints) -> Column:
@@ -107,6 +91,9 @@ def latest_step(memory: Memory, rows: Ints | tuple[Ints, Ints]) -> Ints:
     return np.asarray(memory["oldest"][rows].astype(np.int64) + memory["lead"][rows])
 
 
+LASTED_MOST: Final = 2**32 - 2 - 2**30
+"""The most that is kept of how long a condition has lasted, ms; as much as PASSED_MOST can be added."""
+PASSED_MOST: Final = 2**30
 NO_STEP = 2**32 - 1
 COUNT_MOST = 255
 """A step counts so far."""

@@ -180,6 +180,16 @@ def columns(rows: Rows, names: Iterable[str]) -> Values:
     return {name: _DERIVED[name](rows, raw) if name in _DERIVED else _plain(rows, raw, name) for name in names}
 
 
+def columns_at(rows: Rows, places: Ints, names: Iterable[str]) -> Values:
+    """The named signals of some of the rows, as `columns` gives them."""
+    needed = {name: DERIVED_FROM.get(name, (name,)) for name in names}
+    fields = {field for raw in needed.values() for field in raw}
+    if not fields or not fields.issubset(_BYTES):
+        return columns(pick(rows, places), needed)
+    found = {field: rows[field][places] for field in fields}
+    return {name: _DERIVED[name](rows, found) if name in _DERIVED else _plain(rows, found, name) for name in needed}
+
+
 def _plain(rows: Rows, raw: Values, name: str) -> Column:
     if name not in raw:
         return rows[name].copy()

@@ -15,15 +15,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from alarms import lasting
 from alarms.compiled import NEVER, Compiled
 from alarms.language.checker import Term
+from alarms.recall import note_over
 from alarms.signals import SAMPLE_DTYPE, Bools, Ints
 from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
 from alarms.words import BITS, width
 from hoistway.errors import BadInput
 
 MAGIC: Final = b"hoistway-engine"
-VERSION: Final = 3
+VERSION: Final = 4
 _LENGTH: Final = struct.Struct("<I")
 _DERIVED: Final = frozenset({"due", "busy", "special"})
 """What is worked out again from the rest."""
@@ -87,11 +89,26 @@ def read(blob: bytes, rules: Compiled) -> tuple[State, int, tuple[tuple[int, str
             stored = arrays.get(f"memory.{_name(key)}.{field}")
             if stored is not None:
                 state.memory[f"lasting.{field}"][slots, place] = stored
+    if len(rules.count_step_ms):
+        note_over(state.memory, slots, rules.count_step_ms)
     state.own = {int(slot): own for slot, own in header["own"]}
     lapsed = _columns_back(state, header, arrays, slots)
     own = np.array(sorted(state.own), np.int64)
     state.set_own(own[own < state.size])
+    _lasting_no_longer(state, arrays, slots)
     return state, int(header["now"]), lapsed
+
+
+def _lasting_no_longer(state: State, arrays: dict[str, Any], slots: Ints) -> None:
+    """Lay holds for the conditions that were remembered as lasting ones and are not any more, though their rules are the same."""
+    rules = state.rules
+    for column, plan in enumerate(rules.columns):
+        rule = rules.rules[plan.rule]
+        name = f"memory.{_name((rule.id, rule.version, repr(plan.when)))}"
+        if not rules.hold[column] or rules.lasting_of[column] >= 0 or f"{name}.start" not in arrays:
+            continue
+        since, true_at = lasting.since(arrays[f"{name}.start"], arrays[f"{name}.true"], state.clock[slots])
+        lasting.become_holds(state, slots, np.array([column]), since[:, None], true_at[:, None])
 
 
 def _columns_back(

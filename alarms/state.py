@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import Holds
-from alarms.program import View
+from alarms.program import LASTING_NONE, View
 from alarms.signals import Bools, Column, Ints, Rows, columns, pick, put, unknown_samples
 from alarms.words import Words, aligned_rows, chosen, some, width
 from hoistway.limits import MAX_GAP_MS
@@ -88,6 +88,14 @@ class State:
         self.busy, self.special = rows["busy"], rows["special"]
         self.rated_speed, self.top, self.bottom = rows["rated_speed"], rows["top"], rows["bottom"]
         self.holds.row = rows["holds"]
+
+    def lifts(self, slots: Ints) -> Rows:
+        """A copy of some slots' rows: what is asked of a lift at every record."""
+        return self._rows.view(_WHOLE_ROW).take(slots, mode="clip").view(ROW)
+
+    def lift(self, slot: int) -> dict[str, Any]:
+        """One slot's row, as plain values."""
+        return dict(zip(_ROW_NAMES, self._rows[slot].item(), strict=True))
 
     def sets(self, slots: Ints) -> npt.NDArray[np.uint64]:
         """All flags of some slots, a set each: (flags, words, slots)."""
@@ -226,6 +234,8 @@ class State:
         return (sum(item.nbytes for item in arrays) + self.holds.nbytes) / max(1, self.size)
 
 
+AGO_MOST: Final = 2**30 - 1
+"""The most that is kept of how long ago a lasting condition was true, ms."""
 OWN_HOLD_MAX_S: Final = 30 * 24 * 3_600
 
 ROW: Final = np.dtype(
@@ -236,6 +246,8 @@ ROW: Final = np.dtype(
     ]
 )  # fmt: skip
 """What is asked of a lift at every record, together in one line of the processor's cache (64 bytes). `holds` belongs to `Holds`."""
+_ROW_NAMES: Final = ROW.names or ()
+_WHOLE_ROW: Final = np.dtype((np.void, ROW.itemsize))
 _EMPTY: Final[dict[str, float]] = {
     "clock": -NEVER, "last_at": -NEVER, "settled": -NEVER, "contact": 0, "lost_at": NEVER, "reported": 0, "alive": 0, "escalator": 0,
     "busy": 0, "special": 0, "rated_speed": np.nan, "top": -1, "bottom": -1, "holds": 0,
@@ -277,10 +289,12 @@ def _memory_row(rules: Compiled) -> Rows:
         if count[op]
         for name, (kind, shape, empty) in REMEMBERED[op].items()
     ]
+    if count["count"]:
+        fields.append(("count.over", np.int64, (), NEVER))  # when one of the lift's counts will be too old
     if rules.lasting:
         fields += [
-            ("lasting.start", np.uint32, (len(rules.lasting),), 2**32 - 1),
-            ("lasting.true", np.int32, (len(rules.lasting),), 2**31 - 1),
+            ("lasting.start", np.uint32, (len(rules.lasting),), LASTING_NONE),
+            ("lasting.true", np.int32, (len(rules.lasting),), AGO_MOST),
         ]
     fields.sort(key=lambda item: -np.dtype(item[1]).itemsize)
     row = np.zeros(1, np.dtype([(name, kind, shape) for name, kind, shape, _ in fields], align=True))

@@ -337,6 +337,11 @@ class _Checker:
         return Term("param", Type.NUMBER, value=(name, default.value))
 
 
+def window_ms(term: Term) -> int:
+    """The window of a function that has one."""
+    return int(str(term.value))
+
+
 def enum_words(signal: Signal) -> dict[str, IntEnum]:
     """The words that rules may compare the signal with."""
     members = signal.values or ()

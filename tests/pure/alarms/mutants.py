@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alarms import fold, groups, in_order, lone, machine, program, signals, snapshot
+from alarms import fold, groups, in_order, lone, machine, program, signals, snapshot, sorting
 from alarms.alone import Alone
 from alarms.compiled import NEVER, Compiled
 from alarms.holds import _Rows
@@ -81,7 +81,7 @@ def event_forgotten_within_a_batch(patch: Patch) -> None:
     def report(state: State, ordered: Any) -> None:
         ordered.reported = state.reported[ordered.slot]
 
-    patch.setattr(fold, "_report", report)
+    patch.setattr(fold, "report", report)
 
 
 def speed_is_no_witness(patch: Patch) -> None:
@@ -270,7 +270,7 @@ def rescue_switched_off(patch: Patch) -> None:
 
 
 def modes_told_side_by_side(patch: Patch) -> None:
-    patch.setattr(fold, "_reported", lambda before, bit, raised: np.where(raised, before | bit, before & ~bit))
+    patch.setattr(sorting, "_reported", lambda before, bit, raised: np.where(raised, before | bit, before & ~bit))
 
 
 def own_hold_ignored(patch: Patch) -> None:

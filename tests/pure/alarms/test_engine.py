@@ -216,7 +216,7 @@ def test_a_damaged_snapshot_is_refused(damage) -> None:
 
 def test_a_snapshot_of_another_format_is_refused() -> None:
     """The format number is checked before anything is read."""
-    blob = Story().engine.snapshot().replace(b'"version":3', b'"version":9')
+    blob = Story().engine.snapshot().replace(b'"version":4', b'"version":9')
     with pytest.raises(BadInput, match="format 9"):
         Engine(default_rules(), capacity=1).restore(blob)
 
