@@ -153,8 +153,8 @@ def rate_at_events(patch: Patch) -> None:
     _while(patch, InOrder, "rate", _line=lambda line: replace(line, sample=line.sample | True))
 
 
-def count_steps_off_by_one(patch: Patch) -> None:
-    _after(patch, in_order, "latest_step", lambda latest, *_: latest + 1)
+def count_steps_off_by_four(patch: Patch) -> None:
+    _after(patch, in_order, "latest_step", lambda latest, *_: latest - 4)
 
 
 def since_reported_at_the_first_record_only(patch: Patch) -> None:
@@ -181,7 +181,11 @@ def field_faults_unheeded(patch: Patch) -> None:
 
 
 def floors_upside_down(patch: Patch) -> None:
-    _after(patch, State, "floors", lambda found, *_: dict(zip(found, reversed(found.values()), strict=True)))
+    def swapped(lifts: Any, *_: Any) -> Any:
+        lifts["top"], lifts["bottom"] = lifts["bottom"].copy(), lifts["top"].copy()
+        return lifts
+
+    _after(patch, State, "lifts", swapped)
 
 
 # --- sequences, shields, columns, a lift's own numbers ---
@@ -370,7 +374,7 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     changed_across_a_gap: ("memory", "signals"),
     changed_at_events: ("memory", "signals"),
     rate_at_events: ("signals",),
-    count_steps_off_by_one: ("memory",),
+    count_steps_off_by_four: ("memory",),
     since_reported_at_the_first_record_only: ("memory",),
     zone_offset_ignored: ("memory",),
     clocks_never_put_forward: ("memory",),

@@ -38,7 +38,7 @@ def test_the_comparison_passes_without_a_fault() -> None:
 def test_the_comparison_finds_the_fault(
     mutant: Callable[[Patch], None], names: tuple[str, ...], monkeypatch: Patch
 ) -> None:
-    """A fast engine with this fault does not pass the comparison with the slow one."""
+    """A fast engine with this fault does not pass the comparison with the slow one: it says something else, or misses a hold it had."""
     mutant(monkeypatch)
-    with pytest.raises(AssertionError, match="Said"):
+    with pytest.raises((AssertionError, KeyError), match=r"Said|^\d+\n"):
         hunt(tuple("\n".join(SHARP[name]) if name else "" for name in names), 2_000)
