@@ -61,17 +61,17 @@ class Publisher:
     async def connect(self, *subscriptions: str) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         flags = 0b11000010  # user, password, clean session
-        body = _text("MQTT") + bytes([4, flags]) + struct.pack(">H", 60)
-        body += _text(self._name) + _text(self._name) + _text(self._password)
-        self._writer.write(_frame(0x10, body))
+        body = text("MQTT") + bytes([4, flags]) + struct.pack(">H", 60)
+        body += text(self._name) + text(self._name) + text(self._password)
+        self._writer.write(frame(0x10, body))
         answer = await self._reader.readexactly(4)
         assert answer[3] == 0, f"refused: {answer!r}"
         for topic in subscriptions:
-            self._writer.write(_frame(0x82, struct.pack(">H", self._next()) + _text(topic) + b"\0"))
+            self._writer.write(frame(0x82, struct.pack(">H", self._next()) + text(topic) + b"\0"))
         self._task = asyncio.create_task(self._read())
 
     def publish(self, topic: str, payload: bytes) -> None:
-        self._writer.write(_frame(0x32, _text(topic) + struct.pack(">H", self._next()) + payload))
+        self._writer.write(frame(0x32, text(topic) + struct.pack(">H", self._next()) + payload))
 
     async def drain(self) -> None:
         await self._writer.drain()
@@ -104,12 +104,12 @@ class Publisher:
                 self.received.append((body[2 : 2 + size].decode(), body[skip:], loop.time()))
 
 
-def _text(text: str) -> bytes:
+def text(text: str) -> bytes:
     raw = text.encode()
     return struct.pack(">H", len(raw)) + raw
 
 
-def _frame(kind: int, body: bytes) -> bytes:
+def frame(kind: int, body: bytes) -> bytes:
     length, digits = len(body), bytearray()
     while True:
         length, digit = divmod(length, 128)
