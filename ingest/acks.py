@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hoistway import wire
-from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S
+from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S, BOOTS_REMEMBERED
 from ingest.assembled import Assembled, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
@@ -24,7 +24,7 @@ class Acks:
 
     def __init__(self, directory: Directory, memory: Memory) -> None:
         self._directory, self._memory = directory, memory
-        self._sent: dict[int, tuple[int, float]] = {}  # device: boot, when
+        self._sent: dict[int, dict[int, float]] = {}  # device: boot: when
 
     def plan(self, batch: Assembled, *, now_ms: int) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of each ack that `batch` calls for, to be sent after its commit and no sooner."""
@@ -32,20 +32,32 @@ class Acks:
         for refusal in batch.refusals:
             if refusal.device_id is not None:
                 refused.setdefault(refusal.device_id, []).append(refusal)
-        wanted: dict[int, int] = {}
-        for (device_id, leaf), boot in batch.boots.items():
+        wanted: dict[int, set[int]] = {}
+        for device_id, leaf, boot in batch.boots:
             if leaf != "state" or device_id in refused or self._due(device_id, boot, batch, now_ms / 1_000):
-                wanted[device_id] = max(boot, wanted.get(device_id, 0))
+                wanted.setdefault(device_id, set()).add(boot)
         for device_id in refused:
-            if device_id not in wanted:
-                wanted[device_id] = self._memory.latest_boot(device_id) or 0
-        for device_id, boot in wanted.items():
-            self._sent[device_id] = (boot, now_ms / 1_000)
-            yield from self._ack(device_id, boot, refused.get(device_id, []), now_ms)
+            wanted.setdefault(device_id, {self._memory.latest_boot(device_id) or 0})
+        for device_id, boots in wanted.items():
+            for boot in self._answerable(device_id, boots):
+                self._note_sent(device_id, boot, now_ms / 1_000)
+                yield from self._ack(device_id, boot, refused.get(device_id, []), now_ms)
+
+    def _answerable(self, device_id: int, boots: set[int]) -> list[int]:
+        """In order, the boots that are remembered, and the newest: a few, however many a message names."""
+        newest = max(boots)
+        return sorted(boot for boot in boots if boot == newest or self._memory.known(device_id, boot) is not None)
+
+    def _note_sent(self, device_id: int, boot: int, now_s: float) -> None:
+        sent = self._sent.setdefault(device_id, {})
+        sent.pop(boot, None)
+        if len(sent) > BOOTS_REMEMBERED:
+            del sent[next(iter(sent))]
+        sent[boot] = now_s
 
     def _due(self, device_id: int, boot: int, batch: Assembled, now_s: float) -> bool:
-        sent_boot, last_s = self._sent.get(device_id, (-1, 0.0))
-        if sent_boot != boot:
+        last_s = self._sent.get(device_id, {}).get(boot)
+        if last_s is None:
             return True
         memory = self._memory.known(device_id, boot)
         holes = memory is not None and bool(memory.state.above)

@@ -156,7 +156,7 @@ class _Work:
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
         if self._stored is not None:
             verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
-        self.out.boots[device.id, leaf] = record.boot
+        self.out.boots.add((device.id, leaf, record.boot))
         if verdict is Verdict.DUPLICATE:
             self.out.tally.duplicates[device.id, leaf] += 1
             if self._stored is None:
@@ -206,7 +206,7 @@ class _Work:
             self.out.security += self._door.connected(device, link.boot, message.received_ms)
         if link.gone is not None:
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
-        self.out.boots[device.id, "link"] = link.boot
+        self.out.boots.add((device.id, "link", link.boot))
         self.out.tally.received[device.id, "link"] += 1
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             self.out.tally.duplicates[device.id, "link"] += 1

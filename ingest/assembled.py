@@ -129,7 +129,7 @@ class Assembled:
     gaps: list[Gap] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     late: int = 0
-    boots: dict[tuple[int, str], int] = field(default_factory=dict)  # (device_id, leaf) -> boot to acknowledge
+    boots: set[tuple[int, str, int]] = field(default_factory=set)  # device_id, leaf, boot: to be acknowledged
     arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
     messages: int = 0
     security: list[SecurityEvent] = field(default_factory=list)
