@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes every secret of deploy/secrets once: a local certificate authority, the broker's certificate, random passwords.
+# Makes every secret of deploy/secrets once: a local authority and the broker's certificate, another authority for
+# certificates of devices with an empty revocation list, random passwords.
 # Usage: deploy/make-secrets.sh [--dir DIR] [BROKER_HOST...]     names or addresses by which devices reach the broker
 # What is there already is kept; delete a file to have it made anew. Needs OpenSSL 3.
 set -eu
@@ -36,6 +37,26 @@ if [ ! -s mqtt_server_cert ]; then
   rm -f mqtt_server_csr mqtt_server_ext mqtt_ca.srl
 fi
 
+# --- the authority of device certificates: another one, so that no device's certificate can pass for the broker's ---
+if [ ! -s hoistway_device_ca ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7300 -sha256 -subj "/CN=hoistway device CA" \
+    -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
+    -keyout hoistway_device_ca_key -out hoistway_device_ca 2>/dev/null
+  rm -f mqtt_device_crl
+fi
+if [ ! -s mqtt_device_crl ]; then
+  list=$(mktemp -d)
+  : >"$list/index"
+  echo 01 >"$list/number"
+  printf '[ca]\ndefault_ca=list\n[list]\ndatabase=%s\ncrlnumber=%s\ndefault_md=sha256\n' "$list/index" "$list/number" \
+    >"$list/config"
+  # An early date: of two lists a broker believes the later one, and every list of `hoistway devices crl` must be later.
+  openssl ca -gencrl -config "$list/config" -keyfile hoistway_device_ca_key -cert hoistway_device_ca \
+    -crl_lastupdate 200101000000Z -crldays 7300 \
+    -out mqtt_device_crl 2>/dev/null
+  rm -rf "$list"
+fi
+
 # --- passwords ---
 keep postgres_password "$(random)"
 keep hoistway_database_password "$(random)"
@@ -53,11 +74,12 @@ chmod 0700 .
 if [ "$(id -u)" = 0 ]; then
   chown 1883:1883 mqtt_passwords mqtt_server_cert mqtt_server_key mqtt_health_password
   chown 999:999 postgres_password hoistway_database_password
-  chown 10001:10001 hoistway_database_url hoistway_mqtt_url device_key
-  chmod 0444 mqtt_ca
+  chown 10001:10001 hoistway_database_url hoistway_mqtt_url hoistway_device_ca_key device_key
+  chmod 0444 mqtt_ca hoistway_device_ca
+  chmod 0644 mqtt_device_crl
 else
   chmod 0444 mqtt_ca mqtt_server_cert mqtt_server_key mqtt_health_password postgres_password \
-    hoistway_database_password hoistway_database_url hoistway_mqtt_url device_key
-  chmod 0644 mqtt_passwords
+    hoistway_database_password hoistway_database_url hoistway_mqtt_url hoistway_device_ca hoistway_device_ca_key device_key
+  chmod 0644 mqtt_passwords mqtt_device_crl
 fi
 echo "secrets are in $(pwd)"

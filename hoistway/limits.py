@@ -108,6 +108,17 @@ BACKFILL_MOST_MS = 24 * 3_600_000
 LATE_LOG_RECORDS = 4_000_000
 """Records kept in memory to fold again (about 130 bytes each); beyond it the window grows shorter, and a gauge says so."""
 
+# --- the door ---
+CERTIFICATE_DAYS = 730
+"""A device's certificate, unless said otherwise. Our choice: every lift is checked at least once a year (TSG T7001), so one visit may be missed."""
+CERTIFICATE_DAYS_MOST = 3_650
+AUTHORITY_DAYS = 7_300
+"""The authority of device certificates: about as long as a terminal hangs in its cabinet."""
+CERTIFICATE_EXPIRING_DAYS = 30
+"""A certificate that ends within this time is told of. Maintenance is due every 15 days (TSG T5002): two visits."""
+SECURITY_TRIM_ROWS = 5_000
+"""Security events deleted at once when their time is over; the rest an hour later."""
+
 # --- fleet and rules ---
 FLEET = 1_000_000
 RULES = 500

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     public_url: str = Field(default="", description="address people reach the console by; default from host and port")
     cookie_secure: bool = Field(default=False, description="set the Secure flag (behind TLS)")
     log_json: bool = Field(default=False, description="one JSON object a line instead of text")
+    device_ca: str | None = Field(default=None, description="certificate of the authority of device certificates, PEM")
+    device_ca_key: SecretStr | None = Field(default=None, description="its key, PEM")
+    security_days: int = Field(
+        default=365, ge=183, le=3_650, description="days that security events are kept; never under six months"
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="the city's time zone")
 
     def need_database_url(self) -> str:

@@ -6,7 +6,7 @@ Knows settings and the state folder; no command of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -54,3 +54,17 @@ def fail(error: HoistwayError) -> NoReturn:
     err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
     err.print(str(error), markup=False, highlight=False)
     raise typer.Exit(2)
+
+
+def act(url: str | None, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Do something on a connection to the database; errors as in `run`."""
+    from hoistway.store import connect_url
+
+    async def body() -> _T:
+        connection = await connect_url(resolve_database_url(url), name="hoistway-cli", patience_s=5)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return run(body())

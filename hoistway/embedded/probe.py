@@ -1,4 +1,5 @@
-"""Whether a broker answers: one short MQTT session that connects and publishes, and nothing else. The only file here with paho."""
+"""Whether a broker answers: one short MQTT session that connects and publishes, and nothing else; in a device's name it ends that
+device's session. The only file here with paho."""
 
 from __future__ import annotations
 
@@ -21,14 +22,16 @@ class Unwelcome(ServiceUnavailable):
     """The broker answers, but refuses this user, password or publication."""
 
 
-def probe(address: MqttAddress, *, mqtt5: bool, limit_s: float = 5.0, topic: str | None = TOPIC) -> None:
-    """Connect and have one QoS 1 message confirmed; blocking.
+def probe(
+    address: MqttAddress, *, mqtt5: bool, limit_s: float = 5.0, topic: str | None = TOPIC, name: str | None = None
+) -> None:
+    """Connect and have one QoS 1 message confirmed (`topic` None: connect only); blocking. `name`: the client id, else a random one.
 
     Raises `Unwelcome` when the broker refuses us, `ServiceUnavailable` when it does not answer within `limit_s`.
     """
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
-        client_id=f"hoistway-probe-{secrets.token_hex(6)}",
+        client_id=name or f"hoistway-probe-{secrets.token_hex(6)}",
         protocol=paho.MQTTv5 if mqtt5 else paho.MQTTv311,
     )
     configure(client, address)
@@ -76,3 +79,12 @@ def speaks_mqtt5(address: MqttAddress, *, limit_s: float = 5.0) -> bool:
     except ServiceUnavailable:
         return False
     return True
+
+
+def end_session(address: MqttAddress, device: str) -> None:
+    """End a device's session at the broker by taking it over for a moment; blocking. Raises as `probe`.
+
+    `address` is our own, on a listener where the client id is free: whoever is connected under that id is put out. He may
+    come back if his key still opens the door.
+    """
+    probe(address, mqtt5=False, topic=None, name=device)

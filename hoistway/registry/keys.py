@@ -1,10 +1,12 @@
 """Keys of devices in the store: enrol, rotate, revoke, each with person and time in the same transaction; lists.
 
-Knows hashes, never passwords. How the broker learns of them is deploy's; ingest reads the register itself.
+Knows hashes and serials, never passwords or private keys. How the broker learns of them is deploy's; ingest reads the register itself.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hoistway.errors import BadInput
@@ -16,7 +18,21 @@ SQL: Final = queries("hoistway.registry", "sql/keys.sql")
 REASON_CHARS: Final = 500
 
 
-async def enrol(connection: Any, device: str, *, password_hash: str, person: str, lift: str | None = None) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """What is kept of a key: a password's hash, or what names a certificate."""
+
+    password_hash: str | None = None  # as mosquitto reads it
+    serial: str | None = None  # hexadecimal
+    sha256: str | None = None  # of the certificate, hexadecimal
+    expires_at: datetime | None = None
+
+    @property
+    def row(self) -> tuple[str | None, str | None, str | None, datetime | None]:
+        return self.password_hash, self.serial, self.sha256, self.expires_at
+
+
+async def enrol(connection: Any, device: str, *, key: Key, person: str, lift: str | None = None) -> int:
     """Give a device its key; answers its shard. A revoked device is let in again.
 
     With `lift` (rescue or register code) a device that is not in the register yet is added to it. Raises `BadInput` for a
@@ -30,12 +46,12 @@ async def enrol(connection: Any, device: str, *, password_hash: str, person: str
                 f"{device!r} has a key", where="DEVICE", expected="a device without one; `rotate` gives it another"
             )
         await connection.execute(SQL["let_in"], found["id"])
-        await connection.execute(SQL["new_key"], found["id"], password_hash)
+        await connection.execute(SQL["new_key"], found["id"], *key.row)
         await connection.execute(SQL["note_act"], found["id"], "enrolled", person, "")
     return int(found["shard"])
 
 
-async def rotate(connection: Any, device: str, *, password_hash: str, person: str) -> int:
+async def rotate(connection: Any, device: str, *, key: Key, person: str) -> int:
     """Replace a device's key; the old one ends at once. Answers its shard. Raises `BadInput`."""
     async with connection.transaction():
         await _check_person(connection, person)
@@ -45,7 +61,7 @@ async def rotate(connection: Any, device: str, *, password_hash: str, person: st
                 f"{device!r} is revoked", where="DEVICE", expected="a device with access; `enrol` lets it in again"
             )
         await connection.execute(SQL["end_key"], found["id"])
-        await connection.execute(SQL["new_key"], found["id"], password_hash)
+        await connection.execute(SQL["new_key"], found["id"], *key.row)
         await connection.execute(SQL["note_act"], found["id"], "rotated", person, "")
     return int(found["shard"])
 
@@ -73,6 +89,23 @@ async def list_keys(connection: Any, *, after: str, limit: int) -> list[Any]:
 async def accounts(connection: Any) -> list[tuple[str, str | None]]:
     """Device and hash for the broker's password file; None: it may not log in."""
     return [(row["device"], row["password_hash"]) for row in await connection.fetch(SQL["accounts"])]
+
+
+async def certificates(connection: Any, *, within: timedelta | None, limit: int) -> list[Any]:
+    """Certificates in force, the soonest to end first; `within`: only those that end in this time or have ended."""
+    rows: list[Any] = await connection.fetch(SQL["certificates"], within, limit)
+    return rows
+
+
+async def ended_certificates(connection: Any) -> tuple[dict[str, datetime], int, datetime]:
+    """For the next revocation list: serials of ended certificates with when they ended, its number, its date.
+
+    The date is a little in the past, for brokers whose clock is behind, and later than that of every list before.
+    """
+    async with connection.transaction():
+        row = await connection.fetchrow(SQL["next_revocation_list"])
+        ended = await connection.fetch(SQL["ended_certificates"])
+    return {it["certificate_serial"]: it["ended_at"] for it in ended}, row["number"], row["this_update"]
 
 
 async def security_events(connection: Any, *, hours: int, limit: int) -> list[Any]:

@@ -86,7 +86,8 @@ async def test_the_script_of_the_deployment(door: Door, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     await lets_in(door, "scripted", dict(line.split("=", 1) for line in done.stdout.splitlines())["PASSWORD"])
     said_ = (tmp_path / "compose.said").read_text().splitlines()
-    assert said_[-2:] == ["run --rm -T migrate devices accounts", "kill -s HUP mosquitto"]
+    asked = [f"run --rm -T migrate devices {what}" for what in ("accounts", "crl")]
+    assert said_[-3:] == [*asked, "kill -s HUP mosquitto"]
     assert (await asyncio.to_thread(script, "enrol", "scripted", "--by", PERSON)).returncode == 2
     assert len((tmp_path / "compose.said").read_text().splitlines()) == len(said_) + 1
 
@@ -143,19 +144,19 @@ async def test_ingest_refuses_a_revoked_key_that_the_broker_still_lets_in(door: 
     assert "replaced" in await devices(door, "list")
 
 
-HASH = "$7$101$YQ==$YQ=="
+HASH = keys.Key(password_hash="$7$101$YQ==$YQ==")
 
 
 @pytest.mark.parametrize(
     ("act", "device", "options", "said_"),
     [
-        (keys.enrol, "held", {"password_hash": HASH, "person": "nobody"}, "may log in"),
-        (keys.enrol, "nowhere", {"password_hash": HASH, "person": PERSON}, "lifts import"),
-        (keys.enrol, "nowhere", {"password_hash": HASH, "person": PERSON, "lift": "000000"}, "no lift"),
-        (keys.enrol, "ingest", {"password_hash": HASH, "person": PERSON}, "cannot be a device"),
-        (keys.enrol, "#", {"password_hash": HASH, "person": PERSON}, "cannot be a device"),
-        (keys.rotate, "nowhere", {"password_hash": HASH, "person": PERSON}, "not in the register"),
-        (keys.rotate, "untold", {"password_hash": HASH, "person": PERSON}, "is revoked"),
+        (keys.enrol, "held", {"key": HASH, "person": "nobody"}, "may log in"),
+        (keys.enrol, "nowhere", {"key": HASH, "person": PERSON}, "lifts import"),
+        (keys.enrol, "nowhere", {"key": HASH, "person": PERSON, "lift": "000000"}, "no lift"),
+        (keys.enrol, "ingest", {"key": HASH, "person": PERSON}, "cannot be a device"),
+        (keys.enrol, "#", {"key": HASH, "person": PERSON}, "cannot be a device"),
+        (keys.rotate, "nowhere", {"key": HASH, "person": PERSON}, "not in the register"),
+        (keys.rotate, "untold", {"key": HASH, "person": PERSON}, "is revoked"),
         (keys.revoke, "untold", {"person": PERSON, "reason": "again"}, "revoked already"),
         (keys.revoke, "held", {"person": PERSON, "reason": " "}, "reason"),
     ],

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ import yaml
 from hoistway import limits, wire
 from hoistway.embedded.credentials import device_password
 from hoistway.mqtt_url import MqttAddress
+from hoistway.registry.authority import Authority
 
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
 LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "api")
-BROKER: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
+MAIN: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
+DOORS: Final = {path.stem: path.read_text("utf-8") for path in (ROOT / "deploy" / "mosquitto" / "doors").glob("*.conf")}
 
 
 def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -104,7 +107,8 @@ def test_secrets_are_files_that_the_script_makes(secrets: Path) -> None:
 
 def test_no_secret_stands_in_the_files() -> None:
     """No password in the compose file, the broker's configuration or the image."""
-    for file in ("docker-compose.yml", "Dockerfile", "deploy/mosquitto/mosquitto.conf", "deploy/mosquitto/acl"):
+    broker = [str(path.relative_to(ROOT)) for path in (ROOT / "deploy/mosquitto").rglob("*") if path.is_file()]
+    for file in ("docker-compose.yml", "Dockerfile", *broker):
         text = (ROOT / file).read_text("utf-8")
         assert not re.search(r"://[^/\s]+:[^/\s]+@", text), file
         assert not re.search(r"(?i)password:\s*\S", re.sub(r"_password: \{file:[^}]+\}", "", text)), file
@@ -112,7 +116,8 @@ def test_no_secret_stands_in_the_files() -> None:
 
 def test_secrets_are_kept(secrets: Path) -> None:
     """A second run of the script changes no secret; another folder gets other ones."""
-    names = ("mqtt_ca", "mqtt_server_key", "postgres_password", "hoistway_database_url", "device_key")
+    names = ("mqtt_ca", "mqtt_server_key", "postgres_password", "hoistway_database_url", "device_key", "mqtt_device_crl",
+             "hoistway_device_ca", "hoistway_device_ca_key")  # fmt: skip
     before = {name: (secrets / name).read_bytes() for name in names}
     assert run("sh", "deploy/make-secrets.sh", "--dir", str(secrets)).returncode == 0
     assert {name: (secrets / name).read_bytes() for name in names} == before
@@ -125,6 +130,20 @@ def test_the_broker_s_certificate(secrets: Path) -> None:
     shown = run("openssl", "x509", "-in", str(secrets / "mqtt_server_cert"), "-noout", "-ext", "subjectAltName").stdout
     for name in ("DNS:mosquitto", "DNS:localhost", "DNS:broker.example.org", "IP Address:192.0.2.7"):
         assert name in shown
+
+
+def test_the_authority_of_devices_signs_for_the_program(secrets: Path) -> None:
+    """What openssl makes is what the program reads, another authority than the broker's, with an empty list older than any to come."""
+    now = datetime.now(UTC)
+    authority = Authority.load(*((secrets / f"hoistway_device_ca{part}").read_text() for part in ("", "_key")))
+    issued = authority.issue("t-1", now, days=30)
+    (secrets / "t-1.crt").write_text(issued.certificate)
+    checked = run("openssl", "verify", "-CAfile", str(secrets / "hoistway_device_ca"), "-crl_check", "-CRLfile",
+                  str(secrets / "mqtt_device_crl"), str(secrets / "t-1.crt"))  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
+    assert run("openssl", "verify", "-CAfile", str(secrets / "mqtt_ca"), str(secrets / "t-1.crt")).returncode != 0
+    shown = run("openssl", "crl", "-in", str(secrets / "mqtt_device_crl"), "-noout", "-lastupdate").stdout
+    assert shown.startswith("lastUpdate=Jan  1 00:00:00 2020")
 
 
 def test_the_addresses_can_be_read(secrets: Path) -> None:
@@ -167,25 +186,46 @@ def test_the_broker_s_access_list_is_the_contract() -> None:
     } | {f"topic read $SYS/broker/log/{kind}" for kind in "NE"}
 
 
-def test_the_broker_s_limits_are_ours() -> None:
+def settings_of(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^(\w+) (.+)", text, re.MULTILINE))
+
+
+def test_a_door_is_of_passwords_or_of_certificates() -> None:
+    """Both doors keep the same limits; one asks for a certificate that names the device, the other for a password."""
+    passwords, certificates = (settings_of(DOORS[name]) for name in ("passwords", "certificates"))
+    assert certificates | passwords == certificates
+    assert {name: certificates[name] for name in certificates.keys() - passwords.keys()} == {
+        "require_certificate": "true",
+        "use_identity_as_username": "true",
+        "cafile": "/run/secrets/hoistway_device_ca",
+        "crlfile": "/run/secrets/mqtt_device_crl",
+    }
+    assert MAIN.rstrip().endswith("include_dir /mosquitto/config/door")
+    mounted = "./deploy/mosquitto/doors/${HOISTWAY_DOOR:-passwords}.conf:/mosquitto/config/door/door.conf:ro"
+    assert mounted in SERVICES["mosquitto"]["volumes"]
+
+
+@pytest.mark.parametrize("door", sorted(DOORS))
+def test_the_broker_s_limits_are_ours(door: str) -> None:
     """The broker lets through what we would refuse with a reason, holds as many messages as ingest takes, and no stranger."""
-    settings = dict(line.split(" ", 1) for line in BROKER.splitlines() if re.match(r"[a-z]", line) and " " in line)
+    settings = settings_of(MAIN.split("\nlistener ")[0])
     assert settings["allow_anonymous"] == "false"
     assert int(settings["max_packet_size"]) >= limits.MESSAGE_BYTES + 1024
     assert int(settings["max_inflight_messages"]) == limits.BROKER_INFLIGHT
     assert int(settings["max_queued_messages"]) >= limits.QUEUE_MESSAGES
     assert settings["persistence"] == "true"
-    devices, ours = (dict(re.findall(r"^(\w+) (.+)", part, re.MULTILINE)) for part in BROKER.split("\nlistener ")[1:])
+    devices, ours = settings_of(DOORS[door]), settings_of(MAIN.split("\nlistener ")[1])
     assert devices["use_username_as_clientid"] == "true"
     assert devices["max_qos"] == "1"
     files = SERVICES["mosquitto"]["ulimits"]["nofile"]["hard"]
     assert files > int(devices["max_connections"]) > int(ours["max_connections"]) > 0
-    assert BROKER.count("\ntls_version tlsv1.2") == BROKER.count("\nlistener ") == 2
+    assert devices["tls_version"] == ours["tls_version"] == "tlsv1.2"
 
 
 def test_the_broker_s_paths_are_the_mounted_ones() -> None:
     """Every path in the broker's configuration lies under one of three places, and every secret it names is mounted."""
-    paths = re.findall(r"^(?:\w+file|persistence_location) (/\S+)", BROKER, re.MULTILINE)
+    text = "\n".join((MAIN, *DOORS.values()))
+    paths = re.findall(r"^(?:\w+file|persistence_location|include_dir) (/\S+)", text, re.MULTILINE)
     assert paths
     assert all(path.startswith(("/run/secrets/", "/mosquitto/config/", "/mosquitto/data/")) for path in paths)
     named = {path.removeprefix("/run/secrets/") for path in paths if path.startswith("/run/secrets/")}

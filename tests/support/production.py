@@ -37,8 +37,8 @@ def need_programs() -> Path:
 class Production:
     """A broker with TLS and rights, and the commands of the compose file."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
-        self.folder, self.secrets = folder, folder / "secrets"
+    def __init__(self, folder: Path, database_url: str, *, door: str = "passwords") -> None:
+        self.folder, self.secrets, self.door = folder, folder / "secrets", door
         self.device_port, self.inner_port, self.http_port = free_port(), free_port(), free_port()
         self.metrics = {"ingest": free_port(), "dispatch": free_port()}
         self._database_url = database_url
@@ -69,25 +69,37 @@ class Production:
             text=True,
             check=True,
         )
+        if self.door == "certificates":
+            listed = self.run("devices", "crl")
+            assert listed.returncode == 0, listed.stderr
+            (self.secrets / "mqtt_device_crl").write_text(listed.stdout)
         self.processes["mosquitto"].send_signal(signal.SIGHUP)
 
     def start_broker(self, mosquitto: Path) -> None:
-        (self.folder / "data").mkdir()
-        text = (DEPLOY / "mosquitto/mosquitto.conf").read_text()
+        for name in ("data", "door"):
+            (self.folder / name).mkdir()
+        text = self._placed(DEPLOY / "mosquitto/mosquitto.conf")
+        if os.geteuid() == 0:
+            text = f"user root\n{text}"
+        path = self.folder / "mosquitto.conf"
+        path.write_text(text)
+        (self.folder / "door/door.conf").write_text(self._placed(DEPLOY / f"mosquitto/doors/{self.door}.conf"))
+        self._spawn("mosquitto", [str(mosquitto), "-c", str(path)], {})
+
+    def _placed(self, file: Path) -> str:
+        """A file of the broker's configuration with this machine's paths and ports."""
+        text = file.read_text()
         for before, after in (
             ("/run/secrets", str(self.secrets)),
+            ("/mosquitto/config/door", str(self.folder / "door")),
             ("/mosquitto/config", str(DEPLOY / "mosquitto")),
             ("/mosquitto/data", str(self.folder / "data")),
             ("listener 8883", f"listener {self.device_port} 127.0.0.1"),
             ("listener 8884", f"listener {self.inner_port} 127.0.0.1"),
         ):
-            assert before in text
             text = text.replace(before, after)
-        if os.geteuid() == 0:
-            text = f"user root\n{text}"
-        path = self.folder / "mosquitto.conf"
-        path.write_text(text)
-        self._spawn("mosquitto", [str(mosquitto), "-c", str(path)], {})
+        assert "/run/" not in text
+        return text
 
     def start(self, service: str, **environment: str) -> None:
         """One service of the compose file by its command."""
@@ -143,12 +155,12 @@ class Production:
 
 
 @contextmanager
-def production(database_url: str) -> Iterator[Production]:
-    """Broker and secrets ready; services are the test's to start."""
+def production(database_url: str, *, door: str = "passwords") -> Iterator[Production]:
+    """Broker and secrets ready, the devices' door by passwords or by certificates; services are the test's to start."""
     mosquitto = need_programs()
     with temporary_home() as folder:
         folder.mkdir()
-        found = Production(folder, database_url)
+        found = Production(folder, database_url, door=door)
         found.make_secrets()
         try:
             found.start_broker(mosquitto)

@@ -29,7 +29,8 @@ insert into device (device, shard, lift_id) values ($1, $2, $3);
 update device_key set ended_at = now() where device_id = $1 and ended_at is null;
 
 -- name: new_key
-insert into device_key (device_id, password_hash) values ($1, $2);
+insert into device_key (device_id, password_hash, certificate_serial, certificate_sha256, expires_at)
+values ($1, $2, $3, $4, $5);
 
 -- name: let_in
 update device set revoked_at = null where id = $1;
@@ -42,7 +43,7 @@ insert into device_act (device_id, act, person, reason) values ($1, $2, $3, $4);
 
 -- name: list_keys
 -- Keyset page in order of name, with the last act and the last word of each device.
-select device.device, device.shard, device.lift_id is null as gateway, device.revoked_at, device_key.issued_at,
+select device.device, device.shard, device.lift_id is null as gateway, device.revoked_at, device_key.issued_at, device_key.expires_at,
     link.online, link.received as heard_at, act.act, act.person, act.at, act.reason
 from device
 left join device_key on device_key.device_id = device.id and device_key.ended_at is null
@@ -59,6 +60,27 @@ from device left join device_key on device_key.device_id = device.id and device_
     and device.revoked_at is null
 where device.revoked_at is not null or exists (select from device_key k where k.device_id = device.id)
 order by device.device;
+
+-- name: certificates
+-- Of devices that have access; the soonest to end first.
+select device.device, certificate_serial, certificate_sha256, issued_at, expires_at, expires_at <= now() as ended
+from device_key join device on device.id = device_key.device_id
+where ended_at is null and certificate_serial is not null and device.revoked_at is null
+    and ($1::interval is null or expires_at <= now() + $1)
+order by expires_at, device.device limit $2;
+
+-- name: next_revocation_list
+-- Five minutes back for clocks that are behind; a second later than the last, because dates of lists have whole seconds.
+insert into device_crl as c (number, this_update) values (1, date_trunc('second', now() - interval '5 min'))
+on conflict (only_one) do update
+set number = c.number + 1, this_update = greatest(excluded.this_update, c.this_update + interval '1 s')
+returning number, this_update;
+
+-- name: ended_certificates
+-- What time alone refuses need not be named.
+select certificate_serial, ended_at from device_key
+where ended_at is not null and certificate_serial is not null and expires_at > now() - interval '1 day'
+order by ended_at, certificate_serial;
 
 -- name: security_events
 select kind, device, first_at, last_at, times, detail from security_event
