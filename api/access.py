@@ -56,6 +56,7 @@ STAFF: Final = Gate(READERS.roles - {Role.MAINTAINER})
 DESK: Final = Gate(lifecycle.DESK)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
 PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
+WARDENS: Final = Gate(frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}))
 METRICS: Final = Gate(frozenset({Role.ADMIN}), loopback=True)
 
 Member = Annotated[Principal, Depends(MEMBERS)]
@@ -64,6 +65,7 @@ Staff = Annotated[Principal, Depends(STAFF)]
 DeskPerson = Annotated[Principal, Depends(DESK)]
 Tester = Annotated[Principal, Depends(TESTERS)]
 Publisher = Annotated[Principal, Depends(PUBLISHERS)]
+Warden = Annotated[Principal, Depends(WARDENS)]
 
 
 async def principal_of(request: Request) -> Principal | None:

@@ -35,6 +35,7 @@ from api import (
     records,
     rule_sets,
     schemas,
+    security,
     shelving,
 )
 from api.access import COOKIE, declared
@@ -49,6 +50,7 @@ from hoistway.store import Database
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, pages.router,
+    security.router, security.view,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (

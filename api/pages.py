@@ -22,19 +22,21 @@ _NOT_FOR_ROLE: Final = {"zh-CN": "此角色没有控制台权限", "en": "This r
 Password = Annotated[str, Form(max_length=people.PASSWORD_CHARS[1])]
 
 
-def _language(request: Request) -> str:
+def language_of(request: Request) -> str:
+    """What the person chose, else the browser's wish."""
     chosen = request.query_params.get("lang") or request.cookies.get(pages.LANGUAGE_COOKIE)
     return pages.language(chosen, request.headers.get("Accept-Language"))
 
 
-def _html(
+def html_answer(
     request: Request, text: str, nonce: str, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
+    """A page with its policy and its language."""
     response = HTMLResponse(text, status, headers)
     response.headers["Content-Security-Policy"] = pages.content_security_policy(nonce)
-    response.headers["Content-Language"] = _language(request)
+    response.headers["Content-Language"] = language_of(request)
     if request.query_params.get("lang") in pages.LANGUAGES:
-        _set_cookie(request, response, pages.LANGUAGE_COOKIE, _language(request), _LANGUAGE_DAYS * 86_400)
+        _set_cookie(request, response, pages.LANGUAGE_COOKIE, language_of(request), _LANGUAGE_DAYS * 86_400)
     return response
 
 
@@ -63,7 +65,7 @@ async def root() -> Response:
 async def login_form(request: Request) -> Response:
     """Name and password."""
     nonce = pages.new_nonce()
-    return _html(request, pages.login(language=_language(request), nonce=nonce), nonce)
+    return html_answer(request, pages.login(language=language_of(request), nonce=nonce), nonce)
 
 
 @router.post("/login", dependencies=[Depends(EVERYONE)])
@@ -78,10 +80,10 @@ async def login(
     nonce = pages.new_nonce()
     wait_s = outcome.retry_after_s
     error = "login.wrong" if wait_s is None else "login.too_many"
-    text = pages.login(language=_language(request), nonce=nonce, error=error)
+    text = pages.login(language=language_of(request), nonce=nonce, error=error)
     if wait_s is None:
-        return _html(request, text, nonce, status=401)
-    return _html(request, text, nonce, status=429, headers={"Retry-After": str(wait_s)})
+        return html_answer(request, text, nonce, status=401)
+    return html_answer(request, text, nonce, status=429, headers={"Retry-After": str(wait_s)})
 
 
 @router.get("/login/link", dependencies=[Depends(EVERYONE)])
@@ -102,8 +104,8 @@ async def use_link(request: Request, token: Annotated[str, Form(max_length=200)]
 def _link_page(request: Request, token: str, *, good: bool) -> Response:
     nonce = pages.new_nonce()
     error = None if good else "login.link_invalid"
-    text = pages.login_link(language=_language(request), nonce=nonce, token=token, error=error)
-    return _html(request, text, nonce, status=200 if good else 410)
+    text = pages.login_link(language=language_of(request), nonce=nonce, token=token, error=error)
+    return html_answer(request, text, nonce, status=200 if good else 410)
 
 
 @router.post("/logout")
@@ -123,15 +125,15 @@ async def console(request: Request) -> Response:
         return _to("/login")
     nonce = pages.new_nonce()
     if principal.role not in READERS.roles:
-        title = _NOT_FOR_ROLE[_language(request)]
-        text = pages.problem(language=_language(request), nonce=nonce, status=403, title=title)
-        return _html(request, text, nonce, status=403)
+        title = _NOT_FOR_ROLE[language_of(request)]
+        text = pages.problem(language=language_of(request), nonce=nonce, status=403, title=title)
+        return html_answer(request, text, nonce, status=403)
     text = pages.console(
-        language=_language(request),
+        language=language_of(request),
         nonce=nonce,
         person=principal.name,
         role=principal.role,
         csrf=principal.csrf,
         time_zone=request.app.state.settings.time_zone,
     )
-    return _html(request, text, nonce)
+    return html_answer(request, text, nonce)

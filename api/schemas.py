@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hoistway.lifecycle import CASE_MOVE, CaseState
 from hoistway.limits import COMMENT_CHARS
-from hoistway.model import CaseKind, Channel, Condition, Kind, Opens, OperatorState, Role, Severity
+from hoistway.model import CaseKind, Channel, Condition, Kind, Opens, OperatorState, Role, SecurityKind, Severity
 
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Time = AwareDatetime
@@ -340,6 +340,22 @@ class LiftPage(_Page):
 
 class QuarantinePage(_Page):
     items: list[Quarantined]
+
+
+class SecurityEvent(_Answer):
+    id: int
+    kind: SecurityKind
+    device: Annotated[str | None, Field(description="null: nobody says who it was")]
+    lift_id: int | None
+    lift: Annotated[str | None, Field(description="the lift's name")]
+    first_at: Time
+    last_at: Time
+    times: Annotated[int, Field(description="of this kind and device, within the hour of `first_at`")]
+    detail: Annotated[str, Field(description="of the last time")]
+
+
+class SecurityPage(_Page):
+    items: list[SecurityEvent]
 
 
 class Counters(_Answer):

@@ -84,6 +84,22 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
+class SecurityKind(StrEnum):
+    """What looks like an intruder, or like a door that will not open any more. docs/security.md says when."""
+
+    FOREIGN_LIFT = "foreign-lift"
+    FOREIGN_TOPIC = "foreign-topic"
+    UNKNOWN_DEVICE = "unknown-device"
+    REVOKED_KEY = "revoked-key"
+    SEQUENCE_REUSED = "sequence-reused"
+    BOOT_REUSED = "boot-reused"
+    CLONE = "clone"
+    TAKEOVER = "takeover"
+    LOGIN_REFUSED = "login-refused"
+    CERTIFICATE_EXPIRING = "certificate-expiring"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+
+
 class Opens(StrEnum):
     RESCUE = "rescue"
     ALARM_CALL = "alarm-call"

@@ -20,6 +20,7 @@ LINES: Final = 10_000
 """Lines looked at in one turn; the others wait at the broker."""
 
 _TAKEN: Final = re.compile(r"Client (\S+) already connected, closing old connection")
+_NO_CERTIFICATE: Final = re.compile(r"OpenSSL Error\[\d+\]: .*(certificate verify failed|did not return a certificate)")
 _REFUSED: Final = re.compile(r"Client (\S+)(?: \[\S*\])? disconnected[,:] not authori[sz]ed")
 
 
@@ -38,6 +39,9 @@ class DoorLog:
             if found := _TAKEN.search(text):
                 name = found.group(1)
                 self._note(*self._door.taken_over(name, self._directory.devices.get(name), line.received_ms))
+            elif found := _NO_CERTIFICATE.search(text):
+                self.refused += 1
+                self._note(_turned_away(found.group(1), line.received_ms))
             elif found := _REFUSED.search(text):
                 self.refused += 1
                 self._note(_refused(found.group(1), self._directory, line.received_ms))
@@ -50,6 +54,11 @@ class DoorLog:
     def _note(self, *events: SecurityEvent) -> None:
         for event in events:
             self._waiting[event.kind, event.device] = event
+
+
+def _turned_away(why: str, at: int) -> SecurityEvent:
+    """Somebody without a certificate that is good: before TLS is done nobody has a name."""
+    return SecurityEvent(kind="login-refused", device="", lift_id=None, detail=f"at the broker: {why}", at=at)
 
 
 def _refused(name: str, directory: Directory, at: int) -> SecurityEvent:

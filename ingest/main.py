@@ -16,6 +16,7 @@ from hoistway.settings import Settings
 from hoistway.store import Database
 from hoistway.zone import zone_table
 from ingest import metrics
+from ingest.door_upkeep import EVERY_S, look_after_door
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
 from ingest.writer import Writer
@@ -43,7 +44,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
-    watch = asyncio.gather(_watch(source, clock), _hear(source, ingest))
+    watch = asyncio.gather(_watch(source, clock), _hear(source, ingest), _look_after_door(database, settings))
     try:
         await ingest.run(stop)
     except Fenced as fenced:
@@ -62,6 +63,12 @@ async def _hear(source: MqttSource, ingest: Ingest) -> None:
         await asyncio.sleep(HEAR_S)
         ingest.door_log.hear(source.hear())
         metrics.LOGINS_REFUSED.set(ingest.door_log.refused)
+
+
+async def _look_after_door(database: Database, settings: Settings) -> None:
+    while True:
+        await look_after_door(database, security_days=settings.security_days)
+        await asyncio.sleep(EVERY_S)
 
 
 async def _watch(source: MqttSource, clock: ServerClock) -> None:

@@ -32,6 +32,11 @@ REFUSED: Final = _counter("refused_messages", "messages quarantined, by reason",
 QUARANTINE_TRIMMED: Final = _counter("quarantine_trimmed", "oldest quarantined messages deleted at a limit")
 FIELD_FAULTS: Final = _counter("field_faults", "fields that were unusable, by kind", "fault")
 SECURITY: Final = _counter("security_events", "what looked like an intruder, by kind", "kind")
+SECURITY_TRIMMED: Final = _counter("security_events_trimmed", "security events deleted when their time was over")
+CERTIFICATES_EXPIRING: Final = _gauge("certificates_expiring", "devices' certificates in force that end within 30 days")
+CERTIFICATES_EXPIRED: Final = _gauge(
+    "certificates_expired", "devices' certificates that have ended and were not replaced"
+)
 LOGINS_REFUSED: Final = _gauge("logins_refused", "logins that the broker refused, as far as its log says")
 NOT_COMPARED: Final = _counter(
     "repeats_not_compared", "repeated records beyond the limit: counted, their content not looked at"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -105,6 +105,21 @@ def login_link(*, language: str, nonce: str, token: str, error: str | None = Non
 def problem(*, language: str, nonce: str, status: int, title: str, detail: str = "") -> str:
     """An error for a person with a browser."""
     return _render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)
+
+
+def security(
+    *,
+    language: str,
+    nonce: str,
+    rows: Sequence[Mapping[str, object]],
+    kinds: Sequence[str],
+    chosen: Mapping[str, str],
+    following: str | None,
+) -> str:
+    """Security events as a table; `chosen` are the filters, `following` the cursor of the next page."""
+    named = {kind: translate(language, f"security_kind.{kind}") for kind in kinds}
+    given = {"rows": rows, "kinds": named, "chosen": chosen, "following": following}
+    return _render("security.html", language=language, nonce=nonce, **given)
 
 
 def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:

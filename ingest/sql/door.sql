@@ -32,3 +32,27 @@ join lateral (
         and sample.received > $8 and sample.boot = t.boot and sample.incarnation = t.incarnation and sample.seq = t.seq
     limit 1
 ) s on true
+
+-- name: trim_security
+-- The oldest first, some at a time.
+with gone as (
+    delete from security_event where id in (
+        select id from security_event where last_at < now() - make_interval(days => $1) order by last_at limit $2
+    ) returning 1
+)
+select count(*)::int from gone
+
+-- name: note_certificates
+-- One row a certificate, before it ends and after, that counts up once a day: whoever reads the events meets it, and nobody fills the table by waiting.
+insert into security_event (kind, device, hour, lift_id, first_at, last_at, times, detail)
+select case when k.expires_at <= now() then 'certificate-expired' else 'certificate-expiring' end, d.device, k.expires_at,
+    d.lift_id, now(), now(), 1, to_char(k.expires_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
+from device_key k join device d on d.id = k.device_id
+where k.ended_at is null and d.revoked_at is null and k.expires_at <= now() + make_interval(days => $1)
+on conflict (kind, device, hour) do update set times = security_event.times + 1, last_at = excluded.last_at
+where security_event.last_at <= now() - interval '1 day'
+
+-- name: ending_certificates
+select count(*) filter (where k.expires_at > now())::int as expiring, count(*) filter (where k.expires_at <= now())::int as expired
+from device_key k join device d on d.id = k.device_id
+where k.ended_at is null and d.revoked_at is null and k.expires_at <= now() + make_interval(days => $1)

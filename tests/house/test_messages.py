@@ -20,6 +20,7 @@ from hoistway.model import (
     OperatorState,
     Power,
     Role,
+    SecurityKind,
     ServiceMode,
     Severity,
 )
@@ -71,7 +72,7 @@ def test_every_message_is_asked_for_somewhere() -> None:
     assert unused == set()
 
 
-_FAMILIES = ("mode.", "door.", "power.", "direction.", "esc_direction.", "band.stale_", "event.")
+_FAMILIES = ("mode.", "door.", "power.", "direction.", "esc_direction.", "band.stale_", "event.", "security_kind.")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ _FAMILIES = ("mode.", "door.", "power.", "direction.", "esc_direction.", "band.s
         ("door", [str(int(door)) for door in DoorStatus if door is not DoorStatus.UNKNOWN]),
         ("direction", [str(int(way)) for way in CarDirection]),
         ("esc_direction", [str(int(way)) for way in OperationDirection]),
+        ("security_kind", list(SecurityKind)),
         ("power", [str(int(power)) for power in Power]),
     ],
 )

@@ -63,9 +63,11 @@ def test_route_with_two_gates_does_not_start() -> None:
 
 
 def test_only_a_few_routes_are_open_to_everyone() -> None:
-    """Health, the contract, the login pages and the two ways to them: nothing else answers a stranger."""
+    """Health, the contract, the login pages and the pages that lead to them: nothing else answers a stranger."""
     open_paths = {route.path for router in ROUTERS for route, gate in access.declared(router.routes) if not gate.roles}
-    assert open_paths == {"/", "/login", "/login/link", "/console", "/health/live", "/health/ready", "/openapi.json"}
+    assert open_paths == {
+        "/", "/login", "/login/link", "/console", "/security", "/health/live", "/health/ready", "/openapi.json"
+    }  # fmt: skip
 
 
 def test_a_property_manager_reads_nothing_yet() -> None:

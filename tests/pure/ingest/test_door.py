@@ -128,3 +128,18 @@ def test_taken_over_again_and_again_is_a_clone() -> None:
         slow.hear([line("Client t-1 already connected, closing old connection.", number * CLONE_WITHIN_MS)])
     assert ("clone", "t-1") in kinds(quick)
     assert ("clone", "t-1") not in kinds(slow)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed",
+        "OpenSSL Error[1]: error:0A0000C7:SSL routines::peer did not return a certificate",
+    ],
+)
+def test_a_certificate_that_is_not_good_is_a_refused_login(text: str) -> None:
+    """Of whoever has no good certificate the broker knows no name; that somebody tried is noted and counted."""
+    heard = DoorLog(directory())
+    heard.hear([line(text), line("OpenSSL Error[0]: error:0A000126:SSL routines::unexpected eof while reading")])
+    (event,) = heard.take()
+    assert (event.kind, event.device, event.lift_id, heard.refused) == ("login-refused", "", None, 1)

@@ -9,6 +9,9 @@ import { selfTest, setWanted, soundState, testing, unlock } from "./sound.js";
 import { counters, dataAge, exercise, staleness } from "./store.js";
 import { age, clock, day, now } from "./time.js";
 
+/** Who reads the security events, as api.access says. */
+const WARDENS = ["supervisor", "auditor", "admin"];
+
 function Clock() {
   return html`<span class="stat clock"><b class="num">${clock(now.value)}</b><small class="num">${day(now.value)}</small></span>`;
 }
@@ -75,6 +78,7 @@ export function TopBar() {
       <button class="tool" onClick=${() => { dialog.value = { name: "help" }; }} aria-label=${t("top.help")} title=${t("top.help")}>?</button>
     </span>
     <span class="user"><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></span>
+    ${WARDENS.includes(boot.role) && html`<a class="tool" href="/security">${t("top.security")}</a>`}
     <button class="tool" onClick=${logout}>${t("top.logout")}</button>
   </header>`;
 }
