@@ -254,4 +254,4 @@ def _codes(flag: Flag, raw: Any, odd: list[Odd]) -> set[str] | None:
 
 
 def _odd(name: str, fault: str, value: Any) -> Odd:
-    return Odd(field=name, fault=fault, value=word(value))
+    return Odd(field=word(name), fault=fault, value=word(value))

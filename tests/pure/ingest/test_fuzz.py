@@ -35,6 +35,7 @@ from ingest.changes import when
 from ingest.decode import decode_events, decode_link, decode_samples
 from ingest.directory import Device, Directory
 from ingest.folding import Folding
+from ingest.frames import PUBLISH
 from ingest.late import sort_late
 from ingest.memory import Memory
 from ingest.pack import pack_samples
@@ -241,8 +242,10 @@ RULES = default_rules()
 def publishes() -> list[tuple[bytes, bytes]]:
     """Topic and payload of the PUBLISH packets among the seeds."""
     found = []
-    for line in (DATA / "mqtt_publish_packets.jsonl").read_text("utf-8").splitlines():
+    for line in (DATA / "mqtt_packets.jsonl").read_text("utf-8").splitlines():
         packet = bytes.fromhex(json.loads(line)["hex"])
+        if packet[0] >> 4 != PUBLISH >> 4:
+            continue
         start = 1 + next(index for index in range(1, 5) if packet[index] < 0x80)
         size = int.from_bytes(packet[start : start + 2], "big")
         topic_end = start + 2 + size
