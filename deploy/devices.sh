@@ -27,5 +27,5 @@ case ${1:-} in
 esac
 # A broker looks at the list when somebody connects: whoever is connected with the ended key is put out.
 case ${1:-} in
-  rotate | revoke) $compose run --rm -T ingest devices kick "$2" >/dev/null ;;
+  rotate | revoke) $compose run --no-deps --rm -T ingest devices kick "$2" >/dev/null ;;
 esac

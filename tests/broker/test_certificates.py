@@ -274,7 +274,8 @@ async def test_the_script_of_the_deployment(gate: Gate, tmp_path: Path) -> None:
     compose.write_text(
         "#!/bin/sh\n"
         f'if [ "$1" = kill ]; then exec kill -s HUP {gate.city.processes["mosquitto"].pid}; fi\n'
-        f'shift 4; HOISTWAY_MQTT_URL="{address}" exec {sys.executable} -m hoistway "$@"\n'
+        'while [ "$1" != devices ]; do shift; done\n'
+        f'HOISTWAY_MQTT_URL="{address}" exec {sys.executable} -m hoistway "$@"\n'
     )
     compose.chmod(0o755)
     environment = {**gate.city._environment(""), "COMPOSE": str(compose), "SECRETS": str(gate.city.secrets)}

@@ -73,7 +73,8 @@ async def test_the_script_of_the_deployment(door: Door, tmp_path: Path) -> None:
         "#!/bin/sh\n"
         'echo "$@" >>"$0.said"\n'
         f'if [ "$1" = kill ]; then exec kill -s HUP {door.city.processes["mosquitto"].pid}; fi\n'
-        f'shift 4; exec {sys.executable} -m hoistway "$@"\n'
+        'while [ "$1" != devices ]; do shift; done\n'
+        f'exec {sys.executable} -m hoistway "$@"\n'
     )
     compose.chmod(0o755)
     environment = {**door.city._environment(""), "COMPOSE": str(compose), "SECRETS": str(door.city.secrets)}
