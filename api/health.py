@@ -70,8 +70,8 @@ async def _reasons(database: Any) -> Sequence[str]:
         age = await database.fetchval(_sql["newest_batch_age_s"])
         if age is not None and age > READY_DATA_AGE_S and await database.fetchval(_sql["has_devices"]):
             reasons.append(f"the newest data is {age:.0f} s old; devices are enrolled")
-        if not await database.fetchval(_sql["has_partition_for_tomorrow"]):
-            reasons.append("the sample table has no partition for tomorrow; is the ingest running?")
+        if not await database.fetchval(_sql["has_partition_ahead"]):
+            reasons.append("the sample table has no partition for the next hour; is the ingest running?")
     except Exception as error:  # noqa: BLE001  whatever it is, it is the reason
         return [f"the database does not answer: {str(error) or type(error).__name__}"]
     return reasons

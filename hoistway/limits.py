@@ -119,6 +119,34 @@ CERTIFICATE_EXPIRING_DAYS = 30
 SECURITY_TRIM_ROWS = 5_000
 """Security events deleted at once when their time is over; the rest an hour later."""
 
+# --- storage ---
+BLOCK_LIFTS = 64
+"""Lifts in one block of the open hour. Stored blocks carry it in their bucket: it is never changed."""
+MOVE_SAMPLES = 100_000
+"""Rows that wait are moved into blocks when there are so many."""
+MOVE_EVERY_S = 30
+"""Or when the oldest has waited for so long."""
+MOVE_BATCHES = 20_000
+"""Batches moved at once."""
+MERGE_SAMPLES = 200_000
+"""Samples of blocks that become chunks in one transaction, about."""
+HOUR_GRACE_S = 60
+"""An hour is closed so long after it; what still comes of it goes into the next one."""
+SWEEP_GRACE_S = 600
+"""An hour's partition of the log is emptied at the earliest so long after its end."""
+COMPACTOR_WAITS_S = 60
+"""While ingest is behind, the compactor moves once in this time and no more."""
+INGEST_BEHIND_S = 1.0
+"""Ingest is behind when the oldest sample of its newest batch had waited for so long."""
+COMPACTOR_LAG_S = 900
+"""With rows that have waited for longer, `hoistway health compactor` is not well."""
+HOURS_AHEAD = 6
+"""Hourly partitions of table `sample` that are made in advance."""
+RETENTION_ROWS = 5_000
+"""Rows of events, batches and the like deleted in one transaction."""
+REPEATS_WAITING = 1_000
+"""Repeated samples that wait to be compared with what was accepted under their numbers; the rest is only counted."""
+
 # --- fleet and rules ---
 FLEET = 1_000_000
 RULES = 500

@@ -5,7 +5,6 @@ Reads one lift's stretch of the stream; decides nothing about rows.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from alarms.engine import Engine
 from alarms.signals import Transition
 from alarms.window import Records
 from hoistway.limits import BACKFILL_MARGIN_MS, BACKFILL_MOST_MS
+from hoistway.samples import COLUMNS, Wanted, joined, snapshot
 from ingest.assembled import TOO_OLD, records_of
 from ingest.changes import when
 from ingest.correction_rows import SQL
@@ -82,9 +82,9 @@ Numbers = tuple[Any, Any, Any, Any]
 
 async def _records(connection: Any, stretch: Stretch, end: int) -> tuple[Records, Numbers]:
     bounds = (stretch.lift_id, when(stretch.first - BACKFILL_MARGIN_MS), when(end))
-    sink = io.BytesIO()
-    await connection.copy_from_query(SQL["samples_of_lift"], *bounds, output=sink, format="binary")
-    samples, keys, numbers = unpack_samples(sink.getvalue())
+    async with snapshot(connection) as store:
+        stored = joined([rows async for rows in store.of_lifts(Wanted(lifts=bounds[:1], at=bounds[1:]))], COLUMNS)
+    samples, keys, numbers = unpack_samples(stored[stored["folded"] > 0])
     rows = await connection.fetch(SQL["events_of_lift"], *bounds)
     events = [event_row(row) for row in rows]
     records = records_of(samples, keys, [row for row in events if row is not None])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ from alarms.signals import CONTACT_DTYPE, Batch, Transitions
 from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
+from hoistway.samples import Log, Rows
 from hoistway.store import Database, queries
 from ingest.assembled import IN_ORDER, LATE, UNPLACED, EventRow, event_rows, records_of
 from ingest.changes import when
@@ -24,7 +24,7 @@ from ingest.turning import turn_again
 
 SQL: Final = queries("ingest", "sql/recovery.sql")
 WRITE: Final = queries("ingest", "sql/write.sql")
-CHUNK_BATCHES: Final = 2_000
+RUN_BATCHES: Final = 2_000
 
 
 Meet = Callable[[set[int]], None]
@@ -93,9 +93,10 @@ async def replay(
     """Fold what was stored after batch `after`. `meet` tells the engine of lifts when they first speak, as the live run did."""
     last, clock_ms = after.batch_no, after.clock_ms
     batches, samples = 0, 0
+    log = Log(connection, partition, after=after.batch_no)
     found: list[tuple[RuleSet, Transitions]] = []
     while True:
-        rows = await connection.fetch(SQL["batches"], partition, last, CHUNK_BATCHES)
+        rows = await connection.fetch(SQL["batches"], partition, last, RUN_BATCHES)
         if not rows:
             return Recovered(
                 batch_no=last,
@@ -105,7 +106,7 @@ async def replay(
                 transitions=_of_rules(engine.rules, found),
             )
         upto = rows[-1]["batch_no"]
-        chunk = await _load(connection, partition, last, upto)
+        run = await _load(connection, log, partition, last, upto)
         for item in rows:
             clock_ms = _ms(item["clock"])
             if item["kind"] == "tick":
@@ -120,13 +121,13 @@ async def replay(
             elif item["kind"] == "rules":
                 await turn_again(connection, engine, item["rule_set"])
             else:
-                batch, records, late, lifts = chunk.batch(item["batch_no"], memory)
+                batch, records, late, lifts = run.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:
                     meet(new)
                 found.append((engine.rules, engine.step(batch, clock_ms, records)))
                 engine.window.late(late)
         engine.take_shadow()  # it was written when it was said
-        batches, samples, last = batches + len(rows), samples + chunk.size, upto
+        batches, samples, last = batches + len(rows), samples + run.size, upto
 
 
 def pack_step(ms: int) -> bytes | None:
@@ -156,11 +157,11 @@ def _place(rules: RuleSet, rule_id: str, version: str) -> int:
     return index if index >= 0 and rules[index].version == version else -1
 
 
-class _Chunk:
+class _Run:
     """The stored records of a run of batches."""
 
-    def __init__(self, body: bytes, events: list[Any], contacts: list[Any], gaps: list[Any]) -> None:
-        self._samples, self._keys, self._numbers = unpack_samples(body)
+    def __init__(self, rows: Rows, events: list[Any], contacts: list[Any], gaps: list[Any]) -> None:
+        self._samples, self._keys, self._numbers = unpack_samples(rows)
         self._events, self._contacts, self._gaps = _by_batch(events), _by_batch(contacts), _by_batch(gaps)
 
     @property
@@ -241,10 +242,9 @@ def _by_batch(rows: list[Any]) -> dict[int, list[Any]]:
     return found
 
 
-async def _load(connection: Any, partition: int, after: int, upto: int) -> _Chunk:
-    sink = io.BytesIO()
-    await connection.copy_from_query(SQL["samples"], partition, after, upto, output=sink, format="binary")
+async def _load(connection: Any, log: Log, partition: int, after: int, upto: int) -> _Run:
+    rows = await log.upto(upto)
     events = await connection.fetch(SQL["events"], partition, after, upto)
     contacts = await connection.fetch(SQL["contacts"], partition, after, upto)
     gaps = await connection.fetch(SQL["gaps"], partition, after, upto)
-    return _Chunk(sink.getvalue(), events, contacts, gaps)
+    return _Run(rows, events, contacts, gaps)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -91,15 +91,15 @@ class Ingest:
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC).date()
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)
 
     # --- start and recovery ---
 
     async def open(self) -> None:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
-        await make_partitions(self._database, self._today())
+        await make_partitions(self._database, self._now())
         await shelve_product(self._database, self._rules)
         await self._recover()
         await self._follow_rules()
@@ -376,7 +376,7 @@ class Ingest:
             self._next_refresh_s = now + REFRESH_S
             with passed_over_while_away():
                 await self._refresh()
-                await make_partitions(self._database, self._today())
+                await make_partitions(self._database, self._now())
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             metrics.INCARNATIONS.set(self._memory.incarnations)

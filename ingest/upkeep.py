@@ -1,13 +1,14 @@
-"""What the store needs from time to time: partitions for the days to come, and a quarantine that does not grow for ever.
+"""What the store needs from time to time: partitions for the hours to come, and a quarantine that does not grow for ever.
 
 What can wait, waits while the database is away.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -20,7 +21,8 @@ from ingest.writer import may_pass
 
 log: Final = structlog.get_logger("ingest")
 
-DAYS_AHEAD: Final = 3
+NOW_TRIES: Final = 20
+TRY_S: Final = 0.05
 
 
 @contextmanager
@@ -42,13 +44,15 @@ async def waiting(database: Database, query: str, *values: object) -> list[Any]:
     return found
 
 
-async def make_partitions(database: Database, today: date) -> None:
-    """The partitions of `sample` for today and the next days."""
-    for ahead in range(DAYS_AHEAD):
-        day = today + timedelta(days=ahead)
-        name = f"sample_{day:%Y%m%d}"
-        if not await database.fetchval(SQL["day_partition"], name):
-            await _make_partition(database, name, day)
+async def make_partitions(database: Database, now: datetime) -> None:
+    """The partitions of `sample` for this hour and the next ones. For a later hour a reader is not waited for: another time will do."""
+    for row in await database.fetch(SQL["missing_hours"], now, limits.HOURS_AHEAD):
+        for _ in range(NOW_TRIES if row["hour"] <= now else 1):
+            try:
+                await _make_partition(database, row["hour"])
+                break
+            except asyncpg.LockNotAvailableError:
+                await asyncio.sleep(TRY_S)
 
 
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
@@ -59,10 +63,15 @@ async def trim_quarantine(database: Database) -> tuple[int, bool]:
     return (rows[0]["messages"], rows[0]["rows"] == most) if rows else (0, False)
 
 
-async def _make_partition(database: Database, name: str, day: date) -> None:
-    bounds = f"from ('{day}') to ('{day + timedelta(days=1)}')"
+async def _make_partition(database: Database, hour: datetime) -> None:
+    bounds = f"from ('{hour.isoformat()}') to ('{(hour + timedelta(hours=1)).isoformat()}')"
     try:
-        await database.execute(f"create table if not exists {name} partition of sample for values {bounds}")
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["alone"])
+            await connection.execute(
+                f"create table if not exists sample_{hour:%Y%m%d%H} partition of sample for values {bounds}"
+                " with (autovacuum_enabled = false)"  # it is emptied whole
+            )
     except asyncpg.CheckViolationError:
-        # the clock leapt over the day before it was prepared: its rows are in the default partition, and stay there
-        log.warning("rows of that day are in the default partition already", day=str(day))
+        # the clock leapt over the hour before it was prepared: its rows are in the default partition, and stay there
+        log.warning("rows of that hour are in the default partition already", hour=str(hour))

@@ -14,14 +14,14 @@ cross join lateral (
 -- name: has_devices
 select exists (select 1 from device where revoked_at is null)
 
--- name: has_partition_for_tomorrow
--- Reads the bounds of the daily partitions; without one the rows of tomorrow would fall into the default partition.
+-- name: has_partition_ahead
+-- Reads the bounds of the hourly partitions; without one the rows of the next hour would fall into the default partition.
 select exists (
     select 1
     from pg_inherits i
     join pg_class c on c.oid = i.inhrelid
     cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as bound
     where i.inhparent = 'sample'::regclass
-      and clock_timestamp() + interval '1 day' >= bound[1]::timestamptz
-      and clock_timestamp() + interval '1 day' < bound[2]::timestamptz
+      and clock_timestamp() + interval '1 hour' >= bound[1]::timestamptz
+      and clock_timestamp() + interval '1 hour' < bound[2]::timestamptz
 )

@@ -15,9 +15,13 @@ from typing import Annotated, Final
 import typer
 
 from hoistway.errors import BadInput, CannotStart
+from hoistway.limits import COMPACTOR_LAG_S
 from hoistway.settings import Settings
 
 STALE_S: Final = 15.0
+COMPACTOR_STALE_S: Final = 200.0
+"""One of its statements may take that long."""
+LOOPS: Final = ("ingest", "dispatch", "backtests", "compactor")
 
 
 def run_part(serve: Callable[[Settings, asyncio.Event], Awaitable[int]]) -> None:
@@ -62,6 +66,22 @@ def dispatch() -> None:
     run_part(serve)
 
 
+def compactor() -> None:
+    """Move samples from the log into chunks, and let go what is too old."""
+    from ingest.compactor import metrics
+    from ingest.compactor.retention import Retention
+    from ingest.compactor.service import run
+
+    async def serve(settings: Settings, stop: asyncio.Event) -> int:
+        url = settings.need_database_url()
+        metrics.serve(settings.metrics_host, settings.metrics_port)
+        retention = Retention(samples_days=settings.keep_samples_days, log_days=settings.keep_log_days)
+        await run(url, retention, stop)
+        return 0
+
+    run_part(serve)
+
+
 def api() -> None:
     """Serve the API, the live stream and the console."""
     from api.serve import run
@@ -99,7 +119,7 @@ def migrate() -> None:
     typer.echo(f"schema {before} -> {after}")
 
 
-def health(part: Annotated[str, typer.Argument(help="ingest, dispatch, backtests or api")]) -> None:
+def health(part: Annotated[str, typer.Argument(help="ingest, dispatch, backtests, compactor or api")]) -> None:
     """Exit 0 when the part on this machine is well, 1 with the reason when it is not."""
     settings = Settings()
     reason = _api_trouble(settings) if part == "api" else _loop_trouble(settings, part)
@@ -124,16 +144,22 @@ def _api_trouble(settings: Settings) -> str | None:
 
 
 def _loop_trouble(settings: Settings, part: str) -> str | None:
-    if part not in {"ingest", "dispatch", "backtests"}:
-        raise BadInput(part, where="PART", expected="ingest, dispatch, backtests or api")
+    if part not in LOOPS:
+        raise BadInput(part, where="PART", expected=f"{', '.join(LOOPS)} or api")
     if not settings.metrics_port:
         raise BadInput("0", where="HOISTWAY_METRICS_PORT", expected="the port this part serves /metrics on")
     try:
         text = _get(f"http://127.0.0.1:{settings.metrics_port}/metrics")
     except OSError as error:
         return f"no answer: {error}"
-    name = f"hoistway_{part}_loop_timestamp_seconds "
-    turned = [float(line.split()[1]) for line in text.splitlines() if line.startswith(name)]
-    if not turned or time.time() - turned[0] > STALE_S:
+    turned = _figure(text, f"hoistway_{part}_loop_timestamp_seconds")
+    if turned is None or time.time() - turned > (STALE_S if part != "compactor" else COMPACTOR_STALE_S):
         return "the loop does not go round"
+    lag = _figure(text, "hoistway_compactor_lag_seconds")
+    if lag is not None and lag > COMPACTOR_LAG_S:
+        return f"samples have waited for {lag:.0f} s to be moved"
     return None
+
+
+def _figure(text: str, name: str) -> float | None:
+    return next((float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")), None)

@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, Batch, Rows, unknown_samples
-from hoistway.model import SIGNALS
+from hoistway import samples as stored
+from hoistway.samples.layout import in_log_order
 from hoistway.store import queries
 
 SQL: Final = queries("hoistway.rulebook", "sql/history.sql")
@@ -63,9 +64,10 @@ def ms(moment: datetime) -> int:
 
 async def oldest_ms(connection: Any, lift_id: int, *, samples_only: bool) -> int:
     """From when on the lift's telemetry is still there; a time that never comes when there is none."""
-    row = await connection.fetchrow(SQL["oldest_of_lift"], lift_id)
-    times = [row["samples"]] if samples_only else [row["samples"], row["events"]]
-    return min((ms(moment) for moment in times if moment is not None), default=2**62)
+    times = [await stored.oldest_ms(connection, lift_id)]
+    if not samples_only and (event := await connection.fetchval(SQL["oldest_event_of_lift"], lift_id)) is not None:
+        times.append(ms(event))
+    return min((time for time in times if time is not None), default=2**62)
 
 
 async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: int, upto: int, until_ms: int) -> Stretch:
@@ -73,7 +75,8 @@ async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: in
     since = when(since_ms)
     first = await connection.fetchrow(SQL["first_entry"], partition, since)
     first_no = first["batch_no"] if first else 0
-    samples = await connection.fetch(SQL["samples_of_lift"], lift_id, partition, upto, since, when(until_ms))
+    samples = await _stored(connection, lift_id, partition, upto, since, when(until_ms))
+    samples = in_log_order(samples[samples["folded"] == 1])
     events = [
         *sorted(
             await connection.fetch(SQL["events_before"], lift_id, partition, since), key=lambda row: row["received"]
@@ -84,7 +87,8 @@ async def stretch(connection: Any, lift_id: int, *, partition: int, since_ms: in
         *await connection.fetch(SQL["link_before"], lift_id, partition, since),
         *await connection.fetch(SQL["links_of_lift"], lift_id, partition, upto, since),
     ]
-    spoken = sorted({row["batch_no"] for row in (*samples, *events, *links)} - {BEFORE})
+    spoken = sorted({row["batch_no"] for row in (*events, *links)} | set(samples["batch_no"].tolist()))
+    spoken = [number for number in spoken if number != BEFORE]
     entries = await connection.fetch(SQL["entries_of_fold"], partition, first_no, upto, spoken)
     found = await asyncio.to_thread(_entries, entries, _Records(samples, events, links), since_ms)
     return Stretch(first_rule_set=first["rule_set"] if first else None, entries=found)
@@ -96,7 +100,9 @@ async def stretch_in_time(
     """The same as late data is folded: everything that had come by entry `upto`, in order of corrected time, as one entry."""
     since = when(since_ms)
     bounds = (lift_id, partition, upto, since, when(until_ms))
-    samples = await connection.fetch(SQL["samples_in_time"], *bounds)
+    samples = await _stored(connection, *bounds)
+    samples = samples[samples["folded"] > 0]
+    samples = samples[np.lexsort([samples[name] for name in ("seq", "boot", "device_id", "at")])]
     events = await connection.fetch(SQL["events_in_time"], *bounds)
     before = sorted(
         await connection.fetch(SQL["events_before"], lift_id, partition, since), key=lambda row: row["received"]
@@ -123,29 +129,37 @@ def _entries(rows: Sequence[Any], records: _Records, since_ms: int) -> tuple[Fol
     return tuple(found)
 
 
+async def _stored(
+    connection: Any, lift_id: int, partition: int, upto: int, since: datetime, until: datetime
+) -> stored.Rows:
+    """Its samples that happened and were received from a time on, of entries up to one."""
+    wanted = stored.Wanted(
+        lifts=[lift_id], partition=partition, batches=(0, upto), at=(since, until), received=(since, stored.EVER[1])
+    )
+    async with stored.snapshot(connection) as store:
+        return stored.joined([rows async for rows in store.of_lifts(wanted)], stored.COLUMNS)
+
+
 class _Records:
     """Rows of the lift by the number of their batch."""
 
-    def __init__(self, samples: Sequence[Any], events: Sequence[Any], links: Sequence[Any]) -> None:
-        self._rows: list[dict[int, list[Any]]] = [{}, {}, {}]
-        for found, rows in zip(self._rows, (samples, events, links), strict=True):
+    def __init__(self, samples: stored.Rows, events: Sequence[Any], links: Sequence[Any]) -> None:
+        self._samples = samples
+        self._rows: list[dict[int, list[Any]]] = [{}, {}]
+        for found, rows in zip(self._rows, (events, links), strict=True):
             for row in rows:
                 found.setdefault(row["batch_no"], []).append(row)
 
     def batch(self, number: int) -> Batch:
         """What one entry held."""
-        samples, events, links = (rows.get(number, []) for rows in self._rows)
+        events, links = (rows.get(number, []) for rows in self._rows)
+        first, last = np.searchsorted(self._samples["batch_no"], [number, number + 1])
+        samples = self._samples[first:last]
         return Batch(samples=_samples(samples), events=_events(events), contacts=_links(links))
 
 
-def _samples(rows: Sequence[Any]) -> Rows:
-    found = unknown_samples(len(rows))
-    for place, row in enumerate(rows):
-        found["at"][place], found["received"][place] = ms(row["at"]), ms(row["received"])
-        for signal in SIGNALS:
-            found[signal.name][place] = row[signal.name]
-        found["field_faults"][place] = row["field_faults"]
-        found["clock_error"][place] = (ms(row["at"]) - row["ts"]) / 1_000
+def _samples(rows: stored.Rows) -> Rows:
+    found = stored.to_engine(rows)
     found["slot"] = SLOT
     return found
 

@@ -102,8 +102,9 @@ class Platform:
             self._say(name)
             await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
         await self._ready()
-        self._say("backtests")
-        await self._keep("backtests", lambda: self._start_child("backtests", ["backtests"]))
+        for name in ("backtests", "compactor"):
+            self._say(name)
+            await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
         self._tasks.append(asyncio.create_task(self._enrol(), name="enrol"))
         if options.demo is not None:
             self._say("simulated devices")

@@ -1,21 +1,21 @@
 """The stored stream as pieces that an engine folds: many stored batches as one step, cut where listening began or rules changed.
 
-Reads by binary COPY, only the columns that the rules need, one piece ahead of the folding. Folds nothing itself.
+Reads only the columns that the rules need, one piece ahead of the folding. Folds nothing itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, EVENT_INDEX, Batch, Rows
+from hoistway.samples import Log
 from hoistway.store import queries
 from ingest.pack import Selection
 
@@ -25,8 +25,6 @@ STEP_S: Final = 60
 """A step spans at most so long, so that a lift is met about when it speaks."""
 BUCKET_S: Final = 10
 AHEAD: Final = 2
-_SLACK: Final = timedelta(days=1)
-"""A message waits at most this long between its receipt and its batch: finds the day partitions of a piece."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +169,6 @@ class Reader:
     ) -> None:
         self._connection, self._partition = connection, partition
         self._selection = Selection(signals)
-        self._query = SQL["samples"].replace("/* columns */", ", ".join(self._selection.columns))
         self._lifts = None if lifts is None else list(lifts)
         self._wanted = None if lifts is None else frozenset(lifts)
 
@@ -179,9 +176,12 @@ class Reader:
         """Every range as a piece; the next ones are read meanwhile."""
         ready: asyncio.Queue[Piece | None] = asyncio.Queue(AHEAD)
 
+        after = ranges[0].first - 1 if ranges else 0
+        log = Log(self._connection, self._partition, after=after, columns=self._selection.columns, lifts=self._lifts)
+
         async def read() -> None:
             for item in ranges:
-                await ready.put(await self._piece(item))
+                await ready.put(await self._piece(item, log))
             await ready.put(None)
 
         reading = asyncio.create_task(read())
@@ -206,20 +206,16 @@ class Reader:
         events["received"] = ms(since)
         return Piece(kind="batch", clock_ms=ms(since), batch=Batch.of(events=events))
 
-    async def _piece(self, item: Range) -> Piece:
+    async def _piece(self, item: Range, log: Log) -> Piece:
         clock = ms(item.clock)
         if item.kind != "batch":
             return Piece(kind=item.kind, clock_ms=clock, batch=Batch.of(), rule_set=item.rule_set)
-        sink = io.BytesIO()
-        since = item.clock - _SLACK
-        await self._connection.copy_from_query(
-            self._query, self._partition, item.first, item.last, since, self._lifts, output=sink, format="binary"
-        )
-        samples = self._selection.unpack(sink.getvalue())
+        rows = await log.upto(item.last)
+        samples = self._selection.samples(rows[(rows["folded"] == 1) & (rows["batch_no"] >= item.first)])
         events = None
         if item.events:
-            rows = await self._connection.fetch(SQL["events"], self._partition, item.first, item.last, self._lifts)
-            events = _events(rows)
+            told = await self._connection.fetch(SQL["events"], self._partition, item.first, item.last, self._lifts)
+            events = _events(told)
         links = self._links(await self._connection.fetch(SQL["links"], self._partition, item.first, item.last))
         return Piece(kind="batch", clock_ms=clock, batch=Batch.of(samples=samples, events=events, contacts=links))
 

@@ -91,15 +91,6 @@ select lift_id, first_at, last_at, first_batch, noted_at from backfill where not
 -- What came since stays for the next turn.
 delete from backfill where lift_id = $1 and noted_at <= $2
 
--- name: samples_of_lift
--- One lift's samples by corrected time. The columns stand in the order of `ingest.pack.COLUMNS`.
-select received, at, batch_no, ts, seq, boot, incarnation, device_id, lift_id, ordinal, partition, folded,
-    service_mode, car_status, car_direction, door_zone, car_position, door_status, door_closed, passenger,
-    landing_door_locked, speed, load, people, power, safety_chain, brake, temperature, vibration, light, signal, battery,
-    running_hours, runs, door_cycles, operation_status, operation_direction, handrail_left, handrail_right,
-    step_missing, occupied, field_faults
-from sample where lift_id = $1 and at >= $2 and at <= $3 and folded > 0
-
 -- name: events_of_lift
 select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, at_once, code, active
 from event where lift_id = $1 and at >= $2 and at <= $3 and folded > 0

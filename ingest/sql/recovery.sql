@@ -6,15 +6,6 @@ select batch_no, clock, engine, devices, rule_set, shadow from checkpoint where 
 -- name: batches
 select batch_no, kind, clock, rule_set, state from ingest_batch where partition = $1 and batch_no > $2 order by batch_no limit $3
 
--- name: samples
--- The columns stand in the order of `ingest.pack.COLUMNS`; a test holds the two together.
-select received, at, batch_no, ts, seq, boot, incarnation, device_id, lift_id, ordinal, partition, folded,
-    service_mode, car_status, car_direction, door_zone, car_position, door_status, door_closed, passenger,
-    landing_door_locked, speed, load, people, power, safety_chain, brake, temperature, vibration, light, signal, battery,
-    running_hours, runs, door_cycles, operation_status, operation_direction, handrail_left, handrail_right,
-    step_missing, occupied, field_faults
-from sample where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal
-
 -- name: events
 select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, at_once, code, active
 from event where partition = $1 and batch_no > $2 and batch_no <= $3 order by batch_no, ordinal

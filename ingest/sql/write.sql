@@ -92,9 +92,20 @@ set batch_no = excluded.batch_no, clock = excluded.clock, rules = excluded.rules
     devices = excluded.devices, rule_set = excluded.rule_set, shadow = excluded.shadow, taken_at = clock_timestamp()
 where checkpoint.batch_no <= excluded.batch_no
 
--- name: day_partition
--- Is there a partition of that name?
-select to_regclass($1) is not null
+-- name: missing_hours
+-- This hour and the next ones, where no partition of `sample` takes them.
+select hour from generate_series(date_trunc('hour', $1::timestamptz), $1::timestamptz + make_interval(hours => $2), '1 hour') as hour
+where not exists (
+    select 1
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as bound
+    where i.inhparent = 'sample'::regclass and hour < bound[2]::timestamptz and hour + interval '1 hour' > bound[1]::timestamptz
+) order by hour
+
+-- name: alone
+-- A partition is made when nobody looks: whoever waits for this lock would let everybody else wait behind him.
+set local lock_timeout = '100ms'; lock table only sample in access exclusive mode nowait
 
 -- name: trim_quarantine
 -- The quarantine holds so many rows and no more, and so many of one device: the oldest go, some at a time, and their messages are counted.

@@ -22,7 +22,7 @@ from hoistway.registry.authority import Authority
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
-LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "api")
+LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "compactor", "api")
 MAIN: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
 DOORS: Final = {path.stem: path.read_text("utf-8") for path in (ROOT / "deploy" / "mosquitto" / "doors").glob("*.conf")}
 
@@ -71,7 +71,7 @@ def test_every_lasting_service_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ["ingest", "dispatch", "backtests", "api"])
+@pytest.mark.parametrize("name", ["ingest", "dispatch", "backtests", "compactor", "api"])
 def test_processes_wait_for_what_they_need(name: str) -> None:
     """A process starts when the schema is there and the database well; its own health is asked by its own command."""
     needs = {service: how["condition"] for service, how in SERVICES[name]["depends_on"].items()}

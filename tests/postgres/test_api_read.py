@@ -251,7 +251,7 @@ async def test_bodies_have_a_limit(web: Api, announced: bool) -> None:
 
 
 async def test_ready_says_why_not(web: Api) -> None:
-    """Ready needs tomorrow's partition, data that is not old once devices are enrolled, and this program's schema."""
+    """Ready needs the next hour's partition, data that is not old once devices are enrolled, and this program's schema."""
     async with web.client() as client:
         assert (await client.get("/health/live")).status_code == 200
 
@@ -262,7 +262,7 @@ async def test_ready_says_why_not(web: Api) -> None:
             return found["reasons"]
 
         await web.db.execute("update ingest_batch set committed_at = clock_timestamp()")
-        assert ["partition for tomorrow" in reason for reason in await reasons()] == [True]
+        assert ["partition for the next hour" in reason for reason in await reasons()] == [True]
         await web.db.execute(
             "create table sample_t partition of sample for values from ('2019-01-01') to ('2019-01-02')"
         )

@@ -25,28 +25,12 @@ where b.kind in ('refold', 'backfill')
   and b.clock = (select max(at) from alarm_event where alarm_id = $1 and kind in ('late', 'amended', 'contradicted'))
 order by b.batch_no desc limit 1
 
--- name: samples_in_time
--- Every sample whose time is known, whenever it came, in the order in which things happened.
-select s.* from sample s
-where s.lift_id = $1 and s.partition = $2 and s.batch_no <= $3 and s.at >= $4 and s.at <= $5 and s.received >= $4 and s.folded > 0
-order by s.at, s.device_id, s.boot, s.seq
-
 -- name: events_in_time
 select batch_no, received, at, code, active from event
 where lift_id = $1 and partition = $2 and batch_no <= $3 and at >= $4 and at <= $5 and folded > 0 order by at, device_id, boot, seq
 
--- name: oldest_of_lift
--- From when on the telemetry of a lift is still there.
-select
-    (select min(at) from sample where lift_id = $1) as samples,
-    (select min(at) from event where lift_id = $1) as events
-
--- name: samples_of_lift
--- All columns: the engine takes what it knows by name.
-select s.* from sample s
-where s.lift_id = $1 and s.partition = $2 and s.batch_no <= $3 and s.at >= $4 and s.at <= $5
-    and s.received >= $4 and s.folded = 1
-order by s.batch_no, s.ordinal
+-- name: oldest_event_of_lift
+select min(at) from event where lift_id = $1
 
 -- name: events_of_lift
 select batch_no, received, at, code, active from event

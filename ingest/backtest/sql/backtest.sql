@@ -25,13 +25,6 @@ select rule_set from ingest_batch where partition = $1 and clock >= $2 order by 
 -- Until when time is known to have passed: a tick that changed something may be the last entry.
 select max(clock) from ingest_batch where partition = $1 and clock < $2
 
--- name: samples
--- The columns are put in by the reader: names of our own columns and nothing else. No order is asked for: the reader sees to it.
-select /* columns */
-from sample
-where partition = $1 and batch_no >= $2 and batch_no <= $3 and received >= $4 and folded = 1
-    and ($5::int[] is null or lift_id = any($5::int[]))
-
 -- name: events
 select received, at, lift_id, code, active from event
 where partition = $1 and batch_no >= $2 and batch_no <= $3 and (folded = 1 or at_once) and ($4::int[] is null or lift_id = any($4::int[]))

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarms.window import Records
+from hoistway.samples import of_copy
 from ingest.assemble import Assembler
 from ingest.assembled import Assembled
 from ingest.directory import Device, Directory
 from ingest.memory import Memory, _Saved
 from ingest.pack import pack_samples
-from ingest.recovery import _Chunk
+from ingest.recovery import _Run
 from ingest.source import Message
 from tests.support.feed import event, message, sample
 
@@ -40,7 +41,7 @@ def moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1_000, UTC)
 
 
-def stored(batch: Assembled) -> _Chunk:
+def stored(batch: Assembled) -> _Run:
     """A batch as the store gives it back."""
     names = ("device_id", "lift_id", "boot", "incarnation", "seq", "ts", "folded", "at_once", "code", "active")
     events = [
@@ -58,7 +59,8 @@ def stored(batch: Assembled) -> _Chunk:
         | {"incarnation": row.incarnation, "first_seq": row.first, "last_seq": row.last}
         for row in batch.gaps
     ]
-    return _Chunk(pack_samples(batch.samples, batch.keys, partition=0, batch_no=1), events, contacts, gaps)
+    rows = of_copy(pack_samples(batch.samples, batch.keys, partition=0, batch_no=1))
+    return _Run(rows, events, contacts, gaps)
 
 
 def record(name: str, leaf: str, boot: int, seq: int, ts: int, received: int) -> Message:
