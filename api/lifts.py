@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
+import numpy as np
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response
@@ -21,7 +22,9 @@ from api.people import Principal
 from api.problems import Problem, not_found
 from api.schemas import PROBLEMS, Id
 from api.stream import EventStream, Hub
+from hoistway import samples
 from hoistway.limits import FOLLOW_TICK_MS, HISTORY_POINTS, STREAM_HEARTBEAT_S
+from hoistway.samples.layout import moment as at_moment
 from hoistway.store import queries
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
@@ -131,15 +134,20 @@ async def read_history(
     first: datetime = since or last - timedelta(hours=1)
     if not timedelta(0) <= last - first <= timedelta(days=_HISTORY_DAYS):
         raise _wrong("from", f"must lie before `to`, at most {_HISTORY_DAYS} days")
-    rows = await request.app.state.database.fetch(_sql["history"], lift_id, first, last, HISTORY_POINTS + 1)
+    async with request.app.state.database.acquire() as connection:
+        rows = await history_of(connection, lift_id, first, last, names)
     labels = await request.app.state.live.labels()
     picked = [known[name] for name in names]
     points: list[list[Any]] = []
     for start in range(0, min(len(rows), HISTORY_POINTS), _PORTION):  # alarms of others go out in between
-        points += [
-            [moment(row["at"]), *(shapes.value(signal, row[signal.name], labels) for signal in picked)]
-            for row in rows[start : min(start + _PORTION, HISTORY_POINTS)]
+        part = rows[start : min(start + _PORTION, HISTORY_POINTS)]
+        columns = [part[signal.name].tolist() for signal in picked]
+        times = [moment(at_moment(at)) for at in part["at"].tolist()]
+        values = [
+            [shapes.value(signal, value, labels) for value in column]
+            for signal, column in zip(picked, columns, strict=True)
         ]
+        points += [list(row) for row in zip(times, *values, strict=True)]
         await asyncio.sleep(0)
     return answer(
         {
@@ -151,6 +159,24 @@ async def read_history(
             "truncated": len(rows) > HISTORY_POINTS,
         }
     )
+
+
+async def history_of(connection: Any, lift_id: int, first: datetime, last: datetime, names: list[str]) -> samples.Rows:
+    """Stored samples of a lift from `first` until before `last`, oldest first."""
+    columns = tuple(dict.fromkeys(("at", "received", "ordinal", *names)))
+    wanted = samples.Wanted(lifts=[lift_id], at=(first, last - timedelta(microseconds=1)))
+    rows = samples.joined([], columns)
+    async with samples.snapshot(connection) as store:
+        async for part in store.of_lifts(wanted, columns):
+            rows = samples.joined([rows, part], columns)
+            if len(rows) > 4 * HISTORY_POINTS:
+                rows = _oldest(rows)
+    return _oldest(rows)
+
+
+def _oldest(rows: samples.Rows) -> samples.Rows:
+    """As many as are shown, and one more."""
+    return rows[np.lexsort((rows["ordinal"], rows["received"], rows["at"]))][: HISTORY_POINTS + 1]
 
 
 def _wrong(parameter: str, detail: str) -> Problem:

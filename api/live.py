@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
 import structlog
 
 from api import shapes
 from api.exchange import Document, moment
 from hoistway.model import SIGNALS, SignalType
+from hoistway.samples import Rows, snapshot
+from hoistway.samples.layout import to_ms
+from hoistway.samples.newest import newest, newest_of, with_place
 from hoistway.store import queries
 
 POLL_S: Final = 0.5
@@ -26,11 +30,25 @@ _CHUNK_LIFTS: Final = 5_000
 _sql: Final = queries("api", "sql/lifts.sql")
 _ROW: Final = struct.Struct("<dd" + "".join("f" if signal.type is SignalType.NUMBER else "h" for signal in SIGNALS))
 _NAMES: Final = tuple(signal.name for signal in SIGNALS)
+_COLUMNS: Final = with_place(_NAMES)
+_PACKED: Final = np.dtype(
+    [("at", "<f8"), ("received", "<f8")]
+    + [(signal.name, "<f4" if signal.type is SignalType.NUMBER else "<i2") for signal in SIGNALS]
+)
+"""The same as `_ROW`, for many rows at once."""
+_FOLLOWED_BATCHES: Final = 20_000
+"""Whoever is further behind loads everything again."""
 _log = structlog.get_logger("api.live")
 
 
-def _pack(row: Mapping[str, Any]) -> bytes:
-    return _ROW.pack(row["at"].timestamp(), row["received"].timestamp(), *(row[name] for name in _NAMES))
+def _pack(rows: Rows) -> list[bytes]:
+    packed = np.empty(len(rows), _PACKED)
+    for name in ("at", "received"):
+        packed[name] = to_ms(rows[name]) / 1_000
+    for name in _NAMES:
+        packed[name] = rows[name]
+    whole, size = packed.tobytes(), _PACKED.itemsize
+    return [whole[place : place + size] for place in range(0, len(whole), size)]
 
 
 class LiveState:
@@ -83,10 +101,11 @@ class LiveState:
     async def fetch(self, lift_id: int) -> None:
         """Bring a lift into memory that was silent when the rest was loaded."""
         if lift_id not in self._rows:
-            row = await self._database.fetchrow(_sql["newest_sample_ever"], lift_id)
-            if row is not None:
+            async with self._database.acquire() as connection, snapshot(connection) as store:
+                rows = await newest(store, [lift_id], _NAMES)
+            if len(rows):
                 await self._read_labels()
-                self._take([row])
+                self._take(rows)
 
     def state(self, lift_id: int, kind: str, now: datetime) -> Document:
         """What is known of one lift; every value is null when nothing is."""
@@ -123,7 +142,8 @@ class LiveState:
         await self._read_labels()
         last = 0
         while ids := [row["id"] for row in await self._database.fetch(_sql["lifts_after"], last, _CHUNK_LIFTS)]:
-            self._take(await self._database.fetch(_sql["newest_sample_of_lifts"], ids))
+            async with self._database.acquire() as connection, snapshot(connection) as store:
+                self._take(await newest(store, ids, _NAMES))
             last = ids[-1]
         self._heads = heads
 
@@ -132,8 +152,12 @@ class LiveState:
             seen = self._heads.get(partition, 0)
             if head == seen:
                 continue
-            rows = await self._database.fetch(_sql["newest_samples_since"], partition, seen, head)
-            if any(row["car_position"] not in self._labels for row in rows if row["car_position"] >= 0):
+            if head - seen > _FOLLOWED_BATCHES:
+                await self._load()
+                return
+            async with self._database.acquire() as connection, snapshot(connection) as store:
+                rows = newest_of(await store.of_batches(partition, (seen + 1, head), _COLUMNS))
+            if any(label not in self._labels for label in rows["car_position"].tolist() if label >= 0):
                 await self._read_labels()
             self._take(rows)
             self._heads[partition] = head
@@ -149,9 +173,8 @@ class LiveState:
         for row in await self._database.fetch(_sql["floor_labels"], newest):
             self._labels[row["id"]] = row["label"]
 
-    def _take(self, rows: list[Any]) -> None:
-        for row in rows:
-            packed = _pack(row)
-            known = self._rows.get(row["lift_id"])
-            if known is None or _ROW.unpack_from(known)[0] <= row["at"].timestamp():
-                self._rows[row["lift_id"]] = packed
+    def _take(self, rows: Rows) -> None:
+        for lift_id, packed in zip(rows["lift_id"].tolist(), _pack(rows), strict=True):
+            known = self._rows.get(lift_id)
+            if known is None or _ROW.unpack_from(known)[0] <= _ROW.unpack_from(packed)[0]:
+                self._rows[lift_id] = packed

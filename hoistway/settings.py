@@ -44,9 +44,13 @@ class Settings(BaseSettings):
         default=365, ge=183, le=3_650, description="days that security events are kept; never under six months"
     )
     time_zone: str = Field(default="Asia/Shanghai", description="the city's time zone")
-    keep_samples_days: int = Field(default=400, ge=31, description="how long samples are kept; the console shows a month")
+    keep_samples_days: int = Field(
+        default=400, ge=31, description="how long samples are kept; the console shows a month"
+    )
     keep_log_days: int = Field(
-        default=400, ge=184, description="how long events, link messages, batches and security events are kept; six months by law"
+        default=400,
+        ge=184,
+        description="how long events, link messages, batches and security events are kept; six months by law",
     )
 
     def need_database_url(self) -> str:

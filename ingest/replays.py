@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hoistway.samples import Rows, Wanted, snapshot
 from hoistway.store import Database, queries
 from ingest.assemble import Assembler, Stored
 from ingest.assembled import Assembled
@@ -42,15 +43,27 @@ async def read_again(database: Database, directory: Directory, row: Any, *, now_
 
 
 async def _stored(database: Database, verdict: Assembled) -> Stored:
-    samples = [(int(key["device_id"]), int(key["boot"]), int(key["seq"])) for key in verdict.keys]
-    events = [(row.device_id, row.boot, row.seq) for row in verdict.events]
     held: Stored = set()
-    for leaf, keys, query in (("state", samples, "stored_samples"), ("event", events, "stored_events")):
-        if keys:
-            lifts = sorted(verdict.lifts())
-            arguments = (keys[0][0], [boot for _, boot, _ in keys], [seq for _, _, seq in keys])
-            rows = await database.fetch(SQL[query], *arguments, *([lifts] if leaf == "state" else []))
-            held |= {(leaf, row["boot"], row["seq"]) for row in rows}
+    if len(verdict.keys):
+        held |= await _stored_samples(database, verdict.keys, sorted(verdict.lifts()))
+    if verdict.events:
+        keys = [[getattr(row, name) for row in verdict.events] for name in ("boot", "seq")]
+        rows = await database.fetch(SQL["stored_events"], verdict.events[0].device_id, *keys)
+        held |= {("event", row["boot"], row["seq"]) for row in rows}
+    return held
+
+
+async def _stored_samples(database: Database, keys: Rows, lifts: list[int]) -> Stored:
+    """Which of these records of one device are stored, however long ago."""
+    wanted = Wanted(lifts=lifts, seqs=(int(keys["seq"].min()), int(keys["seq"].max())))
+    asked = set(zip(keys["boot"].tolist(), keys["seq"].tolist(), strict=True))
+    held: Stored = set()
+    async with database.acquire() as connection, snapshot(connection) as store:
+        async for rows in store.of_lifts(wanted, ("device_id", "boot", "seq")):
+            mine = rows[rows["device_id"] == keys["device_id"][0]]
+            held |= {
+                ("state", *key) for key in zip(mine["boot"].tolist(), mine["seq"].tolist(), strict=True) if key in asked
+            }
     return held
 
 

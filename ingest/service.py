@@ -37,6 +37,7 @@ from ingest.memory import Memory
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
+from ingest.repeats import Repeats
 from ingest.replays import SQL as REPLAYS
 from ingest.replays import read_again, result_of
 from ingest.source import Message, Source
@@ -72,6 +73,7 @@ class Ingest:
         self._zone = zone  # of the city: the hours that rules name
         self._directory = Directory()
         self.door_log = DoorLog(self._directory)
+        self._repeats = Repeats(database)
         self._reset()
         self._deaf = True
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
@@ -184,6 +186,7 @@ class Ingest:
             await asyncio.sleep(limits.BATCH_MIN_WAIT_MS / 1_000)
             await self.round()
         await self._settle()
+        await self._repeats.close()
         await self._checkpoint()
 
     async def round(self) -> None:
@@ -243,6 +246,7 @@ class Ingest:
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
         count_batch(step.batch, step.messages, self._clock.now_ms())
+        metrics.NOT_COMPARED.inc(self._repeats.note(step.batch))
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
@@ -383,7 +387,9 @@ class Ingest:
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
             await self._backfill()
-            if events := self.door_log.take():
+            if self._source.oldest_ms() is None:
+                self._repeats.start()
+            if events := [*self.door_log.take(), *self._repeats.take()]:
                 batch = Assembled(security=events)
                 await self._commit("batch", self._clock.now_ms(), assembled=batch)
                 count_batch(batch, (), self._clock.now_ms())

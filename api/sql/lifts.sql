@@ -39,13 +39,6 @@ select id, lon, lat, kind from lift
 where ($1::integer = 0 or firm_id = $1) and lon is not null
 order by id
 
--- name: history
--- Samples of one lift in corrected time. Partitions are cut by receive time, which is never much before it.
-select * from sample
-where lift_id = $1 and at >= $2 and at < $3
-order by at, received, ordinal
-limit $4
-
 -- name: floor_labels
 select id, label from floor_label where id > $1 order by id
 
@@ -59,27 +52,6 @@ cross join lateral (
     where ingest_batch.partition = p.partition and kind = 'batch'
     order by batch_no desc limit 1
 ) b
-
--- name: newest_samples_since
--- The newest sample of each lift among the batches after $2 of one partition.
-select distinct on (lift_id) *
-from sample
-where partition = $1 and batch_no > $2 and batch_no <= $3 and received > clock_timestamp() - interval '2 days'
-order by lift_id, at desc, batch_no desc, ordinal desc
-
--- name: newest_sample_of_lifts
--- Through the (lift_id, at) index, one probe a lift and partition; the last two days only.
-select s.*
-from unnest($1::integer[]) as wanted (id)
-cross join lateral (
-    select * from sample
-    where lift_id = wanted.id and received > clock_timestamp() - interval '2 days'
-    order by at desc, batch_no desc, ordinal desc limit 1
-) s
-
--- name: newest_sample_ever
--- For a lift that has been silent for longer.
-select * from sample where lift_id = $1 order by at desc, batch_no desc, ordinal desc limit 1
 
 -- name: lifts_after
 -- The whole register by and by.

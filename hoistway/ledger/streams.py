@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
+
 from hoistway.errors import BadInput
+from hoistway.ledger.numbers import Line, Numbers, Told
 from hoistway.ledger.quarantine import Wanted, reasons
 from hoistway.limits import PAGE_ROWS
+from hoistway.samples import Wanted as Stored
+from hoistway.samples import snapshot
+from hoistway.samples.layout import moment, us
 from hoistway.store import queries
 
 SQL: Final = queries("hoistway.ledger", "sql/ledger.sql")
@@ -41,14 +47,59 @@ async def ledger(
     row = await connection.fetchrow(SQL["ledger_device"], device)
     if row is None:
         raise BadInput(f"device {device!r} is not enrolled", where="--device", expected="a device of the register")
-    stretch = (row["id"], row["lift_ids"], since, until, PAGE_ROWS)
+    numbers = await _numbers(connection, row, since, until)
+    gaps = await connection.fetch(SQL["ledger_gaps"], row["id"])
     return Ledger(
         device=row,
-        streams=await connection.fetch(SQL["ledger_streams"], *stretch),
-        holes=await connection.fetch(SQL["ledger_holes"], *stretch),
+        streams=[_stream(line, told) for line, told in numbers.lines()[:PAGE_ROWS]],
+        holes=_holes(numbers, gaps, from_first=since is not None),
         counts=await connection.fetch(SQL["ledger_counts"], row["id"]),
         quarantine=await reasons(connection, Wanted(device=device, since=since, until=until)),
     )
+
+
+async def _numbers(connection: Any, row: Row, since: datetime | None, until: datetime | None) -> Numbers:
+    """Every number of the device that is stored."""
+    numbers = Numbers(*(None if moment is None else us(moment) for moment in (since, until)))
+    columns = ("device_id", "boot", "incarnation", "seq", "received")
+    async with snapshot(connection) as store:
+        async for rows in store.of_lifts(Stored(lifts=row["lift_ids"]), columns):
+            mine = rows[rows["device_id"] == row["id"]]
+            if len(mine):
+                numbers.add("state", *(mine[name].astype(np.int64) for name in columns[1:]))
+    events = await connection.fetch(SQL["ledger_events"], row["id"])
+    if events:
+        told = [(event["boot"], event["incarnation"], event["seq"], us(event["received"])) for event in events]
+        numbers.add("event", *np.array(told, np.int64).T)
+    return numbers
+
+
+def _stream(line: Line, told: Told) -> Row:
+    return {
+        **line._asdict(),
+        "stored": told.stored,
+        "doubled": told.doubled,
+        "first_seq": int(told.inside[0, 0]),
+        "last_seq": int(told.inside[-1, 1]),
+        "first_received": moment(told.first_received),
+        "last_received": moment(told.last_received),
+    }
+
+
+def _holes(numbers: Numbers, gaps: Sequence[Row], *, from_first: bool) -> list[Row]:
+    """With what is known about them."""
+    given: dict[Line, list[Row]] = {}
+    for gap in gaps:
+        given.setdefault(Line(gap["stream"], gap["boot"], gap["incarnation"]), []).append(gap)
+    found: list[Row] = []
+    for line, told in sorted(numbers.lines(), key=lambda item: (item[0].boot, item[0].incarnation, item[0].leaf)):
+        for first, last in told.holes(from_first=from_first):
+            why = {
+                gap["reason"] for gap in given.get(line, ()) if gap["first_seq"] <= last and gap["last_seq"] >= first
+            }
+            said = ", ".join(sorted(why)) or "not received"
+            found.append({**line._asdict(), "first_seq": first, "last_seq": last, "why": said})
+    return found[:PAGE_ROWS]
 
 
 def _plain(row: Row) -> dict[str, Any]:

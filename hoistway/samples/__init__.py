@@ -7,4 +7,17 @@ from hoistway.samples.layout import COLUMNS, ROW, Rows, of_copy, to_engine
 from hoistway.samples.log import Log
 from hoistway.samples.reader import EVER, Snapshot, Wanted, joined, oldest_ms, snapshot
 
-__all__ = ["COLUMNS", "EVER", "ROW", "Log", "Rows", "Snapshot", "Wanted", "joined", "of_copy", "oldest_ms", "snapshot", "to_engine"]
+__all__ = [
+    "COLUMNS",
+    "EVER",
+    "ROW",
+    "Log",
+    "Rows",
+    "Snapshot",
+    "Wanted",
+    "joined",
+    "of_copy",
+    "oldest_ms",
+    "snapshot",
+    "to_engine",
+]

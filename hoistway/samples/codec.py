@@ -40,6 +40,7 @@ _WIDTH: Final = _CODED.itemsize
 _U64: Final = np.dtype("<u8")
 
 Unsigned = NDArray[Any]
+Column = NDArray[Any]
 
 
 def encode(rows: Rows, starts: NDArray[np.int64]) -> Iterator[bytes]:
@@ -130,22 +131,22 @@ class _Columns:
         self._starts = np.cumsum(counts) - counts
         self._known: dict[str, NDArray[Any]] = {}
 
-    def column(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> Column:
         """As it was, as bits."""
         match name:
             case "at":
-                return self._at_ms() * 1_000 + self._plane("at_us").astype(np.int64)
+                return np.asarray(self._at_ms() * 1_000 + self._plane("at_us").astype(np.int64))
             case "received":
                 received = self._at_ms() + _unzigzag(self._plane("lag_ms"))
-                return received * 1_000 + self._plane("received_us").astype(np.int64)
+                return np.asarray(received * 1_000 + self._plane("received_us").astype(np.int64))
             case "ts":
-                return self._at_ms() + EPOCH_2000_MS - self._sums(_unzigzag(self._plane("offset_ms")))
+                return np.asarray(self._at_ms() + EPOCH_2000_MS - self._sums(_unzigzag(self._plane("offset_ms"))))
         values = self._plane(name)
         if name in _SIGNED_STEPS:
             return self._sums(_unzigzag(values))
         return self._sums(values) if name in _STEPS else values
 
-    def _at_ms(self) -> NDArray[Any]:
+    def _at_ms(self) -> Column:
         if "at_ms" not in self._known:
             self._known["at_ms"] = self._sums(_unzigzag(self._plane("at_ms")))
         return self._known["at_ms"]
@@ -155,12 +156,12 @@ class _Columns:
         width = kind.itemsize
         return np.ascontiguousarray(self._planes[place : place + width].T).view(kind).reshape(-1)
 
-    def _sums(self, steps: NDArray[Any]) -> NDArray[Any]:
+    def _sums(self, steps: Column) -> Column:
         """The opposite of `_steps`."""
         sums = np.cumsum(steps, dtype=steps.dtype)
         filled = self._counts > 0
         starts, counts = self._starts[filled], self._counts[filled]
-        return sums - np.repeat(sums[starts] - steps[starts], counts)
+        return np.asarray(sums - np.repeat(sums[starts] - steps[starts], counts))
 
 
 _PLACE: Final[dict[str, tuple[np.dtype[Any], int]]] = {

@@ -82,9 +82,7 @@ async def snapshot(connection: Any) -> AsyncIterator[Snapshot]:
         await connection.execute(SQL["hold"])
         await connection.execute(SQL["by_index"])
         marks = {
-            row["partition"]: Mark(
-                batch_no=row["batch_no"], hour=row["hour"], closed=row["closed"], swept=row["swept"]
-            )
+            row["partition"]: Mark(batch_no=row["batch_no"], hour=row["hour"], closed=row["closed"], swept=row["swept"])
             for row in await connection.fetch(SQL["marks"])
         }
         yield Snapshot(connection, marks)
@@ -108,17 +106,37 @@ class Snapshot:
 
         if self.marks:
             buckets = sorted({lift // BLOCK_LIFTS for lift in lifts})
-            chunks = (SQL["chunks_of_lifts"], lifts, *wanted._hours(), *wanted.batches, wanted.partition, *wanted.at, *wanted.seqs)
+            chunks = (
+                SQL["chunks_of_lifts"],
+                lifts,
+                *wanted._hours(),
+                *wanted.batches,
+                wanted.partition,
+                *wanted.at,
+                *wanted.seqs,
+            )
             blocks = (SQL["blocks"], *wanted.batches, wanted.partition, buckets, *wanted.at)
             for query in (chunks, blocks):
                 async for rows in self._decoded(needed, *query):
                     yield kept(rows)
-        yield kept(await self.rows(needed, lifts=lifts, partition=wanted.partition, batches=wanted.batches, at=wanted.at, received=wanted.received))
+        yield kept(
+            await self.rows(
+                needed,
+                lifts=lifts,
+                partition=wanted.partition,
+                batches=wanted.batches,
+                at=wanted.at,
+                received=wanted.received,
+            )
+        )
 
     async def of_batches(
         self, partition: int, batches: tuple[int, int], columns: tuple[str, ...], lifts: Sequence[int] | None = None
     ) -> Rows:
-        """All samples of a range of batches, in the order of the log; only of some lifts where they are given."""
+        """All samples of a range of batches, in the order of the log; only of some lifts where they are given.
+
+        The log itself answers where it still has them all, which is quicker for all lifts.
+        """
         needed = tuple(dict.fromkeys((*columns, "batch_no", "ordinal", "lift_id")))
         wanted = None if lifts is None else np.asarray(lifts, np.int64)
 
@@ -126,6 +144,8 @@ class Snapshot:
             good = (rows["batch_no"] >= batches[0]) & (rows["batch_no"] <= batches[1])
             return rows[good if wanted is None else good & np.isin(rows["lift_id"], wanted)]
 
+        if lifts is None and batches[0] > self.marks.get(partition, Mark()).swept:
+            return in_log_order(await self.rows(needed, partition=partition, batches=batches, whole=True))
         parts: list[Rows] = []
         if partition in self.marks:
             for query in await self._in_batches(partition, batches, lifts):
@@ -158,25 +178,36 @@ class Snapshot:
         batches: tuple[int, int] = ALL_BATCHES,
         at: tuple[datetime, datetime] = EVER,
         received: tuple[datetime, datetime] = EVER,
+        whole: bool = False,
     ) -> Rows:
-        """Of the log, what is in no block yet."""
-        sink = io.BytesIO()
-        query = SQL["rows"].replace("/* columns */", ", ".join(columns))
-        least = min(self._bounds) if partition is None else self._bounds[partition]
+        """Of the log, what is in no block yet. `whole`: in blocks or not."""
         wanted = None if lifts is None else list(lifts)
-        await self.connection.copy_from_query(
-            query, least, self._bounds, *batches, partition, wanted, *at, *received, output=sink, format="binary"
-        )
+        bounds = [0] * SHARDS if whole else self._bounds
+        return await self._copied(columns, "rows", bounds, partition, *batches, partition, wanted, *at, *received)
+
+    async def newest_in_log(self, columns: tuple[str, ...], lifts: Sequence[int] | None = None) -> Rows:
+        """Of the log, the newest sample by lift that is in no block yet."""
+        wanted = None if lifts is None else list(lifts)
+        return await self._copied(columns, "newest_rows", self._bounds, None, wanted)
+
+    async def _copied(
+        self, columns: tuple[str, ...], query: str, bounds: list[int], partition: int | None, *values: Any
+    ) -> Rows:
+        sink = io.BytesIO()
+        text = SQL[query].replace("/* columns */", ", ".join(columns))
+        least = min(bounds) if partition is None else bounds[partition]
+        await self.connection.copy_from_query(text, least, bounds, *values, output=sink, format="binary")
         return of_copy(sink.getvalue(), columns)
 
-    async def blocks_of(self, buckets: Sequence[int], columns: tuple[str, ...]) -> Rows:
-        """The open hour of some buckets of lifts."""
-        query = (SQL["blocks"], *ALL_BATCHES, None, list(buckets), *EVER)
-        return joined([rows async for rows in self._decoded(columns, *query)], columns)
+    async def open_hour(self, buckets: Sequence[int], columns: tuple[str, ...]) -> AsyncIterator[Rows]:
+        """What is in blocks of some buckets of lifts, a lot at a time."""
+        async for rows in self._decoded(columns, SQL["blocks"], *ALL_BATCHES, None, list(buckets), *EVER):
+            yield rows
 
-    async def newest_chunks(self, lifts: Sequence[int], columns: tuple[str, ...]) -> Rows:
-        """The newest chunk of each lift."""
-        return joined([rows async for rows in self._decoded(columns, SQL["newest_chunks"], list(lifts))], columns)
+    async def newest_chunks(self, lifts: Sequence[int], columns: tuple[str, ...]) -> AsyncIterator[Rows]:
+        """The newest chunk of each lift, a lot at a time."""
+        async for rows in self._decoded(columns, SQL["newest_chunks"], list(lifts)):
+            yield rows
 
     async def _decoded(self, columns: tuple[str, ...], query: str, *values: Any) -> AsyncIterator[Rows]:
         bodies: list[bytes] = []
@@ -199,9 +230,8 @@ async def oldest_ms(connection: Any, lift_id: int) -> int | None:
     async with snapshot(connection) as store:
         first = await connection.fetchval(SQL["oldest_chunk"], lift_id)
         columns = ("at", "lift_id")
-        fresh = joined(
-            [await store.blocks_of([lift_id // BLOCK_LIFTS], columns), await store.rows(columns, lifts=[lift_id])], columns
-        )
+        blocks = [rows async for rows in store.open_hour([lift_id // BLOCK_LIFTS], columns)]
+        fresh = joined([*blocks, await store.rows(columns, lifts=[lift_id])], columns)
     found = [] if first is None else [us(first)]
     found += fresh["at"][fresh["lift_id"] == lift_id].tolist()
     return int(layout.to_ms(np.array([min(found)]))[0]) if found else None

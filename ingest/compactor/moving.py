@@ -72,9 +72,7 @@ async def waiting(connection: Any, place: Place) -> Waiting | None:
 async def move(connection: Any, place: Place, found: Waiting) -> int:
     """Rows of the log into blocks; answers how many. They stay in the log until its hour is emptied, and nobody reads them there."""
     sink = io.BytesIO()
-    await connection.copy_from_query(
-        _ROWS, place.partition, place.batch_no, found.upto, output=sink, format="binary"
-    )
+    await connection.copy_from_query(_ROWS, place.partition, place.batch_no, found.upto, output=sink, format="binary")
     rows = of_copy(sink.getvalue())
     made = await asyncio.to_thread(lambda: list(blocks(rows, partition=place.partition, closed=place.closed)))
     async with connection.transaction():
@@ -114,7 +112,8 @@ class Hour:
 
     async def step(self, connection: Any) -> tuple[int, bool]:
         """The next lifts; answers how many samples they had, and whether the hour is done."""
-        taken, samples = [], 0
+        taken: list[int] = []
+        samples = 0
         while self._buckets and (not taken or samples + self._buckets[0][1] <= limits.MERGE_SAMPLES):
             bucket, count = self._buckets.pop(0)
             taken.append(bucket)
@@ -128,9 +127,7 @@ class Hour:
     async def _merge(self, connection: Any, taken: list[int]) -> None:
         rows = await connection.fetch(SQL["blocks"], slot_of(self.hour), self.partition, self.hour, taken)
         bodies = [row["body"] for row in rows]
-        made = await asyncio.to_thread(
-            lambda: list(chunks(decode(bodies), partition=self.partition, hour=self.hour))
-        )
+        made = await asyncio.to_thread(lambda: list(chunks(decode(bodies), partition=self.partition, hour=self.hour)))
         upto = taken[-1] + 1
         async with connection.transaction():
             await connection.copy_records_to_table("sample_chunk", records=made, columns=Chunk._fields)

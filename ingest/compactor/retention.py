@@ -13,7 +13,7 @@ import structlog
 from hoistway.limits import RETENTION_ROWS
 from hoistway.store import queries
 from ingest.compactor.moving import SQL as MOVING
-from ingest.compactor.sweeping import BUSY
+from ingest.compactor.sweeping import BUSY, of_table
 
 SQL: Final = queries("ingest.compactor", "sql/retention.sql")
 log: Final = structlog.get_logger("compactor")
@@ -62,15 +62,11 @@ class Retention:
 
 
 async def _drop_month(connection: Any, name: str, lifts: list[int], since: list[datetime]) -> int:
-    before = int(await connection.fetchval(f"select coalesce(sum(samples), 0) from {name}"))
+    before: int = await connection.fetchval(of_table("month_samples", name))
     async with connection.transaction():
         await connection.execute("lock table only sample_chunk in access exclusive mode nowait")
         await connection.execute(f"alter table sample_chunk detach partition {name}")
-        await connection.execute(SQL["keep_chunks"].replace("/* month */", name), lifts, since)
-        kept = int(
-            await connection.fetchval(
-                f"select coalesce(sum(c.samples), 0) from sample_chunk_kept c join {name} using (lift_id, hour, partition)"
-            )
-        )
+        await connection.execute(SQL["keep_chunks"].replace("/* table */", name), lifts, since)
+        kept: int = await connection.fetchval(of_table("month_kept", name))
         await connection.execute(f"drop table {name}")
     return before - kept

@@ -35,16 +35,15 @@ async def sweep_log(connection: Any) -> int:
 
 
 async def _sweep_leaf(connection: Any, name: str, bounds: list[int], heads: list[int], *, drop: bool) -> bool:
-    filled = await connection.fetchval(f"select exists (select 1 from {name})")
+    filled = await connection.fetchval(of_table("filled", name))
     if filled:
-        above = f"select exists (select 1 from {name} where batch_no > coalesce(($1::bigint[])[partition + 1], 0)"
-        if await connection.fetchval(f"{above})", bounds):
+        if await connection.fetchval(of_table("above", name), bounds, 0):
             return False
         async with connection.transaction():
             await _on_disk(connection)
             await connection.execute(f"lock table {name} in access exclusive mode nowait")
             lowest = min((head for head in heads if head), default=0)
-            if await connection.fetchval(f"{above} and batch_no > $2)", heads, lowest):
+            if await connection.fetchval(of_table("above", name), heads, lowest):
                 return False  # written since
             await connection.execute(f"truncate {name}")
             await connection.execute(SQL["swept"], bounds)
@@ -60,9 +59,8 @@ async def sweep_blocks(connection: Any) -> int:
     swept = 0
     for leaf in await connection.fetch(SQL["leaves"], "sample_block"):
         name = leaf["name"]
-        needed = "b left join compaction m using (partition) where b.hour > coalesce(m.hour, '-infinity')"
-        filled = await connection.fetchval(f"select exists (select 1 from {name})")
-        wanted = await connection.fetchval(f"select exists (select 1 from {name} {needed})")
+        filled = await connection.fetchval(of_table("filled", name))
+        wanted = await connection.fetchval(of_table("blocks_needed", name))
         if wanted or not filled:
             continue
         try:
@@ -74,6 +72,11 @@ async def sweep_blocks(connection: Any) -> int:
         except BUSY:
             log.debug("somebody reads; again later", table=name)
     return swept
+
+
+def of_table(query: str, name: str) -> str:
+    """A query about one partition, by a name that the catalogue gave."""
+    return SQL[query].replace("/* table */", name)
 
 
 async def _on_disk(connection: Any) -> None:

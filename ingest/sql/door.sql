@@ -20,19 +20,6 @@ from unnest($1::int[], $2::int[], $3::int[], $4::bigint[], $5::int[], $6::bigint
 join event e using (device_id, boot, incarnation, seq)
 where (e.ts, e.code, e.active, e.data) is distinct from (t.ts, t.code, t.active, t.data::jsonb) or e.lift_id <> t.lift_id
 
--- name: accepted_samples
--- The accepted sample under each repeated number, looked for near its time and in the newest days only: that is what index
--- and partitions give.
-select (t.n - 1)::int as n, s.*
-from unnest($1::int[], $2::int[], $3::int[], $4::bigint[], $5::int[], $6::timestamptz[], $7::timestamptz[])
-    with ordinality as t (device_id, boot, incarnation, seq, lift_id, since, until, n)
-join lateral (
-    select * from sample
-    where sample.lift_id = t.lift_id and sample.at between t.since and t.until and sample.device_id = t.device_id
-        and sample.received > $8 and sample.boot = t.boot and sample.incarnation = t.incarnation and sample.seq = t.seq
-    limit 1
-) s on true
-
 -- name: trim_security
 -- The oldest first, some at a time.
 with gone as (

@@ -5,12 +5,6 @@
 select id, topic, payload, payload_bytes from quarantine
 where replay_requested_at is not null and replayed_at is null order by replay_requested_at, id limit $1
 
--- name: stored_samples
--- Which of these records are stored; by lift, because that is what samples have an index on.
-select distinct s.boot, s.seq
-from sample s join unnest($2::int[], $3::bigint[]) as t (boot, seq) on t.boot = s.boot and t.seq = s.seq
-where s.lift_id = any($4::int[]) and s.device_id = $1
-
 -- name: stored_events
 select distinct e.boot, e.seq
 from event e join unnest($2::int[], $3::bigint[]) as t (boot, seq) on t.boot = e.boot and t.seq = e.seq

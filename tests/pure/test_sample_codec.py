@@ -12,16 +12,38 @@ from hypothesis import strategies as st
 from hoistway.errors import OurFault
 from hoistway.samples import codec
 from hoistway.samples.codec import decode, encode
-from hoistway.samples.layout import COLUMNS, COPY_HEADER, COPY_TRAILER, FIELDS, ROW, Rows, copy_type, of_copy
+from hoistway.samples.layout import (
+    COLUMNS,
+    COPY_HEADER,
+    COPY_TRAILER,
+    FIELDS,
+    ROW,
+    Rows,
+    copy_type,
+    moment,
+    of_copy,
+    us,
+)
 from ingest.compactor.shapes import HOUR_US, blocks, chunks, slot_of
-from hoistway.samples.layout import moment, us
 
 EDGES = {
     "i2": [-(2**15), -1, 0, 1, 2**15 - 1],
     "i4": [-(2**31), -1, 0, 1, 2**31 - 1],
     "i8": [-(2**63), -(2**62) - 1, -1, 0, 1, 999, 1_000, 2**53, 2**63 - 1],
     # 0.0, -0.0, infinities, quiet and signalling NaNs with payloads, the smallest and the largest
-    "f4": [0, 0x80000000, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7FC12345, 0xFFC00001, 0x7F800001, 0xFFFFFFFF, 1, 0x7F7FFFFF],
+    "f4": [
+        0,
+        0x80000000,
+        0x7F800000,
+        0xFF800000,
+        0x7FC00000,
+        0x7FC12345,
+        0xFFC00001,
+        0x7F800001,
+        0xFFFFFFFF,
+        1,
+        0x7F7FFFFF,
+    ],
 }
 
 

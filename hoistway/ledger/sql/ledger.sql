@@ -53,44 +53,11 @@ select id, device, shard, lift_id is null as gateway, revoked_at is not null as 
         union select lift_id from event where device_id = device.id) as lift_ids
 from device where device = $1
 
--- name: ledger_streams
--- One line a stream, boot and incarnation of which something was received in the stretch.
-with told as (
-    select 'state' as leaf, boot, incarnation, seq, received from sample where lift_id = any($2::int[]) and device_id = $1
-    union all
-    select 'event', boot, incarnation, seq, received from event where device_id = $1
-), inside as (
-    select * from told where ($3::timestamptz is null or received >= $3) and ($4::timestamptz is null or received < $4)
-)
-select leaf, boot, incarnation, count(*) as stored, count(*) - count(distinct seq) as doubled, min(seq) as first_seq,
-    max(seq) as last_seq, min(received) as first_received, max(received) as last_received
-from inside group by leaf, boot, incarnation order by min(received), leaf, boot, incarnation
-limit $5
+-- name: ledger_events
+select boot, incarnation, seq, received from event where device_id = $1
 
--- name: ledger_holes
--- Numbers below the highest of such a line of which no record is stored, whenever it was received; with what is known about them.
-with told as (
-    select 'state' as leaf, boot, incarnation, seq, received from sample where lift_id = any($2::int[]) and device_id = $1
-    union all
-    select 'event', boot, incarnation, seq, received from event where device_id = $1
-), inside as (
-    select leaf, boot, incarnation, min(seq) as first_seq, max(seq) as last_seq from told
-    where ($3::timestamptz is null or received >= $3) and ($4::timestamptz is null or received < $4)
-    group by leaf, boot, incarnation
-), steps as (
-    select leaf, boot, incarnation, seq, coalesce(lag(seq) over (partition by leaf, boot, incarnation order by seq), 0) as before
-    from told
-)
-select s.leaf, s.boot, s.incarnation, s.before + 1 as first_seq, s.seq - 1 as last_seq,
-    coalesce((
-        select string_agg(distinct g.reason, ', ') from gap g
-        where g.device_id = $1 and g.stream = s.leaf and g.boot = s.boot and g.incarnation = s.incarnation
-            and g.first_seq <= s.seq - 1 and g.last_seq >= s.before + 1
-    ), 'not received') as why
-from steps s join inside i using (leaf, boot, incarnation)
-where s.seq > s.before + 1 and s.seq <= i.last_seq and ($3::timestamptz is null or s.seq > i.first_seq)
-order by s.boot, s.incarnation, s.leaf, s.seq
-limit $5
+-- name: ledger_gaps
+select stream, boot, incarnation, first_seq, last_seq, reason from gap where device_id = $1
 
 -- name: ledger_counts
 select leaf, received, stored, duplicates, quarantined, cut from device_counter where device_id = $1 order by leaf

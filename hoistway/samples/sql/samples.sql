@@ -18,6 +18,11 @@ where batch_no > $1 and batch_no > coalesce(($2::bigint[])[partition + 1], 0) an
     and ($5::smallint is null or partition = $5) and ($6::int[] is null or lift_id = any($6::int[]))
     and at between $7 and $8 and received between $9 and $10
 
+-- name: newest_rows
+select distinct on (lift_id) /* columns */ from sample
+where batch_no > $1 and batch_no > coalesce(($2::bigint[])[partition + 1], 0) and ($3::int[] is null or lift_id = any($3::int[]))
+order by lift_id, at desc, batch_no desc, ordinal desc
+
 -- name: blocks
 select b.body from sample_block b join compaction m on m.partition = b.partition
 where b.hour > m.hour and b.first_batch <= $2 and b.last_batch >= $1

@@ -102,6 +102,24 @@ left join lateral (
 ) h on true
 order by 1
 
+-- name: filled
+select exists (select 1 from /* table */)
+
+-- name: above
+-- Rows of later batches than those of their partitions; $2 is the least of them and finds the pages.
+select exists (select 1 from /* table */ where batch_no > $2 and batch_no > coalesce(($1::bigint[])[partition + 1], 0))
+
+-- name: blocks_needed
+select exists (
+    select 1 from /* table */ b left join compaction m using (partition) where b.hour > coalesce(m.hour, '-infinity')
+)
+
+-- name: month_samples
+select coalesce(sum(samples), 0)::bigint from /* table */
+
+-- name: month_kept
+select coalesce(sum(c.samples), 0)::bigint from sample_chunk_kept c join /* table */ using (lift_id, hour, partition)
+
 -- name: swept
 update compaction m set swept = greatest(m.swept, t.batch_no)
 from unnest($1::bigint[]) with ordinality as t (batch_no, n) where m.partition = t.n - 1

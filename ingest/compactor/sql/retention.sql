@@ -64,7 +64,7 @@ select count(*)::int from done
 -- name: keep_chunks
 -- What is kept of a month that goes: it is detached already, so these rows go into the default partition.
 insert into sample_chunk
-select c.* from /* month */ c join unnest($1::int[], $2::timestamptz[]) as k (lift_id, since) on k.lift_id = c.lift_id and c.hour >= k.since
+select c.* from /* table */ c join unnest($1::int[], $2::timestamptz[]) as k (lift_id, since) on k.lift_id = c.lift_id and c.hour >= k.since
 
 -- name: drop_kept_chunks
 with gone as (
