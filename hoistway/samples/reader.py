@@ -53,7 +53,7 @@ class Wanted:
     received: tuple[datetime, datetime] = EVER
     seqs: tuple[int, int] = ALL_SEQS
 
-    def _hours(self) -> tuple[datetime, datetime]:
+    def hours(self) -> tuple[datetime, datetime]:
         """Hours in which chunks of these samples lie."""
         if self.at != EVER:
             return (max(EVER[0], self.at[0] - BEFORE), self.at[1] + AFTER)
@@ -109,7 +109,7 @@ class Snapshot:
             chunks = (
                 SQL["chunks_of_lifts"],
                 lifts,
-                *wanted._hours(),
+                *wanted.hours(),
                 *wanted.batches,
                 wanted.partition,
                 *wanted.at,

@@ -56,7 +56,7 @@ where h.inhparent = 'sample'::regclass and a.amname = 'brin' and pg_relation_siz
 select min(b.hour) as hour from sample_block b join compaction m on m.partition = b.partition
 where b.partition = $1 and b.hour > m.hour
 having min(b.hour) + interval '1 hour' + make_interval(secs => $2)
-    <= (select case when $3::bool then clock_timestamp() else clock end from compaction where partition = $1)
+    <= (select case when $3::bool then greatest(clock_timestamp(), clock) else clock end from compaction where partition = $1)
 
 -- name: close
 update compaction set closed = $2, bucket = 0 where partition = $1 and closed < $2 and hour = closed returning 1
@@ -94,7 +94,7 @@ where i.inhparent = $1::text::regclass order by 3, 1
 -- By partition: up to which batch rows of the log are in blocks or chunks and before the last checkpoint, up to when that is, and the newest batch.
 select p.partition, case when k.batch_no is null then 0 else least(m.batch_no, k.batch_no) end as batch_no,
     coalesce(h.batch_no, 0) as head,
-    case when h.batch_no = m.batch_no then clock_timestamp() when h.batch_no is not null then coalesce(m.clock, '1970-01-01') end as clock
+    case when h.batch_no = m.batch_no then greatest(clock_timestamp(), m.clock) when h.batch_no is not null then coalesce(m.clock, '1970-01-01') end as clock
 from generate_series(0, 63) as p (partition)
 left join compaction m on m.partition = p.partition left join checkpoint k on k.partition = p.partition
 left join lateral (

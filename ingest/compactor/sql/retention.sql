@@ -18,9 +18,9 @@ where b.batch_no is not null
 -- name: kept_lifts
 -- Lifts with something open, and from when on it is kept: as far back as an explanation looks.
 select lift_id, min(since) - interval '7 days' as since from (
-    select lift_id, hold_start as since from alarm where open or condition = 'active'
+    select lift_id, hold_start as since from alarm where open
     union all
-    select lift_id, opened_at from rescue_case where state in ('open', 'dispatched', 'on_site') and lift_id is not null
+    select lift_id, opened_at from rescue_case where open and lift_id is not null
 ) o group by lift_id
 
 -- name: drop_events
