@@ -101,7 +101,7 @@ class Ingest:
     async def open(self) -> None:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
-        await make_partitions(self._database, self._now())
+        await make_partitions(self._database, self._now(), at_start=True)
         await shelve_product(self._database, self._rules)
         await self._recover()
         await self._follow_rules()

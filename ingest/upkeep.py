@@ -44,10 +44,10 @@ async def waiting(database: Database, query: str, *values: object) -> list[Any]:
     return found
 
 
-async def make_partitions(database: Database, now: datetime) -> None:
-    """The partitions of `sample` for this hour and the next ones. For a later hour a reader is not waited for: another time will do."""
-    for row in await database.fetch(SQL["missing_hours"], now, limits.HOURS_AHEAD):
-        for _ in range(NOW_TRIES if row["hour"] <= now else 1):
+async def make_partitions(database: Database, now: datetime, *, at_start: bool = False) -> None:
+    """The partitions of `sample` for the next hours; at a start for this one too. A reader is not waited for: another time will do."""
+    for row in await database.fetch(SQL["missing_hours"], now, limits.HOURS_AHEAD, at_start):
+        for _ in range(NOW_TRIES if at_start else 1):
             try:
                 await _make_partition(database, row["hour"])
                 break

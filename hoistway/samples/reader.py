@@ -80,7 +80,6 @@ async def snapshot(connection: Any) -> AsyncIterator[Snapshot]:
     """One moment of the store, for as long as it is read. Not inside another transaction."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(SQL["hold"])
-        await connection.execute(SQL["by_index"])
         marks = {
             row["partition"]: Mark(batch_no=row["batch_no"], hour=row["hour"], closed=row["closed"], swept=row["swept"])
             for row in await connection.fetch(SQL["marks"])

@@ -93,9 +93,9 @@ set batch_no = excluded.batch_no, clock = excluded.clock, rules = excluded.rules
 where checkpoint.batch_no <= excluded.batch_no
 
 -- name: missing_hours
--- This hour and the next ones, where no partition of `sample` takes them.
+-- The next hours, and this one where $3 says so, where no partition of `sample` takes them.
 select hour from generate_series(date_trunc('hour', $1::timestamptz), $1::timestamptz + make_interval(hours => $2), '1 hour') as hour
-where not exists (
+where ($3::bool or hour > $1) and not exists (
     select 1
     from pg_inherits i
     join pg_class c on c.oid = i.inhrelid

@@ -16,6 +16,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hoistway import wire
+from hoistway.samples import Log
 from simulators.device import Device
 from tests.support.feed import FREED, TRAPPED
 
@@ -216,9 +217,17 @@ class Ledger:
 
 
 async def stored(connection: Any) -> list[Key]:
-    """Every accepted record in the store, one entry a row."""
-    rows = await connection.fetch(
-        "select d.device, s.boot, 'state' as stream, s.seq from sample s join device d on d.id = s.device_id"
-        " union all select d.device, e.boot, 'event', e.seq from event e join device d on d.id = e.device_id"
-    )
-    return [(row["device"], row["boot"], row["stream"], row["seq"]) for row in rows]
+    """Every accepted record in the store, one entry a record, whatever form it is in."""
+    names = {row["id"]: row["device"] for row in await connection.fetch("select id, device from device")}
+    keys: list[Key] = []
+    for row in await connection.fetch("select partition, max(batch_no) as last from ingest_batch group by 1"):
+        log = Log(connection, row["partition"], after=0, columns=("device_id", "boot", "seq"))
+        samples = await log.upto(row["last"])
+        keys += [
+            (names[device], boot, "state", seq)
+            for device, boot, seq in zip(
+                *(samples[name].tolist() for name in ("device_id", "boot", "seq")), strict=True
+            )
+        ]
+    events = await connection.fetch("select device_id, boot, seq from event")
+    return [*keys, *((names[row["device_id"]], row["boot"], "event", row["seq"]) for row in events)]

@@ -1,12 +1,9 @@
 -- Samples in whatever form they are. Names of columns are put in by the reader: our own columns and nothing else.
 
 -- name: hold
--- First of all: from here on nothing that a snapshot may need is emptied. Takes no snapshot itself.
-lock table sample, sample_block in access share mode
-
--- name: by_index
--- Tables that are emptied whole have no statistics: without a word the planner reads all of them for a few rows.
-select set_config('enable_seqscan', 'off', true)
+-- First of all: from here on nothing that a snapshot may need is emptied. Takes no snapshot itself. And by index: tables that are
+-- emptied whole have no statistics, and the planner would read all of them for a few rows.
+lock table sample, sample_block in access share mode; set local enable_seqscan = off
 
 -- name: marks
 select partition, batch_no, hour, closed, swept from compaction
