@@ -18,6 +18,7 @@ from hoistway.limits import LATE_WINDOW_MS, REPEATED_SAMPLES, REPEATS_WAITING
 from hoistway.model import SIGNALS
 from hoistway.samples import Rows, Wanted, joined, snapshot
 from hoistway.store import AWAY, Database
+from ingest import metrics
 from ingest.assembled import Assembled, Repeat, SecurityEvent
 from ingest.changes import when
 
@@ -41,22 +42,19 @@ class Repeats:
         self._found: list[SecurityEvent] = []
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, batch: Assembled) -> int:
-        """The repeats of a committed batch; answers how many will not be compared because too many wait."""
-        room = max(0, REPEATS_WAITING - len(self._waiting))
+    def note(self, batch: Assembled) -> None:
+        """The repeats of a committed batch; what is too many is counted."""
         rows = batch.repeated_columns
         said = [(item, rows[place : place + 1]) for place, item in enumerate(batch.repeated_samples)]
+        room = max(0, REPEATS_WAITING - len(self._waiting))
         self._waiting += said[:room]
-        return len(said) - len(said[:room])
+        metrics.NOT_COMPARED.inc(len(said[room:]))
 
-    def start(self) -> None:
-        """Look at some of them, unless that is going on."""
-        if self._waiting and (self._task is None or self._task.done()):
+    def turn(self, *, idle: bool) -> list[SecurityEvent]:
+        """What was found and is to be stored. While nothing else waits, some more are looked at."""
+        if idle and self._waiting and (self._task is None or self._task.done()):
             lot = [self._waiting.popleft() for _ in range(min(len(self._waiting), REPEATED_SAMPLES))]
             self._task = asyncio.create_task(self._look(lot))
-
-    def take(self) -> list[SecurityEvent]:
-        """What is to be stored."""
         found, self._found = self._found, []
         return found
 

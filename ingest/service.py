@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -93,15 +92,12 @@ class Ingest:
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)
-
     # --- start and recovery ---
 
     async def open(self) -> None:
         """Take the partition and rebuild the state from the store."""
         await self._writer.open()
-        await make_partitions(self._database, self._now(), at_start=True)
+        await make_partitions(self._database, when(self._clock.now_ms()), at_start=True)
         await shelve_product(self._database, self._rules)
         await self._recover()
         await self._follow_rules()
@@ -246,7 +242,7 @@ class Ingest:
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
         count_batch(step.batch, step.messages, self._clock.now_ms())
-        metrics.NOT_COMPARED.inc(self._repeats.note(step.batch))
+        self._repeats.note(step.batch)
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
@@ -380,16 +376,14 @@ class Ingest:
             self._next_refresh_s = now + REFRESH_S
             with passed_over_while_away():
                 await self._refresh()
-                await make_partitions(self._database, self._now())
+                await make_partitions(self._database, when(self._clock.now_ms()))
         if now >= self._next_housekeeping_s:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             metrics.INCARNATIONS.set(self._memory.incarnations)
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
             await self._replay_quarantine()
             await self._backfill()
-            if self._source.oldest_ms() is None:
-                self._repeats.start()
-            if events := [*self.door_log.take(), *self._repeats.take()]:
+            if events := [*self.door_log.take(), *self._repeats.turn(idle=self._source.oldest_ms() is None)]:
                 batch = Assembled(security=events)
                 await self._commit("batch", self._clock.now_ms(), assembled=batch)
                 count_batch(batch, (), self._clock.now_ms())

@@ -72,6 +72,8 @@ async def _make_partition(database: Database, hour: datetime) -> None:
                 f"create table if not exists sample_{hour:%Y%m%d%H} partition of sample for values {bounds}"
                 " with (autovacuum_enabled = false)"  # it is emptied whole
             )
+            # should the compactor stand still, its newest rows are found all the same
+            await connection.execute(f"alter index sample_{hour:%Y%m%d%H}_batch_no_idx set (autosummarize = on)")
     except asyncpg.CheckViolationError:
         # the clock leapt over the hour before it was prepared: its rows are in the default partition, and stay there
         log.warning("rows of that hour are in the default partition already", hour=str(hour))

@@ -10,7 +10,7 @@ import numpy as np
 from hoistway.samples.layout import COLUMNS, Rows
 from hoistway.samples.reader import SQL, Snapshot, joined, snapshot
 
-SLICE: Final = 2_000_000
+SLICE: Final = 1_000_000
 """Samples read at once, about; an hour with more is read in several goes, each of which looks into all of its chunks."""
 SLICE_BATCHES: Final = 100_000
 
@@ -31,8 +31,9 @@ class Log:
         self._connection, self._partition = connection, partition
         self._columns = tuple(dict.fromkeys((*columns, "batch_no", "ordinal", "lift_id")))
         self._lifts = None if lifts is None else list(lifts)
-        self._loaded = after  # every sample up to this batch is handed out or waits
-        self._waiting: list[Rows] = []
+        self._loaded = after  # every sample up to this batch is handed out or in `_rows`
+        self._rows = joined([], self._columns)
+        self._place = 0  # in `_rows`: what lies before it is handed out
 
     async def upto(self, last: int) -> Rows:
         """The samples that follow, up to batch `last`."""
@@ -40,12 +41,10 @@ class Log:
             async with snapshot(self._connection) as store:
                 first, end = await self._next(store, last)
                 rows = await store.of_batches(self._partition, (first, end), self._columns, self._lifts)
-            self._waiting.append(rows)
+            self._rows, self._place = joined([self._rows[self._place :], rows], self._columns), 0
             self._loaded = end
-        waiting = joined(self._waiting, self._columns)
-        place = int(np.searchsorted(waiting["batch_no"], last, side="right"))
-        self._waiting = [waiting[place:].copy()] if place < len(waiting) else []
-        return waiting[:place]
+        first, self._place = self._place, int(np.searchsorted(self._rows["batch_no"], last, side="right"))
+        return self._rows[first : self._place]
 
     async def _next(self, store: Snapshot, last: int) -> tuple[int, int]:
         """The next slice. An hour in chunks is read whole, or in equal parts; what is not in chunks only as far as it is asked for."""

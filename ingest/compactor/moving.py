@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
+
 from hoistway import limits
 from hoistway.errors import WorldFault
 from hoistway.samples.codec import decode
@@ -15,6 +17,7 @@ from hoistway.samples.layout import COLUMNS, of_copy
 from hoistway.store import queries
 from ingest.compactor.shapes import Block, Chunk, blocks, chunks, slot_of
 
+log: Final = structlog.get_logger("compactor")
 SQL: Final = queries("ingest.compactor", "sql/compactor.sql")
 _ROWS: Final = SQL["rows"].replace("/* columns */", ", ".join(COLUMNS))
 
@@ -74,6 +77,8 @@ async def move(connection: Any, place: Place, found: Waiting) -> int:
     sink = io.BytesIO()
     await connection.copy_from_query(_ROWS, place.partition, place.batch_no, found.upto, output=sink, format="binary")
     rows = of_copy(sink.getvalue())
+    if len(rows) != found.samples:
+        log.error("rows of the log are missing", found=len(rows), committed=found.samples, upto=found.upto)
     made = await asyncio.to_thread(lambda: list(blocks(rows, partition=place.partition, closed=place.closed)))
     async with connection.transaction():
         if made:

@@ -20,9 +20,10 @@ from hoistway.samples import COLUMNS, Log, Rows, log, oldest_ms, reader, snapsho
 from hoistway.samples.layout import COPY_HEADER, COPY_TRAILER, copy_type, moment, to_ms
 from hoistway.samples.newest import newest, newest_of
 from hoistway.store import connect_url
+from ingest.compactor import metrics
 from ingest.compactor.moving import SQL, close_hour, move, waiting
 from ingest.compactor.retention import Retention
-from ingest.compactor.service import Compactor
+from ingest.compactor.service import Compactor, run
 from ingest.pack import KEYS_DTYPE
 from tests.support.compaction import (
     T0,
@@ -361,4 +362,25 @@ async def test_a_whole_sample_survives_the_database(db: Any) -> None:
     await _put(db, rows)
     await checkpoint(db)
     await compact(db)
+    assert same(await everything(db), rows)
+
+
+async def test_the_process_works_until_it_is_stopped(
+    db: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the lock, moves what waits, says so in its metrics, and ends when it is told to."""
+    monkeypatch.setattr("os.nice", lambda by: by)
+    await fill(db, batches=60)
+    await db.execute("update ingest_batch set committed_at = committed_at - interval '1 min'")
+    rows, before = await raw(db), metrics.MOVED._value.get()
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(database_url, KEEP, stop))
+    for _ in range(200):
+        if await db.fetchval("select max(batch_no) from compaction") == 60:
+            break
+        await asyncio.sleep(0.05)
+    stop.set()
+    await running
+    assert metrics.MOVED._value.get() - before == len(rows) == 360
+    assert (metrics.WORKS._value.get(), metrics.LAG._value.get()) == (1.0, 0.0)
     assert same(await everything(db), rows)

@@ -54,6 +54,7 @@ create table sample_block_2 partition of sample_block for values in (2) with (au
 create table sample_block_3 partition of sample_block for values in (3) with (autovacuum_enabled = false);
 create index on sample_block (bucket);
 create index on sample_block (first_batch);
+create index on sample_block (partition, hour);
 
 create table sample_chunk (
     lift_id integer not null,

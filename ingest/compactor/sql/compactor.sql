@@ -53,10 +53,12 @@ where h.inhparent = 'sample'::regclass and a.amname = 'brin' and pg_relation_siz
 
 -- name: hour_to_close
 -- The next hour with blocks, when it is over for the stream, or by the clock when nothing waits.
-select min(b.hour) as hour from sample_block b join compaction m on m.partition = b.partition
-where b.partition = $1 and b.hour > m.hour
-having min(b.hour) + interval '1 hour' + make_interval(secs => $2)
-    <= (select case when $3::bool then greatest(clock_timestamp(), clock) else clock end from compaction where partition = $1)
+select b.hour from compaction m
+cross join lateral (
+    select hour from sample_block where sample_block.partition = m.partition and sample_block.hour > m.hour order by hour limit 1
+) b
+where m.partition = $1 and b.hour + interval '1 hour' + make_interval(secs => $2)
+    <= case when $3::bool then greatest(clock_timestamp(), m.clock) else m.clock end
 
 -- name: close
 update compaction set closed = $2, bucket = 0 where partition = $1 and closed < $2 and hour = closed returning 1
