@@ -40,6 +40,7 @@ from ingest.compactor import sweeping
 from ingest.compactor.moving import Hour, close_hour, move, places, waiting
 from ingest.compactor.sweeping import sweep_blocks, sweep_log
 from ingest.pack import KEYS_DTYPE, pack_samples
+from ingest.transaction import SQL as WRITE
 from tests.support.compaction import checkpoint, clear, quiet
 from tests.support.folders import temporary_home
 
@@ -116,6 +117,7 @@ class Work:
         began = time.perf_counter()
         while (found := await waiting(connection, place := (await places(connection))[0])) is not None:
             self.moved += await move(connection, place, found)
+        await connection.execute(WRITE["summarize"])  # as ingest does every ten seconds
         self.moved_s += time.perf_counter() - began
 
     async def merge_all(self, connection: Any) -> None:

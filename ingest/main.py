@@ -19,6 +19,7 @@ from ingest import metrics
 from ingest.door_upkeep import EVERY_S, look_after_door
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
+from ingest.upkeep import keep_findable
 from ingest.writer import Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -44,7 +45,9 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
-    watch = asyncio.gather(_watch(source, clock), _hear(source, ingest), _look_after_door(database, settings))
+    watch = asyncio.gather(
+        _watch(source, clock), _hear(source, ingest), _look_after_door(database, settings), keep_findable(database)
+    )
     try:
         await ingest.run(stop)
     except Fenced as fenced:

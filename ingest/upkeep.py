@@ -23,6 +23,7 @@ log: Final = structlog.get_logger("ingest")
 
 NOW_TRIES: Final = 20
 TRY_S: Final = 0.05
+FINDABLE_S: Final = 10.0
 
 
 @contextmanager
@@ -55,6 +56,14 @@ async def make_partitions(database: Database, now: datetime, *, at_start: bool =
                 await asyncio.sleep(TRY_S)
 
 
+async def keep_findable(database: Database) -> None:
+    """For ever: readers find the newest rows of the log without reading the others, whether or not anybody moves them."""
+    while True:
+        await asyncio.sleep(FINDABLE_S)
+        with passed_over_while_away():
+            await database.execute(SQL["summarize"])
+
+
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
     """Delete some of the oldest rows beyond the limits; answers how many messages they were, and whether more is to go."""
     most = limits.QUARANTINE_TRIM_ROWS
@@ -72,8 +81,6 @@ async def _make_partition(database: Database, hour: datetime) -> None:
                 f"create table if not exists sample_{hour:%Y%m%d%H} partition of sample for values {bounds}"
                 " with (autovacuum_enabled = false)"  # it is emptied whole
             )
-            # should the compactor stand still, its newest rows are found all the same
-            await connection.execute(f"alter index sample_{hour:%Y%m%d%H}_batch_no_idx set (autosummarize = on)")
     except asyncpg.CheckViolationError:
         # the clock leapt over the hour before it was prepared: its rows are in the default partition, and stay there
         log.warning("rows of that hour are in the default partition already", hour=str(hour))

@@ -84,7 +84,6 @@ async def move(connection: Any, place: Place, found: Waiting) -> int:
         if made:
             await connection.copy_records_to_table("sample_block", records=made, columns=Block._fields)
         _ours(await connection.fetchval(SQL["moved"], place.partition, place.batch_no, found.upto, found.clock))
-    await connection.execute(SQL["summarize"])
     return len(rows)
 
 

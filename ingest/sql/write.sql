@@ -107,6 +107,12 @@ where ($3::bool or hour > $1) and not exists (
 -- A partition is made when nobody looks: whoever waits for this lock would let everybody else wait behind him.
 set local lock_timeout = '100ms'; lock table only sample in access exclusive mode nowait
 
+-- name: summarize
+-- So that a reader finds the pages of the newest batches and no others.
+select sum(brin_summarize_new_values(i.indexrelid::regclass))
+from pg_inherits h join pg_index i on i.indrelid = h.inhrelid join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+where h.inhparent = 'sample'::regclass and a.amname = 'brin' and pg_relation_size(h.inhrelid) > 0
+
 -- name: trim_quarantine
 -- The quarantine holds so many rows and no more, and so many of one device: the oldest go, some at a time, and their messages are counted.
 with many as (

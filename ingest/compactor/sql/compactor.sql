@@ -45,12 +45,6 @@ select /* columns */ from sample where partition = $1 and batch_no > $2 and batc
 -- No row: somebody else has moved them.
 update compaction set batch_no = $3, clock = $4 where partition = $1 and batch_no = $2 returning 1
 
--- name: summarize
--- So that a reader finds the pages of the newest batches and no others.
-select sum(brin_summarize_new_values(i.indexrelid::regclass))
-from pg_inherits h join pg_index i on i.indrelid = h.inhrelid join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
-where h.inhparent = 'sample'::regclass and a.amname = 'brin' and pg_relation_size(h.inhrelid) > 0
-
 -- name: hour_to_close
 -- The next hour with blocks, when it is over for the stream, or by the clock when nothing waits.
 select b.hour from compaction m
