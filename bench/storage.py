@@ -1,12 +1,12 @@
 """Samples at rest: how fast they come in and are compacted, how many bytes they take, how long the history of one lift takes.
 
-    python bench/storage.py [--lifts 1000] [--hours 24] [--quick]
+    python bench/storage.py [--lifts 500] [--hours 24] [--quick]
 
 Telemetry of bench/city.py with noise on speed, vibration and temperature, a sample each ten seconds, is written into a PostgreSQL of the
 benchmark's own as ingest writes it (packed binary COPY, synchronous commit, 2,000 samples a batch), and compacted after each hour as
 the compactor does it, by the same code. "On disk" is every relation of samples with indexes, TOAST and free space; batch rows apart.
 History is what `GET /api/v1/lifts/{id}/history` reads, all signals of 24 h, on one connection, for lifts drawn by chance; without HTTP
-and JSON. Open hours are written and moved at the pace that is named: an hour of 33,000 lifts, ten minutes of 200,000; on top lie as
+and JSON. Open hours are written and moved at the pace that is named: half an hour of 33,000 lifts, four minutes of 200,000; on top lie as
 many rows as wait at most before they are moved. The hot path is written once with the old btree (lift, time) and once without, in turns.
 """
 
@@ -226,7 +226,7 @@ async def open_hour(connection: Any, rate: int, seconds: int, tries: int) -> lis
 
 async def measure(options: argparse.Namespace) -> list[Row]:
     quick = options.quick
-    lifts, hours, tries = (100, 2, 10) if quick else (options.lifts, options.hours, 200)
+    lifts, hours, tries = (100, 2, 10) if quick else (options.lifts, options.hours, 150)
     sweeping.GRACE = timedelta(hours=-2)  # type: ignore[misc]  # the benchmark's hours are over when they are written
     limits.HOUR_GRACE_S = -1
     with temporary_home() as home:
@@ -237,10 +237,10 @@ async def measure(options: argparse.Namespace) -> list[Row]:
             await migrate(connection)
             await partitions(connection, hours + 2)
             await quiet(connection)
-            found = await hot_path(connection, 40_000 if quick else 600_000)
+            found = await hot_path(connection, 40_000 if quick else 300_000)
             found += await a_day(connection, lifts, hours, tries)
             await partitions(connection, hours + 2)
-            for rate, seconds in ((330, 60), (2_000, 60)) if quick else ((3_300, 3_600), (20_000, 600)):
+            for rate, seconds in ((330, 60), (2_000, 60)) if quick else ((3_300, 1_800), (20_000, 240)):
                 found += await open_hour(connection, rate, seconds, tries)
             await connection.close()
         finally:
@@ -250,7 +250,7 @@ async def measure(options: argparse.Namespace) -> list[Row]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lifts", type=int, default=1_000)
+    parser.add_argument("--lifts", type=int, default=500)
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--quick", action="store_true", help="a few lifts and minutes; writes no result")
     options = parser.parse_args(arguments)

@@ -45,6 +45,8 @@ COLUMNS: Final = tuple(name for name, _ in FIELDS)
 ROW: Final = np.dtype([(name, f"<{code}") for name, code in FIELDS])
 """One sample row, native."""
 _TYPE: Final = dict(FIELDS)
+_AT_ONCE: Final = 2_000
+"""Rows that fit into the processor's cache while each of their columns is looked at."""
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 
@@ -83,8 +85,10 @@ def of_copy(body: bytes, columns: tuple[str, ...] = COLUMNS) -> Rows:
     if len(found) and (found["_count"] != len(columns)).any():
         raise OurFault("sample rows of another width")
     rows = np.empty(len(found), row_type(columns))
-    for name in columns:
-        rows[name] = found[name]
+    for start in range(0, len(found), _AT_ONCE):
+        part, plain = found[start : start + _AT_ONCE], rows[start : start + _AT_ONCE]
+        for name in columns:
+            plain[name] = part[name]
     return rows
 
 

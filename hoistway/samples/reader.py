@@ -80,18 +80,20 @@ async def snapshot(connection: Any) -> AsyncIterator[Snapshot]:
     """One moment of the store, for as long as it is read. Not inside another transaction."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute(SQL["hold"])
+        rows = await connection.fetch(SQL["marks"])
         marks = {
             row["partition"]: Mark(batch_no=row["batch_no"], hour=row["hour"], closed=row["closed"], swept=row["swept"])
-            for row in await connection.fetch(SQL["marks"])
+            for row in rows
+            if row["batch_no"] is not None
         }
-        yield Snapshot(connection, marks)
+        yield Snapshot(connection, marks, [row["partition"] for row in rows])
 
 
 class Snapshot:
-    """Stored samples as they are at one moment. `marks` by partition, where the compactor has been."""
+    """Stored samples as they are at one moment. `marks` by partition, where the compactor has been; `streams` are all partitions."""
 
-    def __init__(self, connection: Any, marks: Mapping[int, Mark]) -> None:
-        self.connection, self.marks = connection, marks
+    def __init__(self, connection: Any, marks: Mapping[int, Mark], streams: Sequence[int]) -> None:
+        self.connection, self.marks, self._streams = connection, marks, streams
         self._bounds = [marks[number].batch_no if number in marks else 0 for number in range(SHARDS)]
 
     async def of_lifts(self, wanted: Wanted, columns: tuple[str, ...] = COLUMNS) -> AsyncIterator[Rows]:
@@ -114,7 +116,7 @@ class Snapshot:
                 *wanted.at,
                 *wanted.seqs,
             )
-            blocks = (SQL["blocks"], *wanted.batches, wanted.partition, buckets, *wanted.at)
+            blocks = (SQL["blocks_of_buckets"], *wanted.batches, wanted.partition, buckets, *wanted.at)
             for query in (chunks, blocks):
                 async for rows in self._decoded(needed, *query):
                     yield kept(rows)
@@ -157,7 +159,6 @@ class Snapshot:
         self, partition: int, batches: tuple[int, int], lifts: Sequence[int] | None
     ) -> list[tuple[Any, ...]]:
         """Queries for the blocks and chunks of a range of batches."""
-        buckets = None if lifts is None else sorted({lift // BLOCK_LIFTS for lift in lifts})
         found: list[tuple[Any, ...]] = []
         hours = await self.connection.fetchrow(SQL["hours_of_batches"], partition, *batches)
         if hours["first"] is not None:
@@ -166,7 +167,12 @@ class Snapshot:
                 found.append((SQL["chunks_of_batches"], *span, partition, *batches))
             else:
                 found.append((SQL["chunks_of_lifts"], list(lifts), *span, *batches, partition, *EVER, *ALL_SEQS))
-        return [*found, (SQL["blocks"], *batches, partition, buckets, *EVER)]
+        if lifts is None:
+            found.append((SQL["blocks_of_batches"], partition, 0, *batches))
+        else:
+            buckets = sorted({lift // BLOCK_LIFTS for lift in lifts})
+            found.append((SQL["blocks_of_buckets"], *batches, partition, buckets, *EVER))
+        return found
 
     async def rows(
         self,
@@ -194,13 +200,13 @@ class Snapshot:
     ) -> Rows:
         sink = io.BytesIO()
         text = SQL[query].replace("/* columns */", ", ".join(columns))
-        least = min(bounds) if partition is None else bounds[partition]
+        least = min((bounds[number] for number in self._streams), default=0) if partition is None else bounds[partition]
         await self.connection.copy_from_query(text, least, bounds, *values, output=sink, format="binary")
         return of_copy(sink.getvalue(), columns)
 
     async def open_hour(self, buckets: Sequence[int], columns: tuple[str, ...]) -> AsyncIterator[Rows]:
         """What is in blocks of some buckets of lifts, a lot at a time."""
-        async for rows in self._decoded(columns, SQL["blocks"], *ALL_BATCHES, None, list(buckets), *EVER):
+        async for rows in self._decoded(columns, SQL["blocks_of_buckets"], *ALL_BATCHES, None, list(buckets), *EVER):
             yield rows
 
     async def newest_chunks(self, lifts: Sequence[int], columns: tuple[str, ...]) -> AsyncIterator[Rows]:

@@ -2,11 +2,14 @@
 
 -- name: hold
 -- First of all: from here on nothing that a snapshot may need is emptied. Takes no snapshot itself. And by index: tables that are
--- emptied whole have no statistics, and the planner would read all of them for a few rows.
-lock table sample, sample_block in access share mode; set local enable_seqscan = off
+-- emptied whole have no statistics, and the planner would read all of them for a few rows. And alone: other cores are for ingest.
+lock table sample, sample_block in access share mode; set local enable_seqscan = off; set local max_parallel_workers_per_gather = 0
 
 -- name: marks
-select partition, batch_no, hour, closed, swept from compaction
+-- Every partition that has a stream, and how far it is compacted; null where the compactor has not been yet.
+select p.partition, m.batch_no, m.hour, m.closed, m.swept
+from generate_series(0, 63) as p (partition) left join compaction m on m.partition = p.partition
+where exists (select 1 from ingest_batch b where b.partition = p.partition)
 
 -- name: rows
 -- The log from where the compactor has come to ($1 and, by partition, $2). The range of batches finds the pages (BRIN).
@@ -20,11 +23,16 @@ select distinct on (lift_id) /* columns */ from sample
 where batch_no > $1 and batch_no > coalesce(($2::bigint[])[partition + 1], 0) and ($3::int[] is null or lift_id = any($3::int[]))
 order by lift_id, at desc, batch_no desc, ordinal desc
 
--- name: blocks
+-- name: blocks_of_buckets
+-- By bucket and nothing else: `+ 0` keeps the planner from an index that says nothing here.
 select b.body from sample_block b join compaction m on m.partition = b.partition
-where b.hour > m.hour and b.first_batch <= $2 and b.last_batch >= $1
-    and ($3::smallint is null or b.partition = $3) and ($4::int[] is null or b.bucket = any($4::int[]))
-    and b.first_at <= $6 and b.last_at >= $5
+where b.bucket = any($4::int[]) and b.hour > m.hour and b.first_batch + 0 <= $2 and b.last_batch >= $1
+    and ($3::smallint is null or b.partition = $3) and b.first_at <= $6 and b.last_at >= $5
+
+-- name: blocks_of_batches
+-- A move is one range of batches, and a later one begins behind it.
+select b.body from sample_block b join compaction m on m.partition = b.partition
+where b.first_batch between $2 and $4 and b.last_batch >= $3 and b.partition = $1 and b.hour > m.hour
 
 -- name: chunks_of_lifts
 -- By lift and hour; and those of any hour that hold samples of other hours.

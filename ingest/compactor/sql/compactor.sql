@@ -8,7 +8,7 @@ select pg_try_advisory_lock(1214605171)
 -- Never in anybody's way: no lock is waited for long, and its commits need not be on disk before those of the ingest. (What they
 -- move is emptied by a later transaction that is.)
 select set_config('lock_timeout', '100ms', false), set_config('statement_timeout', '120s', false),
-    set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false)
+    set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)
 
 -- name: partitions
 -- Where each partition's stream begins and ends, and how far it is compacted.
