@@ -11,9 +11,9 @@ from typing import Any, Final
 import structlog
 
 from hoistway import limits
-from hoistway.errors import WorldFault
+from hoistway.errors import OurFault, WorldFault
 from hoistway.samples.codec import decode
-from hoistway.samples.layout import COLUMNS, of_copy
+from hoistway.samples.layout import COLUMNS, Rows, of_copy
 from hoistway.store import queries
 from ingest.compactor.shapes import Block, Chunk, blocks, chunks, slot_of
 
@@ -74,9 +74,11 @@ async def waiting(connection: Any, place: Place) -> Waiting | None:
 
 async def move(connection: Any, place: Place, found: Waiting) -> int:
     """Rows of the log into blocks; answers how many. They stay in the log until its hour is emptied, and nobody reads them there."""
-    sink = io.BytesIO()
-    await connection.copy_from_query(_ROWS, place.partition, place.batch_no, found.upto, output=sink, format="binary")
-    rows = of_copy(sink.getvalue())
+    rows = await _rows(connection, place, found)
+    if len(rows) != found.samples:
+        async with connection.transaction():  # the index is not what says that a sample is not there
+            await connection.execute("set local enable_seqscan = on; set local enable_bitmapscan = off")
+            rows = await _rows(connection, place, found)
     if len(rows) != found.samples:
         log.error("rows of the log are missing", found=len(rows), committed=found.samples, upto=found.upto)
     made = await asyncio.to_thread(lambda: list(blocks(rows, partition=place.partition, closed=place.closed)))
@@ -85,6 +87,12 @@ async def move(connection: Any, place: Place, found: Waiting) -> int:
             await connection.copy_records_to_table("sample_block", records=made, columns=Block._fields)
         _ours(await connection.fetchval(SQL["moved"], place.partition, place.batch_no, found.upto, found.clock))
     return len(rows)
+
+
+async def _rows(connection: Any, place: Place, found: Waiting) -> Rows:
+    sink = io.BytesIO()
+    await connection.copy_from_query(_ROWS, place.partition, place.batch_no, found.upto, output=sink, format="binary")
+    return of_copy(sink.getvalue())
 
 
 async def close_hour(connection: Any, place: Place, *, idle: bool) -> datetime | None:
@@ -116,14 +124,14 @@ class Hour:
 
     async def step(self, connection: Any) -> tuple[int, bool]:
         """The next lifts; answers how many samples they had, and whether the hour is done."""
-        taken: list[int] = []
-        samples = 0
-        while self._buckets and (not taken or samples + self._buckets[0][1] <= limits.MERGE_SAMPLES):
-            bucket, count = self._buckets.pop(0)
-            taken.append(bucket)
-            samples += count
+        taken, samples = 0, 0
+        for _, count in self._buckets:
+            if taken and samples + count > limits.MERGE_SAMPLES:
+                break
+            taken, samples = taken + 1, samples + count
         if taken:
-            await self._merge(connection, taken)
+            await self._merge(connection, [bucket for bucket, _ in self._buckets[:taken]])
+            del self._buckets[:taken]  # not before it is committed: a step that failed is done again
         if not self._buckets:
             await self._finish(connection)
         return samples, not self._buckets
@@ -142,6 +150,11 @@ class Hour:
         async with connection.transaction():
             await connection.execute(SQL["note_hour"], self.partition, self.hour)
             _ours(await connection.fetchval(SQL["hour_done"], self.partition, self.hour))
+            counts = await connection.fetchrow(SQL["counts"], slot_of(self.hour), self.partition, self.hour)
+            if counts["blocks"] != counts["chunks"]:
+                raise OurFault(
+                    f"{counts['blocks']} samples in blocks of {self.hour} became {counts['chunks']} in chunks"
+                )
 
 
 async def _make_month(connection: Any, hour: datetime) -> None:

@@ -15,13 +15,13 @@ import pytest_asyncio
 
 from alarms.signals import unknown_samples
 from hoistway import limits
-from hoistway.errors import WorldFault
+from hoistway.errors import OurFault, WorldFault
 from hoistway.samples import COLUMNS, Log, Rows, log, oldest_ms, reader, snapshot
 from hoistway.samples.layout import COPY_HEADER, COPY_TRAILER, copy_type, moment, to_ms
 from hoistway.samples.newest import newest, newest_of
 from hoistway.store import connect_url
 from ingest.compactor import metrics
-from ingest.compactor.moving import SQL, close_hour, move, waiting
+from ingest.compactor.moving import SQL, Hour, close_hour, move, waiting
 from ingest.compactor.retention import Retention
 from ingest.compactor.service import Compactor, run
 from ingest.pack import KEYS_DTYPE
@@ -185,6 +185,45 @@ async def test_a_compactor_that_is_killed_anywhere_loses_and_doubles_nothing(db:
         await compact(db)
         assert await db.fetchval("select sum(samples) from sample_chunk") == len(rows)
     assert statements > 30
+
+
+async def test_a_step_that_failed_is_done_again(db: Any) -> None:
+    """A statement that is refused in the middle of a merge, or chunks that are not all there, never end an hour."""
+    await fill(db, batches=30, lifts=200)
+    await compact(db, stop="closed")
+    place = await one_place(db)
+    merging = await Hour.begin(db, place, place.closed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "MERGE_SAMPLES", 1)
+        await merging.step(db)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await merging.step(Refusing(db))
+        while not (await merging.step(db))[1]:
+            pass
+    rows = await raw(db)
+    assert same(await everything(db), rows)
+    await db.execute(
+        "update compaction set hour = '1970-01-01'; delete from sample_hour where hour = $1".replace(
+            "$1", f"'{place.closed}'"
+        )
+    )
+    await db.execute("delete from sample_chunk where ctid = any(array(select ctid from sample_chunk limit 1))")
+    with pytest.raises(OurFault, match="in blocks"):
+        await Hour(0, place.closed, 0, []).step(db)
+    assert same(await everything(db), rows)
+
+
+class Refusing:
+    """A connection whose COPY is refused."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def copy_records_to_table(self, *_: Any, **__: Any) -> None:
+        raise asyncpg.LockNotAvailableError("busy")
 
 
 async def _put(db: Any, rows: Rows) -> None:

@@ -73,6 +73,11 @@ insert into sample_hour (partition, hour, first_batch, last_batch, samples, chun
 select partition, hour, min(first_batch), max(last_batch), sum(samples), count(*)
 from sample_chunk where partition = $1 and hour = $2 group by partition, hour
 
+-- name: counts
+-- What went in is what came out, before anybody relies on it.
+select (select sum(samples) from sample_block where slot = $1 and partition = $2 and hour = $3) as blocks,
+    (select samples from sample_hour where partition = $2 and hour = $3) as chunks
+
 -- name: hour_done
 update compaction set hour = closed, bucket = 0 where partition = $1 and closed = $2 and hour < closed returning 1
 
