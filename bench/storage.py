@@ -1,12 +1,12 @@
 """Samples at rest: how fast they come in and are compacted, how many bytes they take, how long the history of one lift takes.
 
-    python bench/storage.py [--lifts 500] [--hours 24] [--quick]
+    python bench/storage.py [--lifts 500] [--hours 24] [--open-samples 6000000] [--quick]
 
 Telemetry of bench/city.py with noise on speed, vibration and temperature, a sample each ten seconds, is written into a PostgreSQL of the
 benchmark's own as ingest writes it (packed binary COPY, synchronous commit, 2,000 samples a batch), and compacted after each hour as
 the compactor does it, by the same code. "On disk" is every relation of samples with indexes, TOAST and free space; batch rows apart.
 History is what `GET /api/v1/lifts/{id}/history` reads, all signals of 24 h, on one connection, for lifts drawn by chance; without HTTP
-and JSON. Open hours are written and moved at the pace that is named: half an hour of 33,000 lifts, four minutes of 200,000; on top lie as
+and JSON. Open hours are written and moved at the pace that is named: 33,000 and 200,000 lifts, for as long as is said; on top lie as
 many rows as wait at most before they are moved. The hot path is written once with the old btree (lift, time) and once without, in turns.
 """
 
@@ -217,7 +217,7 @@ async def open_hour(connection: Any, rate: int, seconds: int, tries: int) -> lis
     wait = await histories(connection, lifts, stream.now, tries)
     blocks = await connection.fetchval("select count(*) from sample_block")
     size = await connection.fetchval(SIZE, "sample_block")
-    what = f"{rate:,} rows/s, {seconds // 60} min of the hour in {blocks:,} blocks"
+    what = f"{rate:,} rows/s, {seconds / 60:g} min of the hour in {blocks:,} blocks"
     return [
         (f"history, {what}", f"{none_wait}; {size / work.moved:.0f} bytes a sample in blocks"),
         (f"history, the same and {stream.rows - before:,} rows waiting", wait),
@@ -240,7 +240,9 @@ async def measure(options: argparse.Namespace) -> list[Row]:
             found = await hot_path(connection, 40_000 if quick else 300_000)
             found += await a_day(connection, lifts, hours, tries)
             await partitions(connection, hours + 2)
-            for rate, seconds in ((330, 60), (2_000, 60)) if quick else ((3_300, 1_800), (20_000, 240)):
+            samples = 60_000 if quick else options.open_samples
+            for rate in (330, 2_000) if quick else (3_300, 20_000):
+                seconds = max(60, min(3_600, samples // rate // 30 * 30))
                 found += await open_hour(connection, rate, seconds, tries)
             await connection.close()
         finally:
@@ -252,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lifts", type=int, default=500)
     parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--open-samples", type=int, default=6_000_000, help="samples of each open hour")
     parser.add_argument("--quick", action="store_true", help="a few lifts and minutes; writes no result")
     options = parser.parse_args(arguments)
     lines = asyncio.run(measure(options))
