@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     )
     keep_log_days: int = Field(
         default=400,
-        ge=184,
-        description="how long events, link messages, batches and security events are kept; six months by law",
+        ge=183,
+        description="how long events, link messages and batches are kept; never under six months",
     )
 
     def need_database_url(self) -> str:

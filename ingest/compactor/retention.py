@@ -45,7 +45,6 @@ class Retention:
             ):
                 gone[kind] = gone.get(kind, 0) + await connection.fetchval(SQL[query], *place, *values, RETENTION_ROWS)
         gone["shadows"] = await connection.fetchval(SQL["drop_shadows"], old, RETENTION_ROWS)
-        gone["security_events"] = await connection.fetchval(SQL["drop_security"], old, RETENTION_ROWS)
         return {kind: count for kind, count in gone.items() if count}
 
     async def _chunks(self, connection: Any, old: datetime, lifts: list[int], since: list[datetime]) -> Gone:

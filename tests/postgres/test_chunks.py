@@ -368,10 +368,6 @@ async def test_what_is_too_old_is_let_go_and_what_is_open_is_kept(db: Any) -> No
             "insert into event (partition, batch_no, ordinal, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, code, active)"
             " values (0, 3, 0, $2, $2, 0, 1, 1, 0, $1, $1, 1, '90', true)", lift, datetime.fromtimestamp(T0 / 1_000, UTC),
         )  # fmt: skip
-    await db.execute(
-        "insert into security_event (kind, device, hour, first_at, last_at, times, detail) values ('clone', 'x', $1, $1, $1, 1, '')",
-        datetime.fromtimestamp(T0 / 1_000, UTC),
-    )
     kept = await of_lifts(db, lifts=[61])
     assert await KEEP.step(db, datetime.fromtimestamp(T0 / 1_000, UTC) + timedelta(days=399)) == {}
     later = datetime.fromtimestamp(T0 / 1_000, UTC) + timedelta(days=450)
@@ -380,7 +376,7 @@ async def test_what_is_too_old_is_let_go_and_what_is_open_is_kept(db: Any) -> No
     await batch(db, rows, keys, number=151, partition=0, clock=now)
     await compact(db)
     gone = await KEEP.step(db, later)
-    assert gone == {"samples": 900 - len(kept), "events": 1, "security_events": 1}
+    assert gone == {"samples": 900 - len(kept), "events": 1}
     assert same(await of_lifts(db, lifts=[61]), kept)
     assert len(await of_lifts(db, lifts=[62, 63, 64, 65])) == 0
     assert await db.fetchval("select array_agg(lift_id) from event") == [61]

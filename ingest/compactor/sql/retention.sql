@@ -56,11 +56,6 @@ with gone as (
 ), done as (delete from ingest_batch where ctid = any(array(select ctid from gone)) returning 1)
 select count(*)::int from done
 
--- name: drop_security
-with gone as (select ctid from security_event where last_at < $1 limit $2),
-done as (delete from security_event where ctid = any(array(select ctid from gone)) returning 1)
-select count(*)::int from done
-
 -- name: keep_chunks
 -- What is kept of a month that goes: it is detached already, so these rows go into the default partition.
 insert into sample_chunk
