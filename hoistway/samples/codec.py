@@ -21,7 +21,7 @@ from hoistway.samples.layout import COLUMNS, EPOCH_2000_MS, FIELDS, Rows, row_ty
 LAYOUT: Final = 1
 """Another layout gets another number, and `decode` then knows both."""
 LEVEL: Final = 3
-"""Measured: level 9 saves 6 % of the bytes for five times the time (bench/storage.py)."""
+"""Tried on a rush hour: level 9 has 6 % fewer bytes and takes five times as long."""
 
 _TIMES: Final = ("received", "at", "ts")
 _SIGNED_STEPS: Final = ("batch_no", "seq")
