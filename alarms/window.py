@@ -98,7 +98,7 @@ class Window:
         self._log: list[Records] = []
         self._told: Told = {}  # the alarms since the base, and those that the base has active
         self._open: dict[tuple[int, int], Episode] = {}  # these last, as the base has them
-        self.waiting: set[int] = set()  # lifts that a late record was heard of
+        self.waiting: dict[int, int] = {}  # lifts that a late record was heard of, and the time of the oldest
         self._floor: dict[int, int] = {}  # lifts whose base is newer than the others'
         self._front = _Front(self.live.state.clock)
 
@@ -144,7 +144,9 @@ class Window:
         samples, events = (part["at"] > self._base_of(part["slot"]) for part in (records.samples, records.events))
         inside = records.some(samples, events)
         self._keep(inside)
-        self.waiting.update(inside.slots().tolist())
+        for part in (inside.samples, inside.events):
+            for lift, at in zip(part["slot"].tolist(), part["at"].tolist(), strict=True):
+                self.waiting[lift] = min(at, self.waiting.get(lift, at))
         return ~samples, ~events
 
     def _base_of(self, slots: Ints) -> Ints:
@@ -165,7 +167,7 @@ class Window:
         ]
         self._told = {key: told for key, told in self._told.items() if key[0] not in gone}
         self._open = {key: episode for key, episode in self._open.items() if key[0] not in gone}
-        self.waiting -= gone
+        self.waiting = {lift: at for lift, at in self.waiting.items() if lift not in gone}
 
     def take_lift(self, present: Engine, lift: int) -> bytes:
         """Make a lift what slot 0 of another engine is, and begin anew with it; answers what `take_over` takes after a restart."""
@@ -177,7 +179,8 @@ class Window:
     def refold(self, now: int, *, most: int = 2**31) -> Refolded:
         """Fold again the lifts that wait, at most so many, up to the tick `now`; no older record may come in order later."""
         lifts = np.array(sorted(self.waiting)[:most], np.int64)
-        self.waiting.difference_update(lifts.tolist())
+        for lift in lifts.tolist():
+            del self.waiting[lift]
         if not lifts.size:
             return Refolded(corrections=(), lifts=lifts)
         mine = np.arange(len(lifts))
@@ -216,12 +219,14 @@ class Window:
     # --- letting go of the past ---
 
     def settle(self, now: int) -> None:
-        """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly."""
+        """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly. What waits to be
+        folded again is not passed: the base would take it in without a word."""
         until = now - self._span_ms
         log = Records.join(self._log)
         if len(log) > LATE_LOG_RECORDS:
             times = np.sort(np.concatenate([log.samples["at"], log.events["at"]]))
             until = max(until, int(times[len(times) - LATE_LOG_RECORDS]))
+        until = min(until, min(self.waiting.values(), default=until + 1) - 1)
         if until <= self.base_at:
             self._log = [log] if len(log) else []
             return
