@@ -6,7 +6,8 @@ is later than a record still to come. What each rule means is written in docs/ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,21 @@ from alarms.language.times import UTC, Zone
 from alarms.machine import Sink
 from alarms.rules import RuleSet
 from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Ints, Transitions, columns
-from alarms.state import ACTIVE, HELD, State
+from alarms.state import ACTIVE, DEMOTED, HELD, State
 from alarms.words import chosen, listed, some
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveAlarm:
+    """What an engine knows of an alarm that is active."""
+
+    slot: int
+    rule: int
+    level: int
+    witnesses: int
+    demoted: bool
 
 
 class Engine:
@@ -112,6 +124,24 @@ class Engine:
             state.contact[slots] = now
             machine.schedule(state, self.compiled, slots)
         self._now = max(self._now, now)
+
+    def active(self, slots: Ints) -> Iterator[ActiveAlarm]:
+        """The active alarms of some slots."""
+        compiled, state = self.compiled, self.state
+        demoted = state.plane(slots, DEMOTED)
+        row, column = listed(state.plane(slots, ACTIVE))
+        down = some(demoted[:, row] & compiled.bit[:, column])
+        for slot, index, noticed in zip(slots[row].tolist(), column.tolist(), down.tolist(), strict=True):
+            rule = int(compiled.rule[index])
+            group = state.groups.get((slot, rule))
+            if group is None:
+                yield ActiveAlarm(
+                    slot=slot, rule=rule, level=0, witnesses=int(compiled.witness[index]), demoted=noticed
+                )
+            elif index == min(group.active):
+                yield ActiveAlarm(
+                    slot=slot, rule=rule, level=group.level, witnesses=group.witnesses, demoted=group.demoted
+                )
 
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,

@@ -129,3 +129,138 @@ def test_only_some_of_those_that_wait() -> None:
     assert len(told.window.refold(_ms(100), most=1).corrections) == 1
     told.window.settle(_ms(2_000))
     assert len(told.window.refold(_ms(100), most=1).corrections) == 1
+
+
+def test_a_refold_names_whom_it_corrected() -> None:
+    """Also a lift whose present is what it was: a replay must know that its late records have been folded."""
+    told = Told(AT_ONCE)
+    told.sample(1, 0, passenger=0)
+    told.sample(3, 20, passenger=0)
+    told.sample(2, 10, passenger=1)
+    found = told.window.refold(_ms(20))
+    assert [item.kind for item in found.corrections] == [CorrectionKind.LATE]
+    assert found.lifts.tolist() == [0]
+
+
+def test_a_refold_goes_no_further_than_the_last_tick() -> None:
+    """Outside of a tick, when older records may still come in order: a hold that they end is not completed."""
+    told = Told(TRAPPED)
+    told.sample(1, 0, passenger=1)
+    told.tick(5)
+    told.sample(3, 15, passenger=1)
+    told.sample(2, 10, passenger=1)
+    assert told.window.ticked == _ms(5)
+    assert told.refold(5) == []
+    assert [(item.kind, item.at) for item in told.tick(25)] == [(1, _ms(20))]
+    assert told.window.ticked == _ms(25)
+
+
+def test_a_lift_that_the_register_never_named() -> None:
+    """Late records of a lift that only ever spoke are folded like others."""
+    told = Told(TRAPPED)
+    told.sample(2, 1, lift=5, passenger=1)
+    told.sample(1, 0, lift=5, passenger=1)
+    assert told.refold(2) == []
+    assert [(item.slot, item.at) for item in told.tick(30)] == [(5, _ms(20))]
+
+
+# --- numbers of a lift's own ---
+
+
+def test_other_numbers_of_a_lift_do_not_rewrite_its_past() -> None:
+    """An alarm that was raised with the hold of its time stays what it was; from now on the new hold counts."""
+    told = Told(TRAPPED)
+    for seq, second, inside in ((1, 0, 1), (2, 30, 1), (3, 60, 0), (5, 90, 0)):
+        told.sample(seq, second, passenger=inside)
+    told.register({"for:trapped": 60.0})
+    assert told.sample(4, 89, passenger=0)
+    assert told.refold(100) == []
+    told.sample(6, 110, passenger=1)
+    told.sample(8, 150, passenger=1)
+    assert not told.sample(7, 130, passenger=1)
+    assert told.refold(150) == []
+    assert [item.at for item in told.tick(171)] == [_ms(170)]
+
+
+def test_the_same_numbers_again_begin_nothing() -> None:
+    """The register is read as a whole: a lift of which nothing has changed keeps its window."""
+    told = Told(TRAPPED, {"for:trapped": 30.0})
+    told.sample(1, 0, passenger=0)
+    told.sample(3, 60, passenger=0)
+    told.register({"for:trapped": 30.0})
+    assert not told.sample(2, 30, passenger=1)
+
+
+def test_other_numbers_of_one_lift_leave_the_others() -> None:
+    """Each lift has a window of its own."""
+    told = Told(TRAPPED)
+    told.window.set_fleet([1], [False], [float("nan")], {})
+    for lift in (0, 1):
+        told.sample(1, 0, lift=lift, passenger=0)
+        told.sample(3, 60, lift=lift, passenger=0)
+    told.window.set_fleet([0, 1], [False, False], [2.5, float("nan")], {})
+    assert told.sample(2, 30, lift=0, passenger=1)
+    assert not told.sample(2, 30, lift=1, passenger=1)
+
+
+# --- alarms from before ---
+
+LADDER = load(
+    rule("minor", id="ladder", when="passenger", clear_for="2s", opens="ticket", witness=["04"])
+    + table("rule.level", severity="critical", when="passenger and not door_zone"),
+    source="test",
+)
+CARRIED = 3
+"""Witnesses rule and device."""
+
+
+def climbed() -> Told:
+    """The alarm is at level 1, was seen by rule and device, and the window begins anew."""
+    told = Told(LADDER)
+    told.event(1, 0, "04")
+    told.sample(1, 1, passenger=1, door_zone=0)
+    told.event(2, 2, "04", active=False)
+    told.begin_anew()
+    return told
+
+
+def test_an_alarm_from_before_keeps_its_level_and_witnesses() -> None:
+    """It was told over and is not: the correction says how severe it is, and who has seen it."""
+    told = climbed()
+    told.sample(2, 10, passenger=0, door_zone=0)
+    told.tick(12.5)
+    told.sample(4, 12.9, passenger=1, door_zone=1)
+    told.sample(3, 11, passenger=1, door_zone=1)
+    assert told.refold(13) == [
+        ("amended", (None, 12, 1, CARRIED, False), (None, None, 1, CARRIED, False)),
+        ("contradicted", (12.9, None, 0, 1, False), None),
+    ]
+
+
+def test_an_alarm_from_before_that_nothing_changes() -> None:
+    """It goes on, and ends, as it was told: no correction."""
+    told = climbed()
+    told.sample(3, 20, passenger=1, door_zone=0)
+    told.sample(2, 15, passenger=1, door_zone=1)
+    assert told.refold(20) == []
+    told.sample(4, 30, passenger=0, door_zone=1)
+    told.sample(6, 40, passenger=0, door_zone=1)
+    told.sample(5, 35, passenger=0, door_zone=1)
+    assert told.refold(40) == []
+    told.window.settle(_ms(2_000))
+    told.sample(8, 2_010, passenger=0, door_zone=1)
+    told.sample(7, 2_005, passenger=1, door_zone=1)
+    assert told.refold(2_010) == [("late", None, (2_005, None, 0, 1, False))]
+
+
+def test_a_demoted_alarm_from_before() -> None:
+    """A notice stays a notice, and one that late data lifts to an alarm says so."""
+    rules = load(
+        rule(id="trapped", when="passenger", unless="service_mode == inspection", opens="rescue"), source="test"
+    )
+    told = Told(rules)
+    told.sample(1, 0, passenger=1, service_mode=2)
+    told.begin_anew()
+    told.sample(3, 20, passenger=1, service_mode=2)
+    told.sample(2, 10, passenger=1, service_mode=1)
+    assert told.refold(20) == [("amended", (None, None, 0, 1, True), (None, None, 0, 1, False))]
