@@ -145,7 +145,7 @@ class Engine:
 
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,
-        with indexes of the *old* set, at the unit's own clock."""
+        with indexes of the *old* set, at the unit's own clock, of silent rules at the server's."""
         keys = {(rule.id, rule.version) for rule in rules if rule.enabled}
         compiled, state = self.compiled, self.state
         gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
@@ -153,7 +153,8 @@ class Engine:
         row, column = listed(state.plane(slots, ACTIVE) & chosen(gone))
         ended = np.unique(np.stack([slots[row], compiled.rule[column]]), axis=1)
         slots = ended[0]
-        at = np.maximum(np.maximum(state.clock[slots], state.settled[slots]), 0)
+        at = np.maximum(state.clock[slots], state.settled[slots])
+        at[np.array([rule.silent for rule in self.rules], bool)[ended[1]]] = self._now
         rows = np.zeros(len(slots), TRANSITION_DTYPE)
         rows["slot"], rows["rule"], rows["kind"], rows["at"], rows["hold_start"] = slots, ended[1], CLEAR, at, at
         rows["witnesses"] = BY_RULE
@@ -217,9 +218,9 @@ class Engine:
 
 def _plain(name: str, column: Any) -> bool | int | float | None:
     value = column[0].item()
-    kind = SIGNAL[name].type if name in SIGNAL else SignalType.BOOL
-    if kind is SignalType.NUMBER:
+    if isinstance(value, float):
         return None if np.isnan(value) else round(value, 6)
     if value < 0:
         return None
-    return bool(value) if kind is SignalType.BOOL else int(value)
+    boolean = SIGNAL[name].type is SignalType.BOOL if name in SIGNAL else name in DERIVED_FROM
+    return bool(value) if boolean else int(value)

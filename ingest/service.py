@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -157,7 +158,10 @@ class Ingest:
         turned = await turn(self._database, self._engine)
         if turned is not None:
             before, ended = turned
-            changes = changes_of(ended, self._engine.live, before, self._directory)
+            changes = [
+                replace(change, with_its_rule=True)
+                for change in changes_of(ended, self._engine.live, before, self._directory)
+            ]
             await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
 
     def _changes(self, transitions: Transitions) -> list[Change]:

@@ -69,4 +69,5 @@ def rule_gone(lift_id: int, rule_id: str, now_ms: int) -> Change:
         demoted=False,
         urban=True,
         evidence="{}",
+        with_its_rule=True,
     )
