@@ -138,12 +138,13 @@ class Window:
         state, lifts = self.live.state, np.asarray(slots, np.int64)
         lifts = lifts[lifts < state.size]
         lifts = lifts[state.alive[lifts]]
-        before = _own_numbers(state, lifts)
+        own, numbers = dict(state.own), _numbers(state, lifts)
         self.live.set_fleet(slots, *arguments, **options)
         self._base.set_fleet(slots, *arguments, **options)
-        others = [was != now for was, now in zip(before, _own_numbers(state, lifts), strict=True)]
-        if any(others):
-            self._begin_anew(lifts[np.array(others)])
+        others = [lift for lift in own.keys() | state.own.keys() if own.get(lift) != state.own.get(lift)]
+        changed = (numbers != _numbers(state, lifts)).any(axis=1) | np.isin(lifts, others)
+        if changed.any():
+            self._begin_anew(lifts[changed])
 
     def step(self, batch: Batch, now: int, records: Records) -> Transitions:
         """Fold what came in order; `records` are the samples and events of `batch` with their keys."""
@@ -297,11 +298,10 @@ class Window:
         return int(self.live.state.clock.max(initial=-(2**62)))
 
 
-def _own_numbers(state: State, lifts: Ints) -> list[Any]:
-    """What the register says of each lift, as values that can be compared."""
-    columns = [state.escalator[lifts], state.rated_speed[lifts].view(np.int32), state.bottom[lifts], state.top[lifts]]
-    own = [state.own.get(lift) for lift in lifts.tolist()]
-    return list(zip(own, *(column.tolist() for column in columns), strict=True))
+def _numbers(state: State, lifts: Ints) -> Ints:
+    """What the register says of each lift, parameters apart, as whole numbers that can be compared; a speed as its bits."""
+    speed = state.rated_speed[lifts].view(np.int32)
+    return np.stack([state.escalator[lifts], speed, state.bottom[lifts], state.top[lifts]], axis=1).astype(np.int64)
 
 
 class _Front:
