@@ -40,6 +40,9 @@ class Correction:
     after: Episode | None  # None: contradicted
 
 
+FROM_BEFORE: Final = Episode(raised_at=None, hold_start=None, cleared_at=None, demoted=False, level=0, witnesses=0)
+"""An alarm that was active before anything that was looked at."""
+
 Corrections = tuple[Correction, ...]
 
 
@@ -58,7 +61,7 @@ def tell(told: list[Episode], item: Transition) -> None:
         )  # fmt: skip
         return
     if not told:
-        told.append(_FROM_BEFORE)
+        told.append(FROM_BEFORE)
     told[-1] = replace(
         told[-1],
         level=item.level,
@@ -66,9 +69,6 @@ def tell(told: list[Episode], item: Transition) -> None:
         cleared_at=item.at if item.kind == CLEAR else told[-1].cleared_at,
         demoted=False if item.kind == PROMOTE else told[-1].demoted,
     )
-
-
-_FROM_BEFORE: Final = Episode(raised_at=None, hold_start=None, cleared_at=None, demoted=False, level=0, witnesses=0)
 
 
 def episodes(said: Iterable[Transition]) -> Told:
@@ -88,7 +88,7 @@ def compare(before: Told, after: Told) -> tuple[Corrections, Told]:
     told: Told = {}
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key, []), after.get(key, [])
-        corrections, known = (_pairs(*key, list(old), list(new))) if old != new else ([], old)
+        corrections, known = _pairs(*key, old, new) if old != new else ([], old)
         found += corrections
         if known:
             told[key] = known
@@ -101,12 +101,9 @@ def _when(item: Correction) -> tuple[int, int, int]:
 
 
 def _pairs(slot: int, rule: int, old: list[Episode], new: list[Episode]) -> tuple[list[Correction], list[Episode]]:
-    """Episodes that share a moment are one and the same alarm; an alarm from before can still be the one it was."""
+    """Episodes that share a moment are one and the same alarm; one from before is the one from before."""
     found: list[Correction] = []
     told: list[Episode] = []
-    carried = [next((item for item in side if item.raised_at is None), None) for side in (old, new)]
-    if any(carried) and not all(carried):
-        (old if carried[0] is None else new).insert(0, _FROM_BEFORE)
     rest = list(new)
     for was in old:
         same = next((item for item in rest if _overlap(was, item)), None)

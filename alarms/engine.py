@@ -6,7 +6,8 @@ is later than a record still to come. What each rule means is written in docs/ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,21 @@ from alarms.language.times import UTC, Zone
 from alarms.machine import Sink
 from alarms.rules import RuleSet
 from alarms.signals import BY_RULE, CLEAR, DERIVED_FROM, TRANSITION_DTYPE, Batch, Ints, Transitions, columns
-from alarms.state import ACTIVE, HELD, State
+from alarms.state import ACTIVE, DEMOTED, HELD, State
 from alarms.words import chosen, listed, some
 from hoistway.errors import OurFault
 from hoistway.model import EVENT_CODES, SIGNAL, SignalType
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveAlarm:
+    """What an engine knows of an alarm that is active."""
+
+    slot: int
+    rule: int
+    level: int
+    witnesses: int
+    demoted: bool
 
 
 class Engine:
@@ -113,9 +125,27 @@ class Engine:
             machine.schedule(state, self.compiled, slots)
         self._now = max(self._now, now)
 
+    def active(self, slots: Ints) -> Iterator[ActiveAlarm]:
+        """The active alarms of some slots."""
+        compiled, state = self.compiled, self.state
+        demoted = state.plane(slots, DEMOTED)
+        row, column = listed(state.plane(slots, ACTIVE))
+        down = some(demoted[:, row] & compiled.bit[:, column])
+        for slot, index, noticed in zip(slots[row].tolist(), column.tolist(), down.tolist(), strict=True):
+            rule = int(compiled.rule[index])
+            group = state.groups.get((slot, rule))
+            if group is None:
+                yield ActiveAlarm(
+                    slot=slot, rule=rule, level=0, witnesses=int(compiled.witness[index]), demoted=noticed
+                )
+            elif index == min(group.active):
+                yield ActiveAlarm(
+                    slot=slot, rule=rule, level=group.level, witnesses=group.witnesses, demoted=group.demoted
+                )
+
     def replace_rules(self, rules: RuleSet) -> Transitions:
         """Change the rules. Rules with the same id and version keep holds and alarms; alarms of the others are answered as CLEAR,
-        with indexes of the *old* set, at the unit's own clock."""
+        with indexes of the *old* set, at the unit's own clock, of silent rules at the server's."""
         keys = {(rule.id, rule.version) for rule in rules if rule.enabled}
         compiled, state = self.compiled, self.state
         gone = np.array([(rule.id, rule.version) not in keys for rule in self.rules], bool)[compiled.rule]
@@ -123,7 +153,8 @@ class Engine:
         row, column = listed(state.plane(slots, ACTIVE) & chosen(gone))
         ended = np.unique(np.stack([slots[row], compiled.rule[column]]), axis=1)
         slots = ended[0]
-        at = np.maximum(np.maximum(state.clock[slots], state.settled[slots]), 0)
+        at = np.maximum(state.clock[slots], state.settled[slots])
+        at[np.array([rule.silent for rule in self.rules], bool)[ended[1]]] = self._now
         rows = np.zeros(len(slots), TRANSITION_DTYPE)
         rows["slot"], rows["rule"], rows["kind"], rows["at"], rows["hold_start"] = slots, ended[1], CLEAR, at, at
         rows["witnesses"] = BY_RULE
@@ -187,9 +218,9 @@ class Engine:
 
 def _plain(name: str, column: Any) -> bool | int | float | None:
     value = column[0].item()
-    kind = SIGNAL[name].type if name in SIGNAL else SignalType.BOOL
-    if kind is SignalType.NUMBER:
+    if isinstance(value, float):
         return None if np.isnan(value) else round(value, 6)
     if value < 0:
         return None
-    return bool(value) if kind is SignalType.BOOL else int(value)
+    boolean = SIGNAL[name].type is SignalType.BOOL if name in SIGNAL else name in DERIVED_FROM
+    return bool(value) if boolean else int(value)

@@ -127,8 +127,8 @@ class State:
         self.write(mine, (self.sets(mine) & ~holds) | (source.sets(theirs) & holds))
         row, column, start, true_at = source.holds.listed(theirs)
         self.holds.lay(mine, row, column, start, true_at)
-        places = dict(zip(theirs.tolist(), mine.tolist(), strict=True))
-        for key in [key for key in self.groups if key[0] in set(mine.tolist())]:
+        places, replaced = dict(zip(theirs.tolist(), mine.tolist(), strict=True)), set(mine.tolist())
+        for key in [key for key in self.groups if key[0] in replaced]:
             del self.groups[key]
         for (slot, rule), group in source.groups.items():
             if slot in places:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from alarms import machine
-from alarms.corrections import Corrections, Episode, Told, compare, tell
+from alarms.corrections import FROM_BEFORE, Corrections, Episode, Told, compare, tell
 from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
 from alarms.machine import running_max
@@ -79,7 +79,7 @@ class Refolded:
     """What folding again has changed."""
 
     corrections: Corrections
-    lifts: Ints  # whose live state is another now
+    lifts: Ints  # whose live state is another now, or whose alarms are
 
 
 class Window:
@@ -88,6 +88,7 @@ class Window:
     def __init__(self, rules: RuleSet, *, capacity: int, zone: Zone = UTC, span_ms: int = LATE_WINDOW_MS) -> None:
         self.live = Engine(rules, capacity=capacity, zone=zone)
         self._zone, self._span_ms = zone, span_ms
+        self.ticked = 0  # the newest tick
         self._start_again(-(2**62))
 
     def _start_again(self, base_at: int) -> None:
@@ -98,7 +99,8 @@ class Window:
         self._log: list[Records] = []
         self._told: Told = {}  # the alarms since the base, and those that the base has active
         self._open: dict[tuple[int, int], Episode] = {}  # these last, as the base has them
-        self.waiting: set[int] = set()  # lifts that a late record was heard of
+        self._carry(np.arange(self.live.state.size))
+        self.waiting: dict[int, int] = {}  # lifts that a late record was heard of, and the time of the oldest
         self._floor: dict[int, int] = {}  # lifts whose base is newer than the others'
         self._front = _Front(self.live.state.clock)
 
@@ -107,12 +109,42 @@ class Window:
         state.know(self.live.state, slots, slots)
         state.take(self.live.state, slots, slots)
 
+    def _carry(self, lifts: Ints) -> None:
+        """The alarms that these lifts have active go on in what is told; nobody knows here when they were raised."""
+        for alarm in self.live.active(lifts):
+            if not self.live.rules[alarm.rule].silent:
+                episode = replace(FROM_BEFORE, level=alarm.level, witnesses=alarm.witnesses, demoted=alarm.demoted)
+                self._told[alarm.slot, alarm.rule], self._open[alarm.slot, alarm.rule] = [episode], episode
+
+    def _begin_anew(self, lifts: Ints) -> None:
+        """What these lifts are now is where their window begins: what came before is not folded again."""
+        self._base.state.know(self.live.state, lifts, lifts)
+        self._base.state.take(self.live.state, lifts, lifts)
+        gone = set(lifts.tolist())
+        self._floor.update(zip(lifts.tolist(), self.live.state.clock[lifts].tolist(), strict=True))
+        self._log = [
+            part.some(~np.isin(part.samples["slot"], lifts), ~np.isin(part.events["slot"], lifts)) for part in self._log
+        ]
+        self._told = {key: told for key, told in self._told.items() if key[0] not in gone}
+        self._open = {key: episode for key, episode in self._open.items() if key[0] not in gone}
+        self.waiting = {lift: at for lift, at in self.waiting.items() if lift not in gone}
+        self._carry(lifts)
+
     # --- what the live engine does ---
 
-    def set_fleet(self, *arguments: Any, **options: Any) -> None:
-        """As `Engine.set_fleet`."""
-        self.live.set_fleet(*arguments, **options)
-        self._base.set_fleet(*arguments, **options)
+    def set_fleet(self, slots: Sequence[int], *arguments: Any, **options: Any) -> None:
+        """As `Engine.set_fleet`. The window of a lift whose own numbers become others begins anew: what was told with the old ones stays.
+        Whoever sets them has those folded again first that wait."""
+        state, lifts = self.live.state, np.asarray(slots, np.int64)
+        lifts = lifts[lifts < state.size]
+        lifts = lifts[state.alive[lifts]]
+        own, numbers = dict(state.own), _numbers(state, lifts)
+        self.live.set_fleet(slots, *arguments, **options)
+        self._base.set_fleet(slots, *arguments, **options)
+        others = [lift for lift in own.keys() | state.own.keys() if own.get(lift) != state.own.get(lift)]
+        changed = (numbers != _numbers(state, lifts)).any(axis=1) | np.isin(lifts, others)
+        if changed.any():
+            self._begin_anew(lifts[changed])
 
     def step(self, batch: Batch, now: int, records: Records) -> Transitions:
         """Fold what came in order; `records` are the samples and events of `batch` with their keys."""
@@ -121,6 +153,8 @@ class Window:
         return self._note(self.live.step(batch, now))
 
     def tick(self, now: int) -> Transitions:
+        """As `Engine.tick`."""
+        self.ticked = max(self.ticked, now)
         return self._note(self.live.tick(now))
 
     def _note(self, transitions: Transitions) -> Transitions:
@@ -144,7 +178,9 @@ class Window:
         samples, events = (part["at"] > self._base_of(part["slot"]) for part in (records.samples, records.events))
         inside = records.some(samples, events)
         self._keep(inside)
-        self.waiting.update(inside.slots().tolist())
+        for part in (inside.samples, inside.events):
+            for lift, at in zip(part["slot"].tolist(), part["at"].tolist(), strict=True):
+                self.waiting[lift] = min(at, self.waiting.get(lift, at))
         return ~samples, ~events
 
     def _base_of(self, slots: Ints) -> Ints:
@@ -153,19 +189,11 @@ class Window:
             return np.full(len(slots), self.base_at)
         return np.array([max(self.base_at, self._floor.get(slot, self.base_at)) for slot in slots.tolist()], np.int64)
 
-    def take_over(self, blob: bytes) -> None:
-        """What a refold before a restart had made of some lifts. What came before it is not folded again."""
+    def take_over(self, blob: bytes) -> Ints:
+        """What a refold before a restart had made of some lifts, which are answered. What came before it is not folded again."""
         lifts = self.live.take_lift_states(blob)
-        self._base.state.know(self.live.state, lifts, lifts)
-        self._base.state.take(self.live.state, lifts, lifts)
-        gone = set(lifts.tolist())
-        self._floor.update(zip(lifts.tolist(), self.live.state.clock[lifts].tolist(), strict=True))
-        self._log = [
-            part.some(~np.isin(part.samples["slot"], lifts), ~np.isin(part.events["slot"], lifts)) for part in self._log
-        ]
-        self._told = {key: told for key, told in self._told.items() if key[0] not in gone}
-        self._open = {key: episode for key, episode in self._open.items() if key[0] not in gone}
-        self.waiting -= gone
+        self._begin_anew(lifts)
+        return lifts
 
     def take_lift(self, present: Engine, lift: int) -> bytes:
         """Make a lift what slot 0 of another engine is, and begin anew with it; answers what `take_over` takes after a restart."""
@@ -175,12 +203,15 @@ class Window:
         return blob
 
     def refold(self, now: int, *, most: int = 2**31) -> Refolded:
-        """Fold again the lifts that wait, at most so many, up to the tick `now`; no older record may come in order later."""
+        """Fold again the lifts that wait, at most so many, up to the tick `now`; no older record may come in order later. Between two
+        ticks that is `ticked`."""
         lifts = np.array(sorted(self.waiting)[:most], np.int64)
-        self.waiting.difference_update(lifts.tolist())
+        for lift in lifts.tolist():
+            del self.waiting[lift]
         if not lifts.size:
             return Refolded(corrections=(), lifts=lifts)
         mine = np.arange(len(lifts))
+        self._base.state.grow(int(lifts[-1]) + 1)
         again = Engine(self.live.rules, capacity=len(lifts), zone=self._zone, past=True)
         again.state.know(self.live.state, lifts, mine)
         again.state.take(self._base.state, lifts, mine)
@@ -190,7 +221,8 @@ class Window:
         corrections = self._compare(lifts, said)
         self.live.state.take(again.state, mine[changed], lifts[changed])
         machine.schedule(self.live.state, self.live.compiled, lifts[changed])
-        return Refolded(corrections=corrections, lifts=lifts[changed])
+        named = changed | np.isin(lifts, [item.slot for item in corrections])
+        return Refolded(corrections=corrections, lifts=lifts[named])
 
     def _told_by(self, lifts: Ints) -> Batch:
         """Everything that the log has of some lifts, in time, under slots counted from 0."""
@@ -216,12 +248,14 @@ class Window:
     # --- letting go of the past ---
 
     def settle(self, now: int) -> None:
-        """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly."""
+        """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly. What waits to be
+        folded again is not passed: the base would take it in without a word."""
         until = now - self._span_ms
         log = Records.join(self._log)
         if len(log) > LATE_LOG_RECORDS:
             times = np.sort(np.concatenate([log.samples["at"], log.events["at"]]))
             until = max(until, int(times[len(times) - LATE_LOG_RECORDS]))
+        until = min(until, min(self.waiting.values(), default=until + 1) - 1)
         if until <= self.base_at:
             self._log = [log] if len(log) else []
             return
@@ -262,6 +296,12 @@ class Window:
 
     def _newest(self) -> int:
         return int(self.live.state.clock.max(initial=-(2**62)))
+
+
+def _numbers(state: State, lifts: Ints) -> Ints:
+    """What the register says of each lift, parameters apart, as whole numbers that can be compared; a speed as its bits."""
+    speed = state.rated_speed[lifts].view(np.int32)
+    return np.stack([state.escalator[lifts], speed, state.bottom[lifts], state.top[lifts]], axis=1).astype(np.int64)
 
 
 class _Front:

@@ -80,7 +80,11 @@ async def _clear(connection: Any, wave: list[Change]) -> None:
         [when(change.at_ms) for change in wave],
     )
     await alarm_events(connection, [(row["id"], "cleared", row["at"], "{}") for row in rows])
-    freed = [row["lift_id"] for row in rows if row["opens"] == Opens.RESCUE]
+    wave = [change for change in wave if not change.with_its_rule]
+    told = {change.key for change in wave}
+    freed = [
+        row["lift_id"] for row in rows if row["opens"] == Opens.RESCUE and (row["lift_id"], row["rule_id"]) in told
+    ]
     if freed:
         at = max(row["at"] for row in rows)
         cases = await connection.fetch(SQL["device_says_clear"], freed, at)

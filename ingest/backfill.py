@@ -5,6 +5,7 @@ Reads one lift's stretch of the stream; decides nothing about rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,16 +13,20 @@ import numpy as np
 
 from alarms.corrections import Corrections, compare, episodes
 from alarms.engine import Engine
-from alarms.signals import Transition
+from alarms.signals import Rows, Transition
 from alarms.window import Records
-from hoistway.limits import BACKFILL_MARGIN_MS, BACKFILL_MOST_MS
+from hoistway.limits import BACKFILL_LIFTS, BACKFILL_MARGIN_MS, BACKFILL_MOST_MS, BACKFILL_QUIET_S
 from hoistway.samples import COLUMNS, Wanted, joined, snapshot
-from ingest.assembled import TOO_OLD, records_of
+from hoistway.store import Database
+from ingest.assembled import LATE, TOO_OLD, records_of
 from ingest.changes import when
-from ingest.correction_rows import SQL
+from ingest.correction_rows import SQL, corrected
+from ingest.directory import Directory
 from ingest.folding import Folding
+from ingest.late import unpack_keys
 from ingest.pack import unpack_samples
 from ingest.recovery import event_row
+from ingest.upkeep import waiting
 
 PRESENT_MS: Final = 60_000
 """A stretch that ends this close to now is the present: what it leaves a lift in is what the lift is."""
@@ -58,24 +63,44 @@ def stretch_of(row: Any) -> Stretch:
     )
 
 
-async def look(connection: Any, engine: Folding, stretch: Stretch, *, now: int) -> Found:
+async def due(database: Database, now: int) -> list[Any]:
+    """Rows of the table `backfill` whose lifts nothing old has come from for a while."""
+    return await waiting(database, SQL["due_backfills"], when(now - BACKFILL_QUIET_S * 1_000), BACKFILL_LIFTS)
+
+
+async def look_at(
+    connection: Any, engine: Folding, directory: Directory, row: Any, *, partition: int, now: int
+) -> dict[str, Any]:
+    """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over."""
+    stretch = stretch_of(row)
+    found = await look(connection, engine, stretch, partition=partition, now=now)
+    state = engine.window.take_lift(found.present, stretch.lift_id) if found.present is not None else None
+    corrections = corrected(found.corrections, engine.rules, directory)
+    return {"corrections": corrections, "state": state, "looked_at": [(stretch.lift_id, stretch.noted)]}
+
+
+async def look(connection: Any, engine: Folding, stretch: Stretch, *, partition: int, now: int) -> Found:
     """Fold the stretch both ways. An alarm that it leaves active is followed up to now."""
     end = min(now, stretch.last + BACKFILL_MARGIN_MS)
-    found = await _look(connection, engine, stretch, end=end, now=now)
+    states = await connection.fetch(SQL["unfolded"], partition, stretch.first_batch)
+    unfolded = [unpack_keys(row["state"]) for row in states]
+    found = await _look(connection, engine, stretch, unfolded, end=end, now=now)
     still = any(item.after is not None and item.after.cleared_at is None for item in found.corrections)
     if still and end < now:
-        return await _look(connection, engine, stretch, end=now, now=now)
+        return await _look(connection, engine, stretch, unfolded, end=now, now=now)
     return found
 
 
-async def _look(connection: Any, engine: Folding, stretch: Stretch, *, end: int, now: int) -> Found:
+async def _look(connection: Any, engine: Folding, stretch: Stretch, unfolded: Unfolded, *, end: int, now: int) -> Found:
     records, numbers = await _records(connection, stretch, end)
-    before, _ = _fold(engine, stretch.lift_id, _without(records, numbers, stretch.first_batch), end)
+    before, _ = _fold(engine, stretch.lift_id, _without(records, numbers, stretch.first_batch, unfolded), end)
     after, told = _fold(engine, stretch.lift_id, records, end)
     corrections, _ = compare(episodes(before), episodes(after))
     return Found(corrections=corrections, present=told if corrections and now - end < PRESENT_MS else None)
 
 
+Unfolded = Sequence[tuple[Rows, Rows]]
+"""Keys of samples and events that came late and that no window has folded."""
 Numbers = tuple[Any, Any, Any, Any]
 """Batch number and what became of it, of each sample and of each event."""
 
@@ -94,13 +119,15 @@ async def _records(connection: Any, stretch: Stretch, end: int) -> tuple[Records
     return records, (numbers, keys["folded"], event_numbers, event_folded)
 
 
-def _without(records: Records, numbers: Numbers, first_batch: int) -> Records:
+def _without(records: Records, numbers: Numbers, first_batch: int, unfolded: Unfolded) -> Records:
     """What had been known before."""
     sample_no, sample_folded, event_no, event_folded = numbers
-    return records.some(
-        ~((sample_folded == TOO_OLD) & (sample_no >= first_batch)),
-        ~((event_folded == TOO_OLD) & (event_no >= first_batch)),
-    )
+    samples = (sample_folded == TOO_OLD) & (sample_no >= first_batch)
+    events = (event_folded == TOO_OLD) & (event_no >= first_batch)
+    for sample_keys, event_keys in unfolded:
+        samples |= (sample_folded == LATE) & np.isin(records.sample_keys, sample_keys)
+        events |= (event_folded == LATE) & np.isin(records.event_keys, event_keys)
+    return records.some(~samples, ~events)
 
 
 def _fold(engine: Folding, lift_id: int, records: Records, end: int) -> tuple[list[Transition], Engine]:

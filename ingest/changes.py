@@ -32,6 +32,7 @@ class Change:
     urban: bool
     evidence: str  # JSON
     witnesses: tuple[str, ...] = ()  # who saw it: "rule", "device"
+    with_its_rule: bool = False  # a CLEAR because the rule is another now, or gone: the lift has said nothing
 
     @property
     def key(self) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from hoistway.store import Database, queries
 from ingest.assembled import IN_ORDER, LATE, UNPLACED, EventRow, event_rows, records_of
 from ingest.changes import when
 from ingest.folding import Folding
+from ingest.late import Unfolded
 from ingest.memory import Memory
 from ingest.pack import unpack_samples
 from ingest.turning import turn_again
@@ -39,6 +40,7 @@ class Recovered:
     batches_replayed: int
     samples_replayed: int
     transitions: Transitions  # what the replay raised and cleared, in order, of rules that are still live
+    unfolded: Records  # late ones that it could not fold
 
 
 def _ms(moment: Any) -> int:
@@ -95,6 +97,7 @@ async def replay(
     batches, samples = 0, 0
     log = Log(connection, partition, after=after.batch_no)
     found: list[tuple[RuleSet, Transitions]] = []
+    unfolded = Unfolded()
     while True:
         rows = await connection.fetch(SQL["batches"], partition, last, RUN_BATCHES)
         if not rows:
@@ -104,6 +107,7 @@ async def replay(
                 batches_replayed=batches,
                 samples_replayed=samples,
                 transitions=_of_rules(engine.rules, found),
+                unfolded=unfolded.records(),
             )
         upto = rows[-1]["batch_no"]
         run = await _load(connection, log, partition, last, upto)
@@ -115,17 +119,19 @@ async def replay(
                 engine.listening(clock_ms)
                 memory.server_stepped(step_of(item["state"]))
             elif item["kind"] == "refold":
-                engine.window.take_over(item["state"])
+                unfolded.folded(engine.window.take_over(item["state"]))
             elif item["kind"] == "backfill":
-                continue
+                if item["state"] is not None:  # a replay before this one has noted them
+                    unfolded.clear()
             elif item["kind"] == "rules":
+                unfolded.clear()  # what waited was folded before
                 await turn_again(connection, engine, item["rule_set"])
             else:
                 batch, records, late, lifts = run.batch(item["batch_no"], memory)
                 if new := lifts - memory.alive:
                     meet(new)
                 found.append((engine.rules, engine.step(batch, clock_ms, records)))
-                engine.window.late(late)
+                unfolded.add(late, engine.window.late(late))
         engine.take_shadow()  # it was written when it was said
         batches, samples, last = batches + len(rows), samples + run.size, upto
 

@@ -23,15 +23,13 @@ from ingest import metrics
 from ingest.acks import Acks
 from ingest.assemble import Assembler, Stored
 from ingest.assembled import IN_ORDER, Assembled
-from ingest.backfill import look, stretch_of
+from ingest.backfill import due, look_at
 from ingest.changes import Change, ChangeKind, when
-from ingest.correction_rows import SQL as CORRECTIONS
-from ingest.correction_rows import corrected
 from ingest.counting import count_batch
 from ingest.directory import Directory
 from ingest.door_log import DoorLog
 from ingest.folding import Folding
-from ingest.late import refold, sort_late
+from ingest.late import left_to_the_job, refold, sort_late
 from ingest.memory import Memory
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
@@ -91,6 +89,7 @@ class Ingest:
         self._assembler = Assembler(self._directory, self._memory, self._engine.is_late)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
+        self._register_changed = False  # and the engine does not know of it yet
 
     # --- start and recovery ---
 
@@ -123,12 +122,10 @@ class Ingest:
         self._next_tick_ms = 0
         self._clock.not_before(found.clock_ms)
         await self._catch_up(found.transitions, active, after.lapsed)
-        log.info(
-            "recovered",
-            batch=found.batch_no,
-            batches_replayed=found.batches_replayed,
-            samples_replayed=found.samples_replayed,
-        )
+        if len(found.unfolded):
+            await self._commit("backfill", self._clock.now_ms(), **left_to_the_job(found.unfolded))
+        counts = {"batches_replayed": found.batches_replayed, "samples_replayed": found.samples_replayed}
+        log.info("recovered", batch=found.batch_no, late_unfolded=len(found.unfolded), **counts)
 
     async def _catch_up(
         self, transitions: Transitions, active: set[tuple[int, str]], lapsed: Sequence[tuple[int, str]]
@@ -144,7 +141,9 @@ class Ingest:
             await self._commit("listening", now, changes=[*ended, *raised])
 
     async def _refresh(self) -> None:
-        if await self._directory.refresh(self._database):
+        self._register_changed |= await self._directory.refresh(self._database)
+        if self._register_changed and await self._refold():
+            self._register_changed = False
             self._meet(self._memory.alive)
         await self._follow_rules()
 
@@ -152,10 +151,10 @@ class Ingest:
 
     async def _follow_rules(self) -> None:
         """Go on with the newest rule set, if it is another. Nothing is on its way: the caller has settled."""
-        turned = await turn(self._database, self._engine)
+        turned = await turn(self._database, self._engine, self._refold)
         if turned is not None:
             before, ended = turned
-            changes = changes_of(ended, self._engine.live, before, self._directory)
+            changes = changes_of(ended, self._engine.live, before, self._directory, with_their_rules=True)
             await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
 
     def _changes(self, transitions: Transitions) -> list[Change]:
@@ -362,9 +361,16 @@ class Ingest:
         shadow = self._engine.take_shadow()
         if len(transitions) or shadow:
             await self._commit("tick", tick, changes=self._changes(transitions), shadow=shadow)
-        again = refold(self._engine, self._directory, tick)
+        await self._refold(tick)
+
+    async def _refold(self, tick: int | None = None) -> bool:
+        """Fold again, at this tick or between two, lifts that wait. False: others still do, and what would lose them has to wait too.
+        Nothing is on its way: the caller has settled."""
+        again = refold(self._engine, self._directory)
         if again is not None:
-            await self._commit("refold", tick, corrections=again.corrections, state=again.state)
+            at = self._clock.now_ms() if tick is None else tick
+            await self._commit("refold", at, corrections=again.corrections, state=again.state)
+        return not self._engine.window.waiting
 
     # --- what else has to be done ---
 
@@ -393,31 +399,25 @@ class Ingest:
             metrics.QUARANTINE_TRIMMED.inc(messages)
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
-            self._engine.window.settle(self._clock.now_ms())
-            metrics.LATE_WINDOW.set(
-                min(self._clock.now_ms() - self._engine.window.base_at, limits.LATE_WINDOW_MS) / 1_000
-            )
             await self._checkpoint()
+            at = self._clock.now_ms()
+            self._engine.window.settle(at)
+            metrics.LATE_WINDOW.set(min(at - self._engine.window.base_at, limits.LATE_WINDOW_MS) / 1_000)
 
     async def _backfill(self) -> None:
         """Records older than the window can fold again: their lifts, some at a time, once nothing old comes from them any more."""
         now = self._clock.now_ms()
-        quiet = when(now - limits.BACKFILL_QUIET_S * 1_000)
-        for row in await waiting(self._database, CORRECTIONS["due_backfills"], quiet, limits.BACKFILL_LIFTS):
-            stretch = stretch_of(row)
+        rows = await due(self._database, now)
+        for row in rows if rows and await self._refold() else ():
             async with self._database.acquire() as connection:
-                found = await look(connection, self._engine, stretch, now=now)
-            state = self._engine.window.take_lift(found.present, stretch.lift_id) if found.present is not None else None
-            corrections = corrected(found.corrections, self._engine.rules, self._directory)
-            await self._commit(
-                "backfill" if state is None else "refold",
-                now,
-                corrections=corrections,
-                state=state,
-                looked_at=[(stretch.lift_id, stretch.noted)],
-            )
+                found = await look_at(connection, self._engine, self._directory, row, partition=self.partition, now=now)
+            await self._commit("backfill" if found["state"] is None else "refold", now, **found)
 
     async def _checkpoint(self) -> None:
+        """Write where a replay begins. Its window begins there too, so nothing may wait to be folded again."""
+        if not await self._refold():
+            self._next_checkpoint_s = 0.0
+            return
         if self._batch_no == self._checkpointed:
             return
         await save_checkpoint(

@@ -16,8 +16,11 @@ from ingest.directory import Directory
 WITNESSES: Final = ((BY_RULE, "rule"), (BY_DEVICE, "device"))
 
 
-def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directory: Directory) -> list[Change]:
-    """One `Change` a transition, in causal order. An object per alarm, never per reading."""
+def changes_of(
+    transitions: Transitions, engine: Engine, rules: RuleSet, directory: Directory, *, with_their_rules: bool = False
+) -> list[Change]:
+    """One `Change` a transition, in causal order. An object per alarm, never per reading. `with_their_rules`: they all are ends of
+    alarms whose rule is another now, or gone."""
     changes = []
     for slot, rule_index, kind, at, hold_start, demoted, level, witnesses in transitions:
         rule, lift = rules[rule_index], directory.lifts.get(slot)
@@ -37,6 +40,7 @@ def changes_of(transitions: Transitions, engine: Engine, rules: RuleSet, directo
                 urban=lift.urban if lift else True,
                 evidence=json.dumps(evidence, allow_nan=False),
                 witnesses=tuple(name for bit, name in WITNESSES if witnesses & bit),
+                with_its_rule=with_their_rules,
             )
         )
     return changes
@@ -69,4 +73,5 @@ def rule_gone(lift_id: int, rule_id: str, now_ms: int) -> Change:
         demoted=False,
         urban=True,
         evidence="{}",
+        with_its_rule=True,
     )

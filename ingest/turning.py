@@ -5,6 +5,7 @@ Called when nothing is on its way to the store; the caller commits the change of
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -36,8 +37,11 @@ async def turn_again(connection: Any, engine: Folding, number: int) -> None:
         log.error("rules of the stream cannot run here; replaying without them", rule_set=number, error=str(error))
 
 
-async def turn(database: Database, engine: Folding) -> tuple[RuleSet, Transitions] | None:
-    """Go on with the newest rule set: answers the rules before it and the CLEARs of their alarms, None when it is live already."""
+async def turn(
+    database: Database, engine: Folding, ready: Callable[[], Awaitable[bool]]
+) -> tuple[RuleSet, Transitions] | None:
+    """Go on with the newest rule set: answers the rules before it and the CLEARs of their alarms, None when it is live already, or when
+    the engine is not `ready` to leave the old one."""
     async with database.acquire() as connection:
         number = await rulebook.waiting(connection, engine.rule_set)
         if number is None:
@@ -47,6 +51,8 @@ async def turn(database: Database, engine: Folding) -> tuple[RuleSet, Transition
         except RuleError as error:
             await _refuse(connection, number, error)
             return None
+    if not await ready():
+        return None
     before = engine.rules
     try:
         ended = engine.replace_rules(

@@ -87,6 +87,10 @@ set first_at = least(backfill.first_at, excluded.first_at), last_at = greatest(b
 -- Lifts that nothing old has come from for a while: their backlog is in.
 select lift_id, first_at, last_at, first_batch, noted_at from backfill where noted_at <= $1 order by noted_at limit $2
 
+-- name: unfolded
+-- Late records that a replay could not fold, noted since a stretch was.
+select state from ingest_batch where kind = 'backfill' and state is not null and partition = $1 and batch_no >= $2
+
 -- name: backfill_done
 -- What came since stays for the next turn.
 delete from backfill where lift_id = $1 and noted_at <= $2

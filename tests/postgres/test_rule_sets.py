@@ -177,6 +177,39 @@ async def test_alarms_of_a_changed_rule_are_cleared_and_its_case_stays(city: Cit
     assert await city.database.fetchval("select count(*) from rescue_case where open") == 1
 
 
+async def case_log(city: City) -> set[str]:
+    return {row["kind"] for row in await city.database.fetch("select kind from case_event")}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_alarm_that_ends_with_its_rule_says_nothing_of_the_lift(city: City, restart: bool) -> None:
+    """The case's log has neither open doors nor a lift that is back; the lift is still silent, and is found so again."""
+    await city.say(**TRAPPED)
+    await city.say(20, **TRAPPED)
+    city.now += 200_000
+    await city.ingest.round()
+    assert {rule: condition for rule, _, condition in await city.alarms()}["offline"] == "active"
+    lost = await city.database.fetchval("select contact_lost_at from rescue_case")
+    assert lost is not None
+    offline = next(rule.text for rule in PRODUCT if rule.id == "offline")
+    await city.publish(FAST + offline.replace('"180s"', '"190s"'))
+    if restart:
+        await city.ingest._checkpoint()
+        await city.stop()
+        await city.start()
+    await city.look()
+    assert not await case_log(city) & {"device-says-clear", "contact-back"}
+    row = await city.database.fetchrow("select contact_lost_at, device_says_clear_at from rescue_case")
+    assert row is not None
+    assert tuple(row) == (lost, None)
+    times = await city.database.fetchrow("select raised_at, cleared_at from alarm where rule_id = 'offline'")
+    assert times is not None
+    assert times["raised_at"] < times["cleared_at"]
+    assert times["cleared_at"].timestamp() * 1_000 == pytest.approx(city.now, abs=2_000)
+    await city.say(200, **TRAPPED)
+    assert "contact-back" in await case_log(city)
+
+
 @pytest.mark.parametrize("checkpoint", ["before", "after", "none"])
 async def test_recovery_folds_each_sample_with_the_rules_of_its_time(city: City, checkpoint: str) -> None:
     """A restart after a change of rules has the same holds and alarms, whether the checkpoint lies before or after it."""

@@ -173,6 +173,18 @@ def test_evidence_is_plain_json_of_what_the_rule_names() -> None:
     assert story.engine.evidence(LIFT, story.rules.index("alarm-button"))["reported"] == {"90": True}
 
 
+def test_evidence_of_what_ingest_has_found_out() -> None:
+    """Clock error and lag are seconds, unusable fields a count: not conditions."""
+    when = ("clock_error < -300", "clock_lag > 10", "implausible")
+    text = "".join(rule(id=f"rule-{n}", when=text, opens="ticket") for n, text in enumerate(when))
+    story = Story(load(text, source="test"))
+    story.sample(0, lag=12.5, clock_error=-400.0, field_faults=2)
+    error, lag, faults = (story.engine.evidence(LIFT, index) for index in range(3))
+    assert error["signals"] == {"clock_error": -400.0}
+    assert lag["derived"] == {"clock_lag": 12.5}
+    assert (faults["signals"]["field_faults"], faults["derived"]) == (2, {"implausible": True})
+
+
 def test_unchanged_rules_survive_a_change_of_the_set() -> None:
     """A hold and an alarm of the same text go on; an alarm of a changed rule ends with its old index."""
     story = Story()
@@ -189,6 +201,20 @@ def test_unchanged_rules_survive_a_change_of_the_set() -> None:
     assert {(old[row.rule].id, row.kind) for row in gone} == {("alarm-button", 2), ("entrapment-reported", 2)}
     found = [(new[row.rule].id, row.at - START) for row in story.engine.tick(START + 60_000)]
     assert found == [("entrapment-at-landing", 60_000)]
+
+
+def test_an_alarm_of_silence_ends_by_the_server_s_clock_when_its_rule_changes() -> None:
+    """It was raised by that clock; the lift's own may be far behind, or never have been heard."""
+    silent = rule(id="silent", silent_for="180s", opens="ticket")
+    other = load(silent.replace("180s", "200s"), source="test")
+    for speaks in (False, True):
+        story = Story(load(silent, source="test"))
+        if speaks:
+            story.sample(0)
+        story.tick(3_600)
+        assert story.said("silent") == [("raise", 180)]
+        ended = [(row.kind, row.at - START) for row in story.engine.replace_rules(other) if row.slot == LIFT]
+        assert ended == [(2, 3_600_000)]
 
 
 def test_a_snapshot_taken_under_other_rules_names_what_lapsed() -> None:

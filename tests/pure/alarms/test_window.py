@@ -104,15 +104,25 @@ def told_apart(alarms: Alarms) -> bool:
     return all(len({item.raised_at for item in found}) == len(found) for found in alarms.values())
 
 
+def in_order_to_come(lots: list[list[tuple[int, Record]]], place: int) -> int:
+    """The time of the oldest record that comes after this lot and will be in order for its lift: no tick passes it."""
+    newest: dict[int, int] = {}
+    for number, record in (item for lot in lots[: place + 1] for item in lot):
+        newest[record[1]] = max(number, newest.get(record[1], -1))
+    coming = [record[2] for lot in lots[place + 1 :] for number, record in lot if number > newest.get(record[1], -1)]
+    return min(coming, default=2**62)
+
+
 def run(window: Window, rules: RuleSet, lots: list[list[tuple[int, Record]]], stream: Stream, data: Any) -> Alarms:
     desk = Desk(rules)
     now = 1_700_000_000_000
-    for lot in lots:
+    for place, lot in enumerate(lots):
         now = max(now, *(record[2] for _, record in lot))
         deliver(window, desk, lot, now)
         if data.draw(st.booleans()):
-            desk.hear(window.tick(now))
-            desk.correct(window.refold(now).corrections)
+            tick = min(now, in_order_to_come(lots, place))
+            desk.hear(window.tick(tick))
+            desk.correct(window.refold(tick).corrections)
     desk.hear(window.tick(stream.end))
     desk.correct(window.refold(stream.end).corrections)
     return desk.alarms()
