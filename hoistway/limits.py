@@ -8,6 +8,11 @@ from __future__ import annotations
 # --- MQTT contract (docs/mqtt.md) ---
 MESSAGE_BYTES = 256 * 1024
 """A larger message is refused (`too-large`) and quarantined with its first `QUARANTINE_BYTES` bytes."""
+FRAME_BYTES = 16 * 1024
+"""One frame of a terminal on TCP: a state has some 300 bytes, and 2,000 terminals may each hold one that never ends. Beyond it the
+connection ends, counted."""
+ADAPT_FILE_BYTES = 64 * 1024 * 1024
+"""A foreign file that `hoistway adapt` reads at once; a larger one is refused, to be cut at a line."""
 RECORDS_PER_MESSAGE = 1_000
 """An array with more records is refused whole (`too-many-records`)."""
 SHARDS = 64
