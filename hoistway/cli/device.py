@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hoistway.cli.common import err, fail, resolve_database_url, run
+from hoistway.cli.common import err, fail, printable, resolve_database_url, run
 from hoistway.cli.lifts import DatabaseUrl
 from hoistway.errors import BadInput, HoistwayError
 from hoistway.mqtt_url import MqttAddress
@@ -88,7 +88,7 @@ def print_result(result: Result, language: Language, *, dropped: int = 0) -> Non
 
     for finding in result.findings:
         typer.echo(f"{finding.rule}  ×{finding.times}  {title(finding.rule, language)}")
-        typer.echo(f"    {when(finding.first_ms)}  {evidence(finding, language)}")
+        typer.echo(printable(f"    {when(finding.first_ms)}  {evidence(finding, language)}"))
         typer.echo(f"    {place(finding.rule, language)}")
     for line in summary(result, language, dropped=dropped):
         typer.echo(line)

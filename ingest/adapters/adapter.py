@@ -206,9 +206,7 @@ class Adapter:
                 told.odd.append(_odd(source, "repeated", data["code"]))
                 continue
             for active in (False, True) if code in last else (True,):
-                told.events.append(
-                    self._record("event", at, lift) | {"code": code, "active": active, "data": data}
-                )
+                told.events.append(self._record("event", at, lift) | {"code": code, "active": active, "data": data})
             last[code] = at, data
 
     def _tell_changes(self, before: set[str], lift: str | None, at: int, data: Record, told: Told) -> None:

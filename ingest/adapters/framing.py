@@ -50,7 +50,9 @@ class Framer:
         if not self._inside:
             self._skip(len(self._buffer))
             return None
-        fault = BadInput(f"the stream ends {len(self._buffer)} bytes into it", where="frame", expected=f"{END} at its end")
+        fault = BadInput(
+            f"the stream ends {len(self._buffer)} bytes into it", where="frame", expected=f"{END} at its end"
+        )
         self._skip(len(self._buffer))
         self._inside = False
         return fault

@@ -201,7 +201,13 @@ def said(found: Told) -> list[tuple[str, bool, int]]:
 def test_where_nothing_can_be_over_each_report_is_one() -> None:
     """A city's alarms have no end: two entrapments of a lift are two, the first of them over when the second comes. The same alarm
     sent twice is one, and is named."""
-    first = {"registerNumber": "R1", "alarmChannel": "S04", "failureCode": "09", "alarmId": "A-1", "occurTime": "2026-11-24 20:00:00"}
+    first = {
+        "registerNumber": "R1",
+        "alarmChannel": "S04",
+        "failureCode": "09",
+        "alarmId": "A-1",
+        "occurTime": "2026-11-24 20:00:00",
+    }
     second = first | {"alarmId": "A-2", "occurTime": "2026-11-24 20:05:00"}
     found = told("shanghai", first, first, second, second | {"registerNumber": "R2"})
     assert said(found) == [
@@ -258,7 +264,12 @@ def test_a_province_s_escalator_says_where_it_goes(theirs: int, ours: int | None
 
 def test_a_new_lift_of_shanghai_has_its_maker_s_name() -> None:
     """Before it is registered the maker's code and the factory number name it."""
-    new = {"manufacturerCode": "91310000X", "leaveFactoryNumber": "F-7", "samplingTime": SHANGHAI["samplingTime"], "Car_Status": 0}
+    new = {
+        "manufacturerCode": "91310000X",
+        "leaveFactoryNumber": "F-7",
+        "samplingTime": SHANGHAI["samplingTime"],
+        "Car_Status": 0,
+    }
     assert only_sample("shanghai", new)["lift"] == "91310000X-F-7"
     assert only_sample("shanghai", new | {"registerNumber": "R1"})["lift"] == "R1"
     assert told("shanghai", new | {"leaveFactoryNumber": ""}).bad[0].what == "no lift"
@@ -413,7 +424,7 @@ def test_a_frame_that_was_cut_off_swallows_no_other() -> None:
     """Where a new one begins before the end of the last, the last one is skipped and counted."""
     framer = Framer()
     assert framer.feed(b'#10#{"a": #10#{"b"') == []
-    assert framer.feed(b': 2}#13#') == ['{"b": 2}']
+    assert framer.feed(b": 2}#13#") == ['{"b": 2}']
     assert framer.skipped == len(b'{"a":')
     framer.feed(b"#10#{")
     left = framer.rest()
