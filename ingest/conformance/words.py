@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.conformance.findings import Finding, Result
+from ingest.conformance.findings import NEVER, Finding, Result
 
 LANGUAGES: Final = ("en", "zh")
 PAGES: Final = {"en": "docs/device-guide.md", "zh": "docs/device-guide.zh-CN.md"}
@@ -75,7 +75,8 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "rate": _rule(
         "4.3", "samples above the rate", "采样过于频繁",
-        "{samples} samples in one minute, at most {most}", "一分钟内 {samples} 条采样,上限 {most} 条",
+        "{samples} samples in one minute, at most {most}; the first of them is seq {seq}",
+        "一分钟内 {samples} 条采样,上限 {most} 条;其中第一条为 seq {seq}",
     ),
     "slow-ignored": _rule(
         "6.4", "`slow_s` is ignored", "不理会 `slow_s`",
@@ -133,7 +134,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "self-test": _rule(
         "5.2", "no self-test within 72 h", "72 小时内没有自检",
-        "hours since the last one: {hours} (-1: never)", "距上次自检小时数:{hours}(-1 表示从未)",
+        "the last one was {hours} h ago", "上次自检在 {hours} 小时前",
     ),
 }  # fmt: skip
 """By name, in the order of a report. A name is never given a second meaning."""
@@ -147,6 +148,8 @@ def evidence(finding: Finding, language: str) -> str:
     """The first evidence of a finding as one line."""
     rule = RULES[finding.rule]
     text = (rule.evidence_zh if language == "zh" else rule.evidence_en).format(**finding.evidence)
+    if finding.rule == "self-test" and finding.evidence["hours"] == NEVER:
+        text = "从未报告过自检" if language == "zh" else "none was ever reported"
     lift = finding.evidence.get("lift")
     return text if not lift else f"{text} ({'电梯' if language == 'zh' else 'lift'} {lift})"
 
