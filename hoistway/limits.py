@@ -24,7 +24,7 @@ TS_MAX_MS = 4_102_444_800_000
 HEARTBEAT_S = 30
 """A device that has nothing to say sends a sample this often."""
 SAMPLES_A_MINUTE = 120
-"""Samples of one lift within a minute of its own clock; more is a finding of `hoistway device check`, never refused."""
+"""Samples of one lift within a minute of its own clock; more is a finding of `hoistway devices check`, never refused."""
 SELF_TEST_S = 72 * 3_600
 """The automatic test call comes at least this often (EN 81-28)."""
 MAX_GAP_MS = 3 * HEARTBEAT_S * 1_000
@@ -111,7 +111,7 @@ BACKFILL_MARGIN_MS = 30 * 60 * 1_000
 BACKFILL_MOST_MS = 24 * 3_600_000
 """And at most this much of one lift at once; the rest waits for its next turn."""
 LATE_LOG_RECORDS = 4_000_000
-"""Records kept in memory to fold again (about 130 bytes each); beyond it the window grows shorter, and a gauge says so."""
+"""Records kept in memory to fold again (a sample has 107 bytes of columns); beyond it the window grows shorter, and a gauge says so."""
 
 # --- the door ---
 CERTIFICATE_DAYS = 730

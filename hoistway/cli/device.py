@@ -41,7 +41,8 @@ def group() -> None:
 
 @app.command("credentials")
 def credentials(
-    device: str, home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="the device's name, as enrolled")],
+    home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None,
 ) -> None:
     """Address, password and topic prefix of a terminal of the platform on this machine, as lines `NAME=value`."""
     from hoistway.up.state import State
@@ -54,7 +55,7 @@ def credentials(
 
 @app.command("check")
 def check(
-    device: Annotated[str, typer.Option("--device", help="the device's name, as enrolled")],
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="the device's name, as enrolled")],
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, max=24 * 60, help="how long to listen")] = 10.0,
     language: Annotated[Language, typer.Option("--language", help="of the report")] = Language.EN,
     mqtt_url: Annotated[
