@@ -216,12 +216,6 @@ class Device:
                 messages.append(Message(leaf, payload))
         return messages
 
-    def next_at(self) -> int | None:
-        """When un-acknowledged events are due again."""
-        due = [self._retry_at] if any(stream.kept for stream in self.events.values()) else []
-        due += [self._doubt_until] if self._doubtful else []
-        return min(due) if self.connected and due else None
-
     def receive(self, leaf: str, payload: bytes, now: int) -> None:
         """An `ack` or a `cmd`. Anything unreadable is counted and changes nothing."""
         try:
