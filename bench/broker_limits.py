@@ -69,6 +69,7 @@ def main() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # started by root, the broker reads it again as another user
         file = Path(folder) / "mosquitto.conf"
         file.write_text(f"allow_anonymous true\nlistener {port} 127.0.0.1\nmax_qos 1\nmax_connections 2\n", "utf-8")
         broker = subprocess.Popen([program, "-c", file], stderr=subprocess.DEVNULL)
