@@ -71,7 +71,11 @@ class Line:
         self.refused = ""  # what the broker had against us
         will = device.connecting(now())
         self.client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=device.name, protocol=mqtt.MQTTv311, clean_session=True
+            CallbackAPIVersion.VERSION2,
+            client_id=device.name,
+            protocol=mqtt.MQTTv311,
+            clean_session=True,
+            reconnect_on_failure=False,  # by itself it would come back with the will of the connection that broke
         )
         configure(self.client, address)
         self.client.max_inflight_messages_set(window)

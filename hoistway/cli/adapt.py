@@ -66,15 +66,13 @@ def _print(told: Told) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > ADAPT_FILE_BYTES:
-            raise BadInput(
-                f"{path.stat().st_size} bytes",
-                where=str(path),
-                expected=f"at most {ADAPT_FILE_BYTES}; cut it at a line",
-            )
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(ADAPT_FILE_BYTES + 1)
     except OSError as error:
         raise BadInput(str(error), where=str(path), expected="a readable file") from None
+    if len(content) > ADAPT_FILE_BYTES:
+        raise BadInput(f"over {ADAPT_FILE_BYTES} bytes", where=str(path), expected="less; cut it at a line")
+    return content
 
 
 def rescue_codes(path: Path, *, one_each: bool = False) -> dict[str, str]:

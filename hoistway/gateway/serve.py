@@ -68,12 +68,16 @@ class Memory:
         fresh = self._device.snapshot()
         if fresh == self._saved:
             return
+        self._events = self._device.event.seq
         try:
             remember(self._path, fresh)
         except OSError as error:
             self.failures += 1
-            log.error("the gateway's memory was not written", path=str(self._path), error=str(error))
-        self._events, self._saved = self._device.event.seq, fresh
+            if self._saved is not None or self.failures == 1:  # once; the next beat tries again
+                log.error("the gateway's memory was not written", path=str(self._path), error=str(error))
+            self._saved = None
+        else:
+            self._saved = fresh
 
 
 class Server:

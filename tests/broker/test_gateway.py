@@ -131,7 +131,7 @@ def test_an_event_is_on_disk_before_it_is_published(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_no_event(tmp_path: Path) -> None:
-    """What cannot be written is said and counted."""
+    """What cannot be written is said and counted, and written as soon as it can be."""
     folder = tmp_path / "state"
     folder.mkdir()
     device = restarted(NAME, folder / "gateway.json")
@@ -140,6 +140,9 @@ def test_a_full_disk_stops_no_event(tmp_path: Path) -> None:
     device.report("90", True, 5, lift="310115")
     memory.keep_events()
     assert memory.failures == 1
+    folder.mkdir()
+    memory.keep_all()
+    assert list(restarted(NAME, folder / "gateway.json").events[1].kept) == [1]
 
 
 @pytest.mark.parametrize("damaged", ["{", "[]", '{"boot": "x"}', '{"boot": 1, "events": {"1": {}}}'])
