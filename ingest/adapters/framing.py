@@ -30,19 +30,22 @@ class Framer:
         self._looked = 0  # so far there is no mark in it
 
     def feed(self, received: bytes) -> list[str | BadInput]:
-        """The messages that are whole now; in the place of one that is too long, what is wrong with it."""
+        """The messages that are whole now; in the place of one that is too long, what is wrong with it. The same however it is cut."""
         self._buffer += received
         found: list[str | BadInput] = []
         while self._inside or self._enter():
-            stop = self._stop()
-            if max(stop, len(self._buffer) if stop < 0 else 0) > FRAME_BYTES:
+            mark, at = self._next_mark()
+            if at > FRAME_BYTES:
                 found.append(BadInput(f"over {FRAME_BYTES} bytes", where="frame", expected=f"at most {FRAME_BYTES}"))
-                self._inside = False  # what has come of it is skipped up to the next mark
-            elif stop < 0:
-                break
+                self._inside = False  # what has come of it is skipped up to the next frame
+            elif mark == _END:
+                found.append(self._buffer[:at].decode("utf-8", "replace"))
+                self._forget(at + _MARK, inside=False)
+            elif mark == _BEGIN:  # the last one was cut off
+                self._skip(at)
+                self._forget(_MARK, inside=True)
             else:
-                found.append(self._buffer[:stop].decode("utf-8", "replace"))
-                self._forget(stop + _MARK, inside=False)
+                break
         return found
 
     def rest(self) -> BadInput | None:
@@ -67,17 +70,15 @@ class Framer:
         self._forget(_MARK, inside=True)
         return True
 
-    def _stop(self) -> int:
-        """Where the frame ends, or -1. A mark that begins another frame before says that this one was cut off."""
+    def _next_mark(self) -> tuple[bytes, int]:
+        """The next mark in a frame and where it begins; without one, how far there is none."""
         look = max(0, self._looked - _MARK + 1)
-        stop = self._buffer.find(_END, look)
-        again = self._buffer.rfind(_BEGIN, look, stop if stop >= 0 else len(self._buffer))
-        if again >= 0:
-            self._skip(again)
-            self._forget(_MARK, inside=True)
-            stop -= again + _MARK if stop >= 0 else 0
+        end = self._buffer.find(_END, look)
+        begin = self._buffer.find(_BEGIN, look, end + _MARK if end >= 0 else len(self._buffer))
         self._looked = len(self._buffer)
-        return stop
+        if begin >= 0 and (end < 0 or begin < end):
+            return _BEGIN, begin
+        return (_END, end) if end >= 0 else (b"", len(self._buffer) - _MARK + 1)
 
     def _skip(self, size: int) -> None:
         self.skipped += len(self._buffer[:size].translate(None, _BLANKS))

@@ -33,11 +33,11 @@ def test_frames_are_the_same_however_they_are_cut(data: st.DataObject) -> None:
 def test_a_frame_that_is_too_long_is_named_and_the_next_one_read() -> None:
     """A peer that never closes a frame does not fill the memory; what is whole beside it counts."""
     framer = Framer()
-    before, fault = framer.feed(b"#10#x#13##10#" + b"x" * (FRAME_BYTES + 1))
+    before, fault = framer.feed(b"#10#x#13##10#" + b"x" * (FRAME_BYTES + 4))
     assert before == "x"
     assert isinstance(fault, BadInput)
     assert framer.feed(b"xx#13##10#y#13#") == ["y"]
-    assert framer.skipped == FRAME_BYTES + 3 + 4
+    assert framer.skipped == FRAME_BYTES + 6 + 4
     (fault,) = framer.feed(b"#10#" + b"x" * (FRAME_BYTES + 1) + b"#13#")
     assert isinstance(fault, BadInput)
 
@@ -54,21 +54,35 @@ def test_a_frame_that_was_cut_off_swallows_no_other() -> None:
     assert left.where == "frame"
 
 
+@given(
+    st.lists(st.sampled_from([b"#10#", b"#13#", b"#1", b"3#", b"0#", b"{}", b"x" * FRAME_BYTES, b"y"]), max_size=9),
+    st.data(),
+)
+def test_long_and_broken_frames_are_the_same_however_they_are_cut(pieces: list[bytes], data: st.DataObject) -> None:
+    """At the limit, beyond it, without an end, with marks that share a sign."""
+    stream, whole, torn = b"".join(pieces), Framer(), Framer()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    cut = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert [str(text) for piece in cut for text in torn.feed(piece)] == [str(text) for text in whole.feed(stream)]
+    assert str(torn.rest()) == str(whole.rest())
+    assert torn.skipped == whole.skipped
+
+
 def test_a_frame_that_comes_byte_by_byte_is_looked_at_once() -> None:
     """The framer remembers how far it has looked."""
 
     class Counted(bytearray):
         looked = 0
 
-        def find(self, mark: bytes, start: int = 0) -> int:
+        def find(self, mark: bytes, start: int = 0, *end: int) -> int:
             Counted.looked += len(self) - start
-            return super().find(mark, start)
+            return super().find(mark, start, *end)
 
     framer = Framer()
     framer._buffer = Counted()
     for byte in b"#10#" + b"x" * 5_000:
         framer.feed(bytes([byte]))
-    assert Counted.looked < 5 * 5_100
+    assert Counted.looked < 10 * 5_100
 
 
 @pytest.mark.parametrize(
