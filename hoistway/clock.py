@@ -1,4 +1,4 @@
-"""The server's one clock for receive times and ticks: wall time that never goes back.
+"""The server's one clock for receive times and ticks: wall time that never goes back. And a device's, which no step moves.
 
 Forward steps of the wall clock (a machine that slept, NTP at start) are followed; a step back is not: time goes on with the
 monotonic clock until the wall has caught up, so that no hold, tick or silence stands still. Thread-safe.
@@ -60,3 +60,23 @@ class ServerClock:
 
     def _set(self, ms: int) -> None:
         self._base_ms, self._base_monotonic_ns = ms, self._monotonic_ns()
+
+
+class SteadyClock:
+    """The wall clock as it was at the start, and from there the time that passes: ms since 1970 UTC that no step of the wall clock moves.
+
+    For a device's shell: what it waits for must neither stand still nor come at once because somebody set the machine's clock. A wall clock
+    that was wrong at the start is put right by the server's time in `ack` (`simulators.device`, `stamp`).
+    """
+
+    def __init__(
+        self,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._ahead_ns = wall_ns() - monotonic_ns()
+
+    def now_ms(self) -> int:
+        return (self._ahead_ns + self._monotonic_ns()) // 1_000_000

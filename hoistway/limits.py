@@ -8,6 +8,11 @@ from __future__ import annotations
 # --- MQTT contract (docs/mqtt.md) ---
 MESSAGE_BYTES = 256 * 1024
 """A larger message is refused (`too-large`) and quarantined with its first `QUARANTINE_BYTES` bytes."""
+FRAME_BYTES = 16 * 1024
+"""One frame of a terminal on TCP: a state has some 300 bytes, and 2,000 terminals may each hold one that never ends. Beyond it the
+connection ends, counted."""
+ADAPT_FILE_BYTES = 64 * 1024 * 1024
+"""A foreign file that `hoistway adapt` reads at once; a larger one is refused, to be cut at a line."""
 RECORDS_PER_MESSAGE = 1_000
 """An array with more records is refused whole (`too-many-records`)."""
 SHARDS = 64
@@ -19,7 +24,7 @@ TS_MAX_MS = 4_102_444_800_000
 HEARTBEAT_S = 30
 """A device that has nothing to say sends a sample this often."""
 SAMPLES_A_MINUTE = 120
-"""Samples of one lift within a minute of its own clock; more is a finding of `hoistway device check`, never refused."""
+"""Samples of one lift within a minute of its own clock; more is a finding of `hoistway devices check`, never refused."""
 SELF_TEST_S = 72 * 3_600
 """The automatic test call comes at least this often (EN 81-28)."""
 MAX_GAP_MS = 3 * HEARTBEAT_S * 1_000
@@ -106,7 +111,7 @@ BACKFILL_MARGIN_MS = 30 * 60 * 1_000
 BACKFILL_MOST_MS = 24 * 3_600_000
 """And at most this much of one lift at once; the rest waits for its next turn."""
 LATE_LOG_RECORDS = 4_000_000
-"""Records kept in memory to fold again (about 130 bytes each); beyond it the window grows shorter, and a gauge says so."""
+"""Records kept in memory to fold again (a sample has 107 bytes of columns); beyond it the window grows shorter, and a gauge says so."""
 
 # --- the door ---
 CERTIFICATE_DAYS = 730

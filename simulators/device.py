@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,15 +113,19 @@ class Stream:
 
 
 class Device:
-    """One terminal between two starts."""
+    """One terminal between two starts. `on_selftest` does the command `selftest`: it tests, and reports `self-test` of what is good."""
 
-    def __init__(self, name: str, *, boot: int, ring: int = RING_SAMPLES, events: int = KEPT_EVENTS) -> None:
+    def __init__(
+        self, name: str, *, boot: int, ring: int = RING_SAMPLES, events: int = KEPT_EVENTS, on_selftest: SelfTest | None = None
+    ) -> None:  # fmt: skip
         self.name, self.boot, self.conn = name, boot, 0
         self.connected = False
         self.state, self.event = Stream(ring), Stream(events)
         self.events = {boot: self.event}  # by boot, oldest first; those of boots before until the server has them
         self.offset_ms, self._stamped = 0, 0  # server time minus our clock; the last stamp
-        self.refused = self.resent = self.soothed = self.bad_messages = 0
+        self.on_selftest = on_selftest
+        self.refused = self.resent = 0
+        self.ignored = 0  # what could not be read, and commands that this device cannot follow
         self.slow_s = 0  # longest interval the server asks for; 0 = none
         self._link_due = False
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, 0
@@ -135,11 +139,14 @@ class Device:
         return {"boot": self.boot, "conn": self.conn, "events": events}
 
     @classmethod
-    def restarted(cls, name: str, snapshot: Mapping[str, Any] | None, **sizes: int) -> Device:
+    def restarted(
+        cls, name: str, snapshot: Mapping[str, Any] | None, *, ring: int = RING_SAMPLES, events: int = KEPT_EVENTS
+    ) -> Device:
         """The device after a restart: the next boot, no samples, and the events that the server does not have yet."""
-        device = cls(name, boot=1 if snapshot is None else min(snapshot["boot"] + 1, BOOT_MAX), **sizes)
+        boot = 1 if snapshot is None else min(snapshot["boot"] + 1, BOOT_MAX)
+        device = cls(name, boot=boot, ring=ring, events=events)
         saved = (snapshot or {}).get("events", {})
-        device.events = {int(boot): Stream.of_the_past(events) for boot, events in saved.items()}
+        device.events = {int(boot): Stream.of_the_past(stream) for boot, stream in saved.items()}
         device.events[device.boot] = device.event
         return device
 
@@ -209,12 +216,6 @@ class Device:
                 messages.append(Message(leaf, payload))
         return messages
 
-    def next_at(self) -> int | None:
-        """When un-acknowledged events are due again."""
-        due = [self._retry_at] if any(stream.kept for stream in self.events.values()) else []
-        due += [self._doubt_until] if self._doubtful else []
-        return min(due) if self.connected and due else None
-
     def receive(self, leaf: str, payload: bytes, now: int) -> None:
         """An `ack` or a `cmd`. Anything unreadable is counted and changes nothing."""
         try:
@@ -223,7 +224,7 @@ class Device:
             elif leaf == "cmd":
                 self._on_command(wire.decode_command(payload), now)
         except msgspec.MsgspecError:
-            self.bad_messages += 1
+            self.ignored += 1
 
     def _on_ack(self, ack: wire.Ack, now: int) -> None:
         if abs(ack.ts - now - self.offset_ms) > CLOCK_SLOW_MS:
@@ -259,15 +260,12 @@ class Device:
         self._commands[command.id] = None
         while len(self._commands) > REMEMBERED:
             self._commands.popitem(last=False)
-        if command.cmd == "soothe":
-            self.soothed += 1  # the calming announcement plays in the car
-        elif command.cmd == "selftest":
-            self.report("self-test", True, now)
-            self.report("self-test", False, now)
+        if command.cmd == "selftest" and self.on_selftest is not None:
+            self.on_selftest(self, now)
         elif command.cmd == "resend":
             self._link_due |= self.state.ask_again(command.state) | self.event.ask_again(command.event)
         else:
-            self.bad_messages += 1  # monitoring only: nothing here moves or stops a lift
+            self.ignored += 1  # no loudspeaker here; and monitoring only: nothing moves or stops a lift
 
     def _remember(self, payload: bytes, stream: Stream, seqs: list[int]) -> None:
         self._sent[hashlib.sha256(payload).digest()[:8].hex()] = (stream, seqs)
@@ -284,6 +282,10 @@ class Device:
     def _gone_of(self, boot: int) -> Message:
         gone = wire.Missing(event=ranges(self.events[boot].gone))
         return Message("link", wire.encode(wire.Link(online=True, boot=boot, conn=0, gone=gone)), retain=True)
+
+
+SelfTest = Callable[[Device, int], None]
+"""Called with the device and its own clock, ms."""
 
 
 def ranges(seqs: Iterable[int]) -> wire.Ranges:

@@ -143,7 +143,7 @@ def door_held_open(scene: Scene) -> Script:
     truth.end(scene.now)
 
 
-def flapping_door(scene: Scene) -> Script:
+def reversing_door(scene: Scene) -> Script:
     """The door closes part of the way and opens again, over and over."""
     lift = scene.lift
     until = scene.now + _lasts(scene)
@@ -202,7 +202,7 @@ SCRIPTS: Final[dict[str, Callable[[Scene], Script]]] = {
     "entrapment-at-landing": trapped,
     "stopped-outside-zone": stopped_outside_zone,
     "door-held-open": door_held_open,
-    "door-flapping": flapping_door,
+    "door-reversing": reversing_door,
     "door-open-running": door_open_running,
     "link-loss": link_loss,
     "power-cut": power_cut,

@@ -10,34 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from hoistway import wire
-from hoistway.errors import ServiceUnavailable
-from hoistway.mqtt_url import MqttAddress, configure
+from hoistway.mqtt_url import MqttAddress
 from simulators.city import Equipment
 from simulators.faults import Unit
+from simulators.line import CONNACK_WITHIN_S, Backoff, Line
+from simulators.memory import recall, remember
 from simulators.scenario import Scenario
 from simulators.world import World
 
-KEEPALIVE_S: Final = 30
 CONNECTING_AT_ONCE: Final = 8
-CONNACK_WITHIN_S: Final = 10
-BACKOFF_FIRST_S: Final = 1.0
-BACKOFF_MOST_S: Final = 30.0
-WINDOW: Final = 20
-"""QoS 1 messages of one device under way; the rest waits in the device, which is bounded."""
 STEP_S: Final = 0.05
 """The world is moved on this often while something happens."""
 MISC_EVERY_S: Final = 1.0
@@ -56,21 +49,25 @@ class Totals:
     bytes: int = 0
     faults: int = 0
 
+    def sent(self, size: int) -> None:
+        """A message of so many bytes went out."""
+        self.messages += 1
+        self.bytes += size
+
 
 class Connection:
-    """One device's MQTT client. All its callbacks run in the loop's thread, except while `_open` has it in a worker."""
+    """One device's connections, one line after the other. All callbacks run in the loop's thread, except while `_open` has it in a worker."""
 
     def __init__(self, fleet: Fleet, unit: Unit) -> None:
         self._fleet, self._unit, self._device = fleet, unit, unit.device
-        self._base = wire.topic(unit.row.shard, unit.row.device, "")
+        self._prefix = wire.topic(unit.row.shard, unit.row.device, "")
+        self._line: Line | None = None
         self._socket: Any = None
-        self._opening = False
-        self._pending = 0
+        self._opening = self._stood = False
         self._deadline = 0.0
-        self._backoff_s = BACKOFF_FIRST_S
-        self._rng = random.Random(unit.row.device)
-        self._try_at = time.monotonic() + self._rng.random() * min(5.0, 0.01 * len(fleet.world.units))
-        self._client = self._new_client()
+        rng = random.Random(unit.row.device)
+        self._backoff = Backoff(rng)
+        self._try_at = time.monotonic() + rng.random() * min(5.0, 0.01 * len(fleet.world.units))
 
     # --- driven by the fleet ---
 
@@ -78,7 +75,7 @@ class Connection:
         """Once a second and at every news: connect, cut or keep alive as the story wants it, and send what is due."""
         if self._opening:
             return
-        if self._socket is None:
+        if self._socket is None or self._line is None:
             if self._unit.link_up and now >= self._try_at:
                 self._opening = True
                 self._fleet.start(self._open())
@@ -88,56 +85,33 @@ class Connection:
             self._fleet.totals.failures += 1
             self._drop()
         else:
-            self._client.loop_misc()
-            self.pump()
-
-    def pump(self) -> None:
-        """Publish what the device wants to send, as far as the window allows."""
-        if not self._device.connected or self._opening:
-            return
-        for message in self._device.outgoing(self._fleet.now(), WINDOW - self._pending):
-            self._publish(message.leaf, message.payload, retain=message.retain)
+            self._line.client.loop_misc()
+            self._line.pump()
 
     def leave(self) -> None:
         """Say goodbye and close."""
-        if self._socket is not None and not self._opening:
-            if self._device.connected:
-                farewell = self._device.farewell(self._fleet.now())
-                self._publish(farewell.leaf, farewell.payload, retain=True)
-            self._client.disconnect()
-            self._client.loop_write()
+        if self._socket is not None and self._line is not None and not self._opening:
+            self._line.farewell()
+            self._line.client.disconnect()
+            self._line.client.loop_write()
 
     # --- connecting ---
 
-    def _new_client(self) -> mqtt.Client:
-        """A client without a past: what was under way when a connection broke is the device's business, not paho's."""
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=self._device.name, protocol=mqtt.MQTTv311, clean_session=True
-        )
-        configure(client, self._fleet.address)
-        client.username_pw_set(self._device.name, self._fleet.password_of(self._device.name))
-        client.max_inflight_messages_set(WINDOW)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_no_write
-        return client
-
     async def _open(self) -> None:
         fleet = self._fleet
-        will = self._device.connecting(fleet.now())
-        self._client = self._new_client()
-        self._client.will_set(self._base + "link", will.payload, qos=1, retain=True)
-        self._pending = 0
+        address = replace(fleet.address, user=self._device.name, password=fleet.password_of(self._device.name))
+        line = self._line = Line(
+            self._device, address, self._prefix, now=fleet.now, told=self._told, sent=fleet.totals.sent
+        )
+        line.client.on_socket_open = self._on_socket_open
+        line.client.on_socket_close = self._on_socket_close
+        line.client.on_socket_register_write = self._on_want_write
+        line.client.on_socket_unregister_write = self._on_no_write
         try:
             async with fleet.opening:
-                await fleet.loop.run_in_executor(fleet.workers, self._connect)
+                await fleet.loop.run_in_executor(fleet.workers, line.connect)
         except (OSError, ValueError):
-            self._fleet.totals.failures += 1
+            fleet.totals.failures += 1
             self._socket = None
             self._later()
             return
@@ -148,33 +122,42 @@ class Connection:
             self._later()
             return
         self._deadline = time.monotonic() + CONNACK_WITHIN_S
-        fleet.loop.add_reader(self._socket, self._readable)
-        if self._client.want_write():
-            fleet.loop.add_writer(self._socket, self._writable)
-
-    def _connect(self) -> None:
-        self._client.connect(self._fleet.address.host, self._fleet.address.port, keepalive=KEEPALIVE_S)
+        fleet.loop.add_reader(self._socket, line.client.loop_read)
+        if line.client.want_write():
+            fleet.loop.add_writer(self._socket, line.client.loop_write)
 
     def _later(self) -> None:
-        self._try_at = time.monotonic() + self._backoff_s * (0.5 + self._rng.random())
-        self._backoff_s = min(self._backoff_s * 2, BACKOFF_MOST_S)
+        self._try_at = time.monotonic() + self._backoff.pause_s()
 
     def _drop(self) -> None:
         """Cut the connection without a word, as a dead line does: the broker then publishes the will."""
-        held = self._socket
-        if held is not None:
+        held, line = self._socket, self._line
+        if held is not None and line is not None:
             # Both halves are shut before paho sees it, so that no DISCONNECT can leave.
             with contextlib.suppress(OSError):
                 held.shutdown(socket.SHUT_RDWR)
-            self._went_down()
-            self._client.loop_read()
-
-    def _went_down(self) -> None:
-        if self._device.connected:
-            self._fleet.totals.connected -= 1
             self._device.down()
+            line.client.loop_read()
 
-    # --- paho's callbacks ---
+    def _told(self) -> None:
+        """What the line has to say: it stands, something came, or it has ended."""
+        line, totals = self._line, self._fleet.totals
+        if line is None or self._opening:
+            return
+        if self._device.connected and not self._stood:
+            self._backoff.stood()
+            totals.connected += 1
+            totals.connections += 1
+        totals.connected -= self._stood and not self._device.connected
+        self._stood = self._device.connected
+        if line.ended:
+            totals.failures += bool(line.refused)
+            self._line = None
+            self._later()
+        else:
+            line.pump()
+
+    # --- paho's callbacks about its socket ---
 
     def _on_socket_open(self, _client: mqtt.Client, _data: Any, sock: Any) -> None:
         self._socket = sock
@@ -185,48 +168,13 @@ class Connection:
             self._fleet.loop.remove_writer(sock)
         self._socket = None
 
-    def _on_want_write(self, _client: mqtt.Client, _data: Any, sock: Any) -> None:
+    def _on_want_write(self, client: mqtt.Client, _data: Any, sock: Any) -> None:
         if not self._opening:
-            self._fleet.loop.add_writer(sock, self._writable)
+            self._fleet.loop.add_writer(sock, client.loop_write)
 
     def _on_no_write(self, _client: mqtt.Client, _data: Any, sock: Any) -> None:
         if not self._opening:
             self._fleet.loop.remove_writer(sock)
-
-    def _readable(self) -> None:
-        self._client.loop_read()
-
-    def _writable(self) -> None:
-        self._client.loop_write()
-
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            self._fleet.totals.failures += 1
-            return
-        client.subscribe([(self._base + "ack", 0), (self._base + "cmd", 1)])
-        self._backoff_s = BACKOFF_FIRST_S
-        self._fleet.totals.connected += 1
-        self._fleet.totals.connections += 1
-        self._device.up(self._fleet.now())
-        self.pump()
-
-    def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
-        self._went_down()
-        self._later()
-
-    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._device.receive(message.topic.removeprefix(self._base), bytes(message.payload), self._fleet.now())
-        self.pump()
-
-    def _on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, _reason: Any, _properties: Any) -> None:
-        self._pending = max(0, self._pending - 1)
-
-    def _publish(self, leaf: str, payload: bytes, *, retain: bool) -> None:
-        info = self._client.publish(self._base + leaf, payload, qos=1, retain=retain)
-        self._pending += 1
-        if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._fleet.totals.messages += 1
-            self._fleet.totals.bytes += len(payload)
 
 
 class Fleet:
@@ -310,7 +258,7 @@ async def run_scenario(
 ) -> Totals:
     """Play a story over MQTT. Device clocks start at the real time and run `speed` times as fast; live alarms need speed 1."""
     totals = totals or Totals()
-    boots = _read_state(state_path)
+    boots: Mapping[str, Mapping[str, Any]] = recall(state_path) or {}
     truth = _open_truth(truth_path)
 
     def tell(line: dict[str, Any]) -> None:
@@ -345,25 +293,7 @@ def _open_truth(path: Path | None) -> IO[str] | None:
     return path.open("a", encoding="utf-8")
 
 
-def _read_state(path: Path | None) -> Mapping[str, Mapping[str, Any]]:
-    """The devices' last boot numbers. A file that cannot be read must not silently start them at 1 again."""
-    if path is None or not path.exists():
-        return {}
-    try:
-        read: Mapping[str, Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ServiceUnavailable(
-            f"the devices' memory {path} cannot be read ({error}); remove it to start afresh"
-        ) from error
-    return read
-
-
 def _write_state(path: Path | None, world: World) -> None:
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({name: unit.device.snapshot() for name, unit in world.units.items()}), encoding="utf-8")
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remember(path, {name: unit.device.snapshot() for name, unit in world.units.items()})

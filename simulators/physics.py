@@ -83,7 +83,7 @@ class Lift:
         self._dead = False
         self._breakdown: bool | None = None  # armed: with somebody aboard?
         self._doors_stuck = self._evacuate = False
-        self._held_until = self._flapping_until = 0
+        self._held_until = self._reversing_until = 0
         self._open_door_run = False
 
     # --- what can be seen from outside ---
@@ -290,7 +290,7 @@ class Lift:
             self._board()
             return
         self.door = DoorStatus.CLOSING
-        if self.now < self._flapping_until or self._rng.random() < OBSTRUCTED:
+        if self.now < self._reversing_until or self._rng.random() < OBSTRUCTED:
             self._then(CLOSING_MS * 6 // 10, self._open)
         else:
             self._then(CLOSING_MS, self._closed)
@@ -319,7 +319,7 @@ class Lift:
 
     def flap_doors(self, until_ms: int) -> None:
         """Every closing is interrupted and the doors open again."""
-        self._flapping_until = until_ms
+        self._reversing_until = until_ms
 
     def cut_power(self) -> None:
         """The mains fail: brake, doors stay as they are, whoever stands in an open door walks out."""

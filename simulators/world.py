@@ -97,9 +97,9 @@ class World:
         reporter = Reporter(
             machine, fitted, start_ms=self.start_ms, first_after_ms=rng.randrange(1, 5_000)
         )  # terminals do not start in the same instant
-        return Unit(
-            row=row, machine=machine, fitted=fitted, reporter=reporter, device=Device.restarted(row.device, boot)
-        )
+        device = Device.restarted(row.device, boot)
+        device.on_selftest = _test_call if isinstance(machine, Lift) else None
+        return Unit(row=row, machine=machine, fitted=fitted, reporter=reporter, device=device)
 
     def _schedule(self, unit: Unit) -> None:
         at = min(unit.machine.next_at(), unit.reporter.next_at())
@@ -174,6 +174,12 @@ class World:
             self.changed.add(unit.row.device)  # its link may have changed
         if again is not None:
             heapq.heappush(self._heap, (max(again, self.now + 1), next(self._order), (scene, script)))
+
+
+def _test_call(device: Device, now: int) -> None:
+    """Button, voice line and battery of a simulated terminal are always good."""
+    for active in (True, False):
+        device.report("self-test", active, now)
 
 
 def make_machine(row: Equipment, rng: random.Random, start_ms: int, shift_ms: int, *, traffic: bool = True) -> Machine:

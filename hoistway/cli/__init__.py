@@ -48,7 +48,6 @@ app.add_typer(state.app, name="state", help="The state folder of `hoistway up`."
 app.add_typer(lifts.app, name="lifts", help="The register of lifts and escalators.")
 devices.add_to(device.app)
 app.add_typer(device.app, name="devices", help="Devices, their keys, and the check of a real device.")
-app.add_typer(device.app, name="device", hidden=True)  # the same group by its older name
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
 app.add_typer(alarms.app, name="alarms", help="Alarms.")

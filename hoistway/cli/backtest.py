@@ -34,7 +34,7 @@ SHOWN = 20
 
 
 def backtest(
-    rules: Annotated[list[Path], typer.Option("--rules", help="candidate: TOML with [[rule]] tables")],
+    rules: Annotated[list[Path], typer.Option("--rules", help=r"candidate: TOML with [\[rule]] tables")],
     since: Annotated[
         str | None, typer.Option("--from", help="2026-11-23T08:00, the city's time unless it says otherwise")
     ] = None,

@@ -52,7 +52,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 def fail(error: HoistwayError) -> NoReturn:
     """Show what, where and what was expected, and exit with code 2."""
     err.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-    err.print(str(error), markup=False, highlight=False)
+    err.print(printable(str(error)), markup=False, highlight=False)
     raise typer.Exit(2)
 
 
@@ -68,3 +68,8 @@ def act(url: str | None, work: Callable[[Any], Awaitable[_T]]) -> _T:
             await connection.close()
 
     return run(body())
+
+
+def printable(text: str) -> str:
+    """What others wrote must not steer the terminal: no control characters, no escapes, nothing that turns the line around."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)

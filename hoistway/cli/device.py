@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hoistway.cli.common import err, fail, resolve_database_url, run
+from hoistway.cli.common import err, fail, printable, resolve_database_url, run
 from hoistway.cli.lifts import DatabaseUrl
 from hoistway.errors import BadInput, HoistwayError
 from hoistway.mqtt_url import MqttAddress
@@ -41,7 +41,8 @@ def group() -> None:
 
 @app.command("credentials")
 def credentials(
-    device: str, home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="the device's name, as enrolled")],
+    home: Annotated[Path | None, typer.Option(help="state folder of the running platform")] = None,
 ) -> None:
     """Address, password and topic prefix of a terminal of the platform on this machine, as lines `NAME=value`."""
     from hoistway.up.state import State
@@ -54,7 +55,7 @@ def credentials(
 
 @app.command("check")
 def check(
-    device: Annotated[str, typer.Option("--device", help="the device's name, as enrolled")],
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="the device's name, as enrolled")],
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, max=24 * 60, help="how long to listen")] = 10.0,
     language: Annotated[Language, typer.Option("--language", help="of the report")] = Language.EN,
     mqtt_url: Annotated[
@@ -88,7 +89,7 @@ def print_result(result: Result, language: Language, *, dropped: int = 0) -> Non
 
     for finding in result.findings:
         typer.echo(f"{finding.rule}  ×{finding.times}  {title(finding.rule, language)}")
-        typer.echo(f"    {when(finding.first_ms)}  {evidence(finding, language)}")
+        typer.echo(printable(f"    {when(finding.first_ms)}  {evidence(finding, language)}"))
         typer.echo(f"    {place(finding.rule, language)}")
     for line in summary(result, language, dropped=dropped):
         typer.echo(line)

@@ -9,15 +9,17 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from hoistway.cli import certificates
-from hoistway.cli.common import act, fail, out
+from hoistway.cli.common import act, fail, out, printable
 from hoistway.cli.lifts import DatabaseUrl
 from hoistway.errors import BadInput, HoistwayError
 from hoistway.limits import CERTIFICATE_DAYS, CERTIFICATE_DAYS_MOST
 from hoistway.registry.keys import Key
 from hoistway.settings import Settings
 
+DeviceName = Annotated[str, typer.Argument(metavar="DEVICE", help="the device's name")]
 By = Annotated[str, typer.Option("--by", help="the person who does it: a name that may log in")]
 Certificate = Annotated[
     bool, typer.Option("--certificate", help="a certificate of the local authority in place of a password")
@@ -31,7 +33,7 @@ Request = Annotated[
     typer.Option("--request", help="sign the key of this request (PEM; - is standard input): the device made its own"),
 ]
 _DERIVED: Final = (
-    "the platform on this machine makes its devices' passwords itself: `hoistway device credentials DEVICE`"
+    "the platform on this machine makes its devices' passwords itself: `hoistway devices credentials DEVICE`"
 )
 
 
@@ -47,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def enrol(
-    device: str,
+    device: DeviceName,
     by: By,
     lift: Annotated[
         str | None, typer.Option("--lift", help="rescue or register code, for a device that is new")
@@ -68,7 +70,7 @@ def enrol(
 
 
 def rotate(
-    device: str,
+    device: DeviceName,
     by: By,
     certificate: Certificate = False,
     days: Days = CERTIFICATE_DAYS,
@@ -86,7 +88,10 @@ def rotate(
 
 
 def revoke(
-    device: str, by: By, reason: Annotated[str, typer.Option("--reason", help="why")], database_url: DatabaseUrl = None
+    device: DeviceName,
+    by: By,
+    reason: Annotated[str, typer.Option("--reason", help="why")],
+    database_url: DatabaseUrl = None,
 ) -> None:
     """End a device's access. What it still sends is refused, and is a security event."""
     from hoistway.registry import keys
@@ -151,7 +156,9 @@ def security(
     table = Table("last", "first", "times", "kind", "device", "detail")
     for row in act(database_url, lambda it: keys.security_events(it, hours=hours, limit=limit)):
         first, last = (f"{row[name]:%Y-%m-%d %H:%M:%S}" for name in ("first_at", "last_at"))
-        table.add_row(last, first, str(row["times"]), row["kind"], row["device"] or "(not known)", row["detail"])
+        table.add_row(
+            last, first, str(row["times"]), row["kind"], row["device"] or "(not known)", Text(printable(row["detail"]))
+        )
     out.print(table, markup=False)
 
 

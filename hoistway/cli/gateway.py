@@ -44,7 +44,7 @@ def gateway(
             spec=shipped_format("json-tcp"),
             device=device,
             shard=shard,
-            lifts=rescue_codes(lifts),
+            lifts=rescue_codes(lifts, one_each=True),
             address=MqttAddress.parse(Settings().need_mqtt_url(), where="HOISTWAY_MQTT_URL"),
             host=host,
             port=port,

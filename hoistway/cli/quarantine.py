@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hoistway.cli.common import err, fail, out, run
+from hoistway.cli.common import err, fail, out, printable, run
 from hoistway.cli.lifts import DatabaseUrl, resolve_or_fail
 from hoistway.errors import BadInput
 from hoistway.ledger import quarantine
@@ -136,7 +136,7 @@ def replay_command(
     found = _with(database_url, work)
     table = Table("number", "what became of it")
     for number, result in found:
-        table.add_row(str(number), Text(_printable(result)))
+        table.add_row(str(number), Text(printable(result)))
     out.print(table)
     if not all(result.startswith((quarantine.ACCEPTED, "nothing to do")) for _, result in found):
         raise typer.Exit(1)
@@ -228,12 +228,7 @@ def _moment(text: str | None, where: str) -> datetime | None:
 def _word(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
-    return "" if value is None else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """What a device sent must not steer the terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return "" if value is None else printable(str(value))
 
 
 def _payload(payload: bytes) -> str:
@@ -243,7 +238,7 @@ def _payload(payload: bytes) -> str:
     except UnicodeDecodeError:
         text = shown.hex(" ")
     rest = len(payload) - len(shown)
-    return _printable(text) + (f"\n({rest} bytes more: --raw)" if rest else "")
+    return printable(text) + (f"\n({rest} bytes more: --raw)" if rest else "")
 
 
 def _table(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -62,7 +62,7 @@ def show(
 
 
 def publish(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="TOML with [[rule]] tables")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=r"TOML with [\[rule]] tables")],
     author: Author,
     comment: Comment,
     shadow: Annotated[bool, typer.Option("--shadow", help="evaluate and record only: no alarm, no case")] = False,

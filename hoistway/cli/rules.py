@@ -19,7 +19,7 @@ from hoistway.errors import BadInput, HoistwayError, RuleError
 
 app = typer.Typer(help="The rules that make alarms of telemetry.", no_args_is_help=True)
 
-RuleFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="TOML with [[rule]] tables")]
+RuleFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help=r"TOML with [\[rule]] tables")]
 SHIPPED: Final = "shipped"
 
 
@@ -53,7 +53,7 @@ def check_files(rule_files: RuleFiles) -> None:
 def run_test_files(
     test_files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="TOML with [[test]] tables; none: the shipped tests"),
+        typer.Argument(metavar="[FILE...]", help=r"TOML with [\[test]] tables; none: the shipped tests"),
     ] = None,
     rules: Annotated[
         list[Path] | None, typer.Option("--rules", help="rule files instead of those that the test file names")

@@ -124,7 +124,7 @@ log_timestamp_format %Y-%m-%dT%H:%M:%S
 
 
 def access_rules() -> str:
-    """Who may do what; the platform also reads what it writes (`hoistway device check`). `%u` is the user name, which is the device; a name with a wildcard is no device."""
+    """Who may do what; the platform also reads what it writes (`hoistway devices check`). `%u` is the user name, which is the device; a name with a wildcard is no device."""
     lines = [f"user {INGEST}"]
     lines += [f"topic read {PREFIX}/+/+/{leaf}" for leaf in UP]
     lines += [f"topic readwrite {PREFIX}/+/+/{leaf}" for leaf in DOWN]

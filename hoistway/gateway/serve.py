@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from hoistway.errors import BadInput, CannotStart
+from hoistway.clock import SteadyClock
+from hoistway.errors import CannotStart
 from hoistway.gateway.terminals import Answer, Gateway, Terminal
 from hoistway.gateway.uplink import Uplink
 from hoistway.mqtt_url import MqttAddress
 from ingest.adapters.spec import Format
 from simulators.device import Device
+from simulators.memory import remember, restarted
 
 CONNECTIONS: Final = 2_000
 """Terminals at once; a further one is turned away and counted."""
@@ -43,14 +43,48 @@ class Plan:
     address: MqttAddress  # of the broker
     host: str  # to listen on
     port: int  # 0: any
-    state: Path  # file that keeps the boot number
+    state: Path  # file that keeps the boot number and the events that are not acknowledged
+
+
+class Memory:
+    """What outlives a restart: the boot number, and the events that the platform does not have yet."""
+
+    def __init__(self, device: Device, path: Path) -> None:
+        self._device, self._path = device, path
+        self._events = 0  # on disk
+        self._saved: object = None
+        self.failures = 0
+        self.keep_all()
+        if self.failures:
+            raise CannotStart(f"the gateway cannot write its memory {path}")
+
+    def keep_events(self) -> None:
+        """Write when an event is new: before it is published."""
+        if self._device.event.seq > self._events:
+            self.keep_all()
+
+    def keep_all(self) -> None:
+        """Write when anything is new, what was acknowledged too. A disk that is full stops no event: it is said, and counted."""
+        fresh = self._device.snapshot()
+        if fresh == self._saved:
+            return
+        self._events = self._device.event.seq
+        try:
+            remember(self._path, fresh)
+        except OSError as error:
+            self.failures += 1
+            if self._saved is not None or self.failures == 1:  # once; the next beat tries again
+                log.error("the gateway's memory was not written", path=str(self._path), error=str(error))
+            self._saved = None
+        else:
+            self._saved = fresh
 
 
 class Server:
     """The TCP side."""
 
-    def __init__(self, gateway: Gateway, uplink: Uplink) -> None:
-        self._gateway, self._uplink = gateway, uplink
+    def __init__(self, gateway: Gateway, uplink: Uplink, now: Callable[[], int]) -> None:
+        self._gateway, self._uplink, self._now = gateway, uplink, now
         self.open = 0
         self.turned_away = 0
 
@@ -63,12 +97,14 @@ class Server:
             writer.close()
             return
         self.open += 1
+        terminal = self._gateway.terminal(self._now())
         try:
-            why = await self._talk(self._gateway.terminal(clock_ms()), reader, writer)
+            why = await self._talk(terminal, reader, writer)
             log.info("terminal left", peer=peer, why=why)
         except OSError as error:
             log.info("terminal left", peer=peer, why=str(error))
         finally:
+            terminal.ended()
             self.open -= 1
             writer.close()
 
@@ -83,9 +119,9 @@ class Server:
             else:
                 if not received:
                     return "it closed the connection"
-                answer = terminal.feed(received, clock_ms())
+                answer = terminal.feed(received, self._now())
                 self._uplink.pump()
-            due = terminal.tick(clock_ms())
+            due = terminal.tick(self._now())
             writer.writelines((*answer.frames, *due.frames))
             if answer.close or due.close:
                 return answer.close or due.close
@@ -94,10 +130,11 @@ class Server:
 
 async def serve(plan: Plan, stop: asyncio.Event, *, listening: asyncio.Future[int] | None = None) -> int:
     """Run until `stop` is set; answers the exit code. `listening` gets the port."""
-    device = next_boot(plan.device, plan.state)
+    device = restarted(plan.device, plan.state, ring=RING_SAMPLES, events=RING_EVENTS)
+    memory, clock = Memory(device, plan.state), SteadyClock()  # the boot number is on disk before anything is sent
     gateway = Gateway(plan.spec, device, plan.lifts)
-    uplink = Uplink(device, shard=plan.shard, address=plan.address, now=clock_ms)
-    server = Server(gateway, uplink)
+    uplink = Uplink(device, shard=plan.shard, address=plan.address, now=clock.now_ms, keep=memory.keep_events)
+    server = Server(gateway, uplink, clock.now_ms)
     try:
         tcp = await asyncio.start_server(server.connection, plan.host, plan.port)
     except OSError as error:
@@ -106,7 +143,7 @@ async def serve(plan: Plan, stop: asyncio.Event, *, listening: asyncio.Future[in
     log.info("listening", host=plan.host, port=port, format=plan.spec.id, lifts=len(plan.lifts), boot=device.boot)
     if listening is not None:
         listening.set_result(port)
-    beat = asyncio.create_task(_beat(gateway, uplink))
+    beat = asyncio.create_task(_beat(gateway, uplink, memory))
     try:
         await uplink.run(stop)
     finally:
@@ -114,41 +151,23 @@ async def serve(plan: Plan, stop: asyncio.Event, *, listening: asyncio.Future[in
         tcp.close()
         with contextlib.suppress(asyncio.CancelledError):
             await beat
+        memory.keep_all()
     return 0
 
 
-async def _beat(gateway: Gateway, uplink: Uplink) -> None:
+async def _beat(gateway: Gateway, uplink: Uplink, memory: Memory) -> None:
     """Events that no ack has covered are due again by time alone; once a minute the counts are logged."""
     beats = 0
     while True:
         await asyncio.sleep(TICK_S)
+        memory.keep_all()  # while the broker is away too
         uplink.pump()
         beats += 1
         if beats % 60 == 0:
             counts = gateway.counts
             log.info(
                 "counts", samples=counts.samples, passed=counts.passed, events=counts.events, left_out=dict(counts.bad),
+                skipped_bytes=counts.skipped, resent=gateway.device.resent, ignored=gateway.device.ignored, not_written=memory.failures,
                 refused=gateway.device.refused, lost=gateway.device.event.dropped + gateway.device.state.dropped,
                 odd={" ".join(key): count for key, count in counts.odd.items()},
             )  # fmt: skip
-
-
-def next_boot(name: str, state: Path) -> Device:
-    """The device of this start; its boot number is on disk before anything is sent."""
-    try:
-        known = json.loads(state.read_text("utf-8")) if state.exists() else None
-        device = Device.restarted(name, known, ring=RING_SAMPLES, events=RING_EVENTS)
-        fresh = state.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(device.snapshot(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(state)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(str(error), where=str(state), expected="a file that keeps the boot number") from error
-    return device
-
-
-def clock_ms() -> int:
-    """The wall clock: terminals have none, so a record counts from when it was received."""
-    return time.time_ns() // 1_000_000

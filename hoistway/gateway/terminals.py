@@ -16,7 +16,7 @@ from hoistway.errors import BadInput
 from hoistway.limits import HEARTBEAT_S
 from ingest.adapters.adapter import Adapter, Reported, Told
 from ingest.adapters.framing import BEGIN, END, Framer
-from ingest.adapters.reading import Entry
+from ingest.adapters.reading import REPLACED, Entry
 from ingest.adapters.spec import Format
 from simulators.device import Device
 
@@ -28,6 +28,8 @@ SILENT_MS: Final = 180_000
 """A terminal that says nothing for this long is disconnected (a public platform does)."""
 LOGIN_EVERY_MS: Final = 10_000
 """How often a terminal without a name is asked to log in (the firmware's own waiting time)."""
+LOGIN_ASKS: Final = 6
+"""After so many questions without an answer, a minute, the connection ends."""
 ODD_NAMES: Final = 200
 """Odd fields that are counted by name; further names, which anybody can make up, count as "other"."""
 _NUMBERS: Final = frozenset({"ts", "boot", "seq"})
@@ -48,6 +50,7 @@ class Counts:
     samples: int = 0  # of terminals
     passed: int = 0  # samples that went out
     events: int = 0
+    skipped: int = 0  # bytes in no frame
     bad: Counter[str] = field(default_factory=Counter)  # messages left out, by the field that is wrong
     odd: Counter[tuple[str, str]] = field(default_factory=Counter)  # by field and what is odd
 
@@ -59,7 +62,7 @@ class Gateway:
         self.spec, self.device, self.lifts = spec, device, lifts
         self.counts = Counts()
         self.reported = Reported(resumed=True)
-        self._last: dict[str, tuple[dict[str, Any], int]] = {}  # by lift: what was sent, and when
+        self._last: dict[str, tuple[dict[str, Any], int | None]] = {}  # by lift: what was sent, and when
 
     def terminal(self, now: int) -> Terminal:
         """A terminal that has just connected."""
@@ -80,57 +83,72 @@ class Gateway:
             self._sample({name: value for name, value in sample.items() if name not in _NUMBERS}, sample["ts"], now)
 
     def _sample(self, values: dict[str, Any], ts: int, now: int) -> None:
-        sent, at = self._last.get(values["lift"], ({}, 0))
-        if sent == values and now - at < QUIET_MS:
-            return
+        sent, at = self._last.get(values["lift"], ({}, None))
+        pause_ms = max(self.device.slow_s * 1_000, QUIET_MS if sent == values else 0)
+        if at is not None and now - at < pause_ms:
+            return  # what changed meanwhile stands in the next state, half a second later
         self._last[values["lift"]] = values, now
         self.counts.passed += 1
         self.device.sample(values, ts)
 
 
 class Terminal:
-    """One connection of a terminal."""
+    """One connection of a terminal. `now` is a clock that no step moves (`hoistway.clock.SteadyClock`)."""
 
     def __init__(self, gateway: Gateway, now: int) -> None:
         self._gateway = gateway
         self._framer = Framer()
         self._adapter = Adapter(gateway.spec, boot=gateway.device.boot, lifts=gateway.lifts, reported=gateway.reported)
-        self._heard = self._pinged = now
-        self._asked = now - LOGIN_EVERY_MS
+        self._heard = self._pinged = self._asked = now
+        self._asks = self._skipped = 0
 
     def feed(self, received: bytes, now: int) -> Answer:
         """What bytes of the terminal lead to."""
         self._heard = now
-        try:
-            texts = self._framer.feed(received)
-        except BadInput as error:
-            self._gateway.counts.bad[error.where] += 1
-            return Answer(close=str(error))
-        unnamed = stranger = ""
-        for text in texts:
-            told = self._adapter.line(Entry(line=1, message=BEGIN + text + END, received_ms=now))
+        unnamed = False
+        for text in self._framed(received):
+            if isinstance(text, BadInput):
+                self._gateway.counts.bad[text.where] += 1
+                return Answer(close=str(text))
+            ts = self._gateway.device.stamp(now)
+            told = self._adapter.line(Entry(line=1, message=text, received_ms=ts, replaced=text.count(REPLACED)))
             self._gateway.take(told, now)
-            for left_out in told.bad:
-                unnamed = unnamed or (str(left_out) if left_out.where == "connection" else "")
-                stranger = stranger or (str(left_out) if left_out.where == "lifts" else "")
-        if stranger:
-            return Answer(close=stranger)
-        return Answer(frames=self._ask(now) if unnamed else ())
+            name = self._adapter.speaker
+            if name is not None and name not in self._gateway.lifts:
+                return Answer(close=f"terminal {name!r} is not in the list of lifts")
+            unnamed = unnamed or any(left_out.where == "connection" for left_out in told.bad)
+        return self._ask(now) if unnamed and self._asks == 0 else Answer()
 
     def tick(self, now: int) -> Answer:
         """What time alone leads to."""
         if now - self._heard >= SILENT_MS:
             return Answer(close=f"silent for {SILENT_MS // 1_000} s")
+        if self._adapter.speaker is None and now - self._asked >= LOGIN_EVERY_MS:
+            return self._ask(now)
         if now - self._pinged < PING_EVERY_MS:
             return Answer()
         self._pinged = now
         return Answer(frames=(frame("ping"),))
 
-    def _ask(self, now: int) -> tuple[bytes, ...]:
-        if now - self._asked < LOGIN_EVERY_MS:
-            return ()
-        self._asked = now
-        return (frame("need_login"),)
+    def ended(self) -> None:
+        """The connection is over: what it left unfinished is counted."""
+        if self._framer.rest() is not None:
+            self._gateway.counts.bad["frame"] += 1
+        self._framed(b"")
+
+    def _framed(self, received: bytes) -> list[str | BadInput]:
+        """Its messages; what is in none of them is counted."""
+        found = self._framer.feed(received)
+        self._gateway.counts.skipped += self._framer.skipped - self._skipped
+        self._skipped = self._framer.skipped
+        return found
+
+    def _ask(self, now: int) -> Answer:
+        """For the name; whoever never says it has to go."""
+        if self._asks == LOGIN_ASKS:
+            return Answer(close=f"no login after {LOGIN_ASKS} questions")
+        self._asks, self._asked = self._asks + 1, now
+        return Answer(frames=(frame("need_login"),))
 
 
 def frame(kind: str) -> bytes:

@@ -1,6 +1,6 @@
-"""The gateway's MQTT connection: moves bytes between the device half of the contract and a broker, and connects again for ever.
+"""The gateway's MQTT connection: connects again for ever, and gives the device to the asyncio loop.
 
-The one place of the gateway that knows paho. Its network thread only hands things to the asyncio loop; what is sent, kept and sent
+paho's network thread only hands things to the loop; what a connection is stands in `simulators.line`, and what is sent, kept and sent
 again is decided in `simulators.device`.
 """
 
@@ -11,72 +11,67 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-import paho.mqtt.client as mqtt
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 
 from hoistway import wire
-from hoistway.mqtt_url import MqttAddress, configure
+from hoistway.mqtt_url import MqttAddress
 from simulators.device import Device
+from simulators.line import CONNACK_WITHIN_S, Backoff, Hand, Line
 
-KEEPALIVE_S: Final = 30
-CONNACK_WITHIN_S: Final = 10.0
-BACKOFF_FIRST_S: Final = 1.0
-BACKOFF_MOST_S: Final = 30.0
 WINDOW: Final = 100
-"""QoS 1 messages under way; the rest waits in the device, which is bounded."""
+"""QoS 1 messages under way: a gateway speaks for many lifts."""
 
 log: Final = structlog.get_logger("gateway")
 
 
 class Uplink:
-    """One device's connection. Everything but paho's callbacks runs in the loop's thread."""
+    """One device's connection. Everything but paho's callbacks runs in the loop's thread. `keep` is called before anything is published:
+    what has to outlive a power cut is on disk before the broker has it."""
 
-    def __init__(self, device: Device, *, shard: int, address: MqttAddress, now: Callable[[], int]) -> None:
-        self._device, self._address, self._now = device, address, now
-        self._base = wire.topic(shard, device.name, "")
+    def __init__(
+        self, device: Device, *, shard: int, address: MqttAddress, now: Callable[[], int], keep: Callable[[], None]
+    ) -> None:
+        self._device, self._address, self._now, self._keep = device, address, now, keep
+        self._prefix = wire.topic(shard, device.name, "")
         self._loop = asyncio.get_running_loop()
-        self._client = self._new_client()
-        self._pending = 0
+        self._line: Line | None = None
         self._stands, self._ended = asyncio.Event(), asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Connect, and connect again after each end, until `stop` is set."""
-        wait_s = BACKOFF_FIRST_S
+        backoff = Backoff()
         while not stop.is_set():
             if await self._once(stop):
-                wait_s = BACKOFF_FIRST_S
+                backoff.stood()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait_s)
-            wait_s = min(wait_s * 2, BACKOFF_MOST_S)
+                await asyncio.wait_for(stop.wait(), backoff.pause_s())
 
     def pump(self) -> None:
         """Publish what the device wants to send, as far as the window allows."""
-        for message in self._device.outgoing(self._now(), WINDOW - self._pending):
-            self._pending += 1
-            self._client.publish(self._base + message.leaf, message.payload, qos=1, retain=message.retain)
+        if self._line is not None and self._device.connected:
+            self._keep()
+            self._line.pump()
 
     async def _once(self, stop: asyncio.Event) -> bool:
         """One connection, from CONNECT to its end; whether it stood at all."""
-        self._client, self._pending = self._new_client(), 0
         self._stands.clear()
         self._ended.clear()
-        will = self._device.connecting(self._now())
-        self._client.will_set(self._base + "link", will.payload, qos=1, retain=True)
-        address = self._address
+        line = self._line = self._new_line()
         try:
-            await asyncio.to_thread(self._client.connect, address.host, address.port, KEEPALIVE_S)
-        except OSError as error:
-            log.warning("no broker", address=str(address), error=str(error))
+            await asyncio.to_thread(line.connect)
+        except (OSError, ValueError) as error:
+            log.warning("no broker", address=str(self._address), error=str(error))
+            self._line = None
             return False
-        self._client.loop_start()
+        line.client.loop_start()
         try:
             stood = await self._until_up(stop)
             await _first(stop, self._ended)
-            await self._leave()
+            await self._leave(line)
         finally:
+            self._line = None
             self._device.down()
-            await asyncio.to_thread(self._client.loop_stop)
+            await asyncio.to_thread(line.client.loop_stop)
         return stood
 
     async def _until_up(self, stop: asyncio.Event) -> bool:
@@ -87,67 +82,47 @@ class Uplink:
             self._ended.set()
         return self._stands.is_set()
 
-    async def _leave(self) -> None:
-        """Say goodbye, if there still is somebody to say it to."""
-        if self._device.connected and not self._ended.is_set():
-            farewell = self._device.farewell(self._now())
-            info = self._client.publish(self._base + farewell.leaf, farewell.payload, qos=1, retain=True)
+    async def _leave(self, line: Line) -> None:
+        farewell = None if self._ended.is_set() else line.farewell()
+        if farewell is not None:
             with contextlib.suppress(RuntimeError, ValueError):
-                await asyncio.to_thread(info.wait_for_publish, 2)
-        self._client.disconnect()
+                await asyncio.to_thread(farewell.wait_for_publish, 2)
+        line.client.disconnect()
 
-    def _new_client(self) -> mqtt.Client:
-        """A client without a past: what was under way when a connection broke is the device's business, not paho's."""
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=self._device.name, protocol=mqtt.MQTTv311, clean_session=True
-        )
-        configure(client, self._address)
-        client.max_inflight_messages_set(WINDOW)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        return client
+    def _new_line(self) -> Line:
+        mine: list[Line] = []
 
-    # --- paho's callbacks, in its thread ---
-
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            log.warning("the broker refused", reason=str(reason))
-            self._hand(client, self._ended.set)
-            return
-        client.subscribe([(self._base + "ack", 0), (self._base + "cmd", 1)])
-        self._hand(client, self._up)
-
-    def _on_disconnect(self, client: mqtt.Client, _data: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
-        self._hand(client, self._ended.set)
-
-    def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._hand(client, self._received, message.topic.removeprefix(self._base), bytes(message.payload))
-
-    def _on_publish(self, client: mqtt.Client, _data: Any, _mid: int, _reason: Any, _properties: Any) -> None:
-        self._hand(client, self._published)
-
-    def _hand(self, client: mqtt.Client, call: Callable[..., None], *arguments: Any) -> None:
-        """Into the loop, unless the client is one of an earlier connection or the loop is gone."""
-        if client is self._client:
+        def hand(call: Callable[..., None], *arguments: Any) -> None:
+            """From paho's thread into the loop, unless the loop is gone."""
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(call, *arguments)
+                self._loop.call_soon_threadsafe(take, call, arguments)
 
-    # --- the same, in the loop ---
+        def take(call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+            """Unless the line is one of an earlier connection."""
+            if mine and mine[0] is self._line:
+                call(*arguments)
 
-    def _up(self) -> None:
-        log.info("connected", address=str(self._address))
-        self._device.up(self._now())
-        self._stands.set()
-        self.pump()
+        into_loop: Hand = hand
+        mine.append(
+            Line(
+                self._device, self._address, self._prefix, now=self._now, told=self._told, window=WINDOW, hand=into_loop
+            )
+        )
+        return mine[0]
 
-    def _received(self, leaf: str, payload: bytes) -> None:
-        self._device.receive(leaf, payload, self._now())
-        self.pump()
-
-    def _published(self) -> None:
-        self._pending = max(0, self._pending - 1)
+    def _told(self) -> None:
+        """The line stands, has ended, or something came."""
+        line = self._line
+        if line is None:
+            return
+        if line.ended:
+            if line.refused:
+                log.warning("the broker refused", reason=line.refused)
+            self._ended.set()
+            return
+        if self._device.connected and not self._stands.is_set():
+            log.info("connected", address=str(self._address))
+            self._stands.set()
         self.pump()
 
 

@@ -16,7 +16,7 @@ from hoistway.errors import BadInput
 from ingest.adapters.reading import Entry
 from ingest.adapters.spec import ANY_OTHER, Clock, EventForm, Flag, Format, SignalField
 from ingest.adapters.unpack import Fields
-from ingest.adapters.values import absent, moment_ms, signal_value, word
+from ingest.adapters.values import WORD_CHARS, absent, moment_ms, signal_value, word
 
 Record = dict[str, Any]
 _DATA_CHARS: Final = 200
@@ -29,7 +29,7 @@ class Odd:
     """A field that could not be used, or that the format does not speak of. The record stands without it."""
 
     field: str
-    fault: str  # extra, not-listed, unfit, no-event
+    fault: str  # extra, not-listed, unfit, no-event, repeated, not-utf-8
     value: str
 
 
@@ -51,6 +51,7 @@ class Reported:
         """`resumed`: others have reported for these lifts before, so the first state ends whatever it does not name."""
         self.resumed = resumed
         self._by_lift: dict[str, dict[str, set[str]]] = defaultdict(dict)
+        self._endless: dict[str, dict[str, tuple[int, Record]]] = defaultdict(dict)
 
     def of(self, lift: str | None) -> dict[str, set[str]]:
         """A lift's codes by their source: a flag's field, or an event message's code."""
@@ -59,6 +60,10 @@ class Reported:
     def codes(self, lift: str | None) -> set[str]:
         """All codes that hold for a lift."""
         return set().union(*self.of(lift).values())
+
+    def endless(self, lift: str | None) -> dict[str, tuple[int, Record]]:
+        """When and with what data a lift's codes came last in a form that cannot say "over"."""
+        return self._endless[lift or ""]
 
 
 class Adapter:
@@ -76,7 +81,7 @@ class Adapter:
         self.spec, self.boot, self.received_ms, self.lifts = spec, boot, received_ms, lifts
         self.reported = reported or Reported()
         self._seq = {"state": 0, "event": 0}
-        self._speaker: str | None = None
+        self.speaker: str | None = None  # who logged in on this connection
 
     def line(self, entry: Entry) -> Told:
         """What an entry says; a list is several messages."""
@@ -84,6 +89,8 @@ class Adapter:
         if entry.fault is not None:
             told.bad.append(entry.fault)
             return told
+        if entry.replaced:
+            told.odd.append(Odd(field="message", fault="not-utf-8", value=str(entry.replaced)))
         for message in entry.message if isinstance(entry.message, list) else [entry.message]:
             try:
                 self._message(message, entry, told)
@@ -97,7 +104,7 @@ class Adapter:
         spec = self.spec
         fields = spec.unpack(message, entry.topic)
         if spec.speaker is not None and not absent(fields.get(spec.speaker)):
-            self._speaker = word(fields[spec.speaker])
+            self.speaker = _name(fields[spec.speaker])
         for name in sorted(fields.keys() - spec.known):
             told.odd.append(_odd(name, "extra", fields[name]))
         if any(word(fields.get(name, "")) not in words for name, words in spec.only.items() if name in fields):
@@ -133,7 +140,7 @@ class Adapter:
         parts = [fields.get(name) for name in self.spec.lift]
         if any(absent(part) for part in parts):
             raise BadInput("no lift", where=", ".join(self.spec.lift), expected="the lift's number")
-        theirs = "-".join(word(part) for part in parts) or self._speaker
+        theirs = "-".join(_name(part) for part in parts) or self.speaker
         if self.lifts is None:
             return theirs
         if theirs is None:
@@ -176,12 +183,31 @@ class Adapter:
             for source in [source for source in holding if source.startswith(_BY_EVENT)]:
                 del holding[source]
         data = {name: word(fields[name], chars=_DATA_CHARS) for name in form.data if not absent(fields.get(name))}
+        if not form.ends:
+            self._occurrence(form.code, ours, lift, at, {"code": code, **data}, told)
+            return
         if _active(form, fields):
+            if _BY_EVENT + code in holding:  # its end may have been lost, so it is said once more
+                before.difference_update(ours)
             holding[_BY_EVENT + code] = set(ours)
         else:
             holding.pop(_BY_EVENT + code, None)
             before.update(ours)  # said even when nothing was raised here: the raise may be older than this adapter
         self._tell_changes(before, lift, at, {"code": code, **data}, told)
+
+    def _occurrence(
+        self, source: str, ours: tuple[str, ...], lift: str | None, at: int, data: Record, told: Told
+    ) -> None:
+        """A report that nothing will ever end: what was reported before is over when the same happens again. A report that
+        comes twice, word for word, is one."""
+        last = self.reported.endless(lift)
+        for code in ours:
+            if last.get(code) == (at, data):
+                told.odd.append(_odd(source, "repeated", data["code"]))
+                continue
+            for active in (False, True) if code in last else (True,):
+                told.events.append(self._record("event", at, lift) | {"code": code, "active": active, "data": data})
+            last[code] = at, data
 
     def _tell_changes(self, before: set[str], lift: str | None, at: int, data: Record, told: Told) -> None:
         for code, active in _changes(before, self.reported.codes(lift)):
@@ -192,6 +218,14 @@ class Adapter:
         self._seq[stream] += 1
         record: Record = {"ts": at, "boot": self.boot, "seq": self._seq[stream]}
         return record if lift is None else record | {"lift": lift}
+
+
+def _name(value: Any) -> str:
+    """A lift's name; one that would have to be cut could become another's."""
+    name = word(value, chars=WORD_CHARS + 1)
+    if len(name) > WORD_CHARS:
+        raise BadInput(f"{name[:20]!r}...", where="lift", expected=f"a name of at most {WORD_CHARS} characters")
+    return name
 
 
 def _main_fields(spec: Format) -> list[str]:

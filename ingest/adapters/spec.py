@@ -20,6 +20,7 @@ only = { field = [words] }   messages with other words there are none of ours
     active = { from, values }    their field, { "add" = true }; none: raised
     none = ["00"]            their words for "no fault": ends what this lift has reported
     latest = true            each message ends what the one before has raised
+                             without a word that ends, each message is an occurrence of its own
     clock, data              as above; their fields that go along in `data`
 ignored = { field = "why" }  known and not used
 """
@@ -88,6 +89,11 @@ class EventForm:
     latest: bool  # each message ends what the one before has raised
     clock: Clock | None
     data: tuple[str, ...]  # their fields that go along
+
+    @property
+    def ends(self) -> bool:
+        """Whether a message of it can say that something is over."""
+        return bool(self.none) or self.latest or not all(self.values.values())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

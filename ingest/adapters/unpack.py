@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hoistway.errors import BadInput
 from ingest.adapters.framing import unframed
+from ingest.adapters.values import absent, word
 
 Fields = dict[str, Any]
 Unpack = Callable[[Any, str], Fields]
@@ -26,7 +28,7 @@ def json_tcp(message: Any, _topic: str) -> Fields:
     """`#10#{"type": "info", "data": {...}}#13#`, or what stands between the marks: `data` beside `type`."""
     if isinstance(message, str):
         try:
-            message = json.loads(unframed(message))
+            message = json.loads(unframed(message))  # a line of a file may still have its marks
         except ValueError as error:
             raise BadInput(str(error)[:120], where="frame", expected="JSON between #10# and #13#") from None
     fields = dict(_object(message))
@@ -41,11 +43,13 @@ _MONITOR_FIELDS: Final = (
     "unintendedMove",
 )  # fmt: skip
 _MONITOR_VERSIONS: Final = (1, 45)
+_UP: Final = 1
 _DOWN: Final = 2
 
 
 def mx(message: Any, _topic: str) -> Fields:
-    """The envelope, and its `D` (base64, little-endian) as fields `D.name`; `D.signed_speed` is negative on the way down."""
+    """The envelope, and its `D` (base64, little-endian) as fields `D.name`; `D.signed_speed` is negative on the way down, and unknown
+    for a car that moves and does not say where to."""
     fields = dict(_object(message))
     if fields.get("TY") != "Monitor":
         return fields
@@ -55,13 +59,18 @@ def mx(message: Any, _topic: str) -> Fields:
     found = dict(zip(_MONITOR_FIELDS, _MONITOR.unpack_from(binary), strict=True))
     if found["version"] not in _MONITOR_VERSIONS:
         raise BadInput(f"version {found['version']}", where="D", expected="1 (one door) or 45 (two doors)")
-    found["signed_speed"] = -found["speed"] if found["direction"] == _DOWN else found["speed"]
+    sign = {_UP: 1, _DOWN: -1}.get(found["direction"], 0 if found["speed"] == 0 else None)
+    found["signed_speed"] = None if sign is None else sign * found["speed"]
     return fields | {f"D.{name}": value for name, value in found.items()}
 
 
 def shanghai(message: Any, _topic: str) -> Fields:
-    """A flat message; an alarm's `statusDetails` become fields, and `statusCollectTime` their time."""
+    """A flat message; an alarm's `statusDetails` become fields, and `statusCollectTime` their time. A lift that is not registered yet has
+    its maker's code and number for a name."""
     fields = dict(_object(message))
+    maker, number = fields.get("manufacturerCode"), fields.get("leaveFactoryNumber")
+    if absent(fields.get("registerNumber")) and not absent(maker) and not absent(number):
+        fields["registerNumber"] = f"{word(maker)}-{word(number)}"
     details = fields.pop("statusDetails", None)
     if details is None:
         return fields
@@ -87,10 +96,11 @@ def kone(message: Any, _topic: str) -> Fields:
     decks = fields.pop("decks", None)
     if not isinstance(decks, list) or not decks:
         return fields
-    stops = [_object(_object(deck, "decks").get("stopFloor", {}), "stopFloor") for deck in decks]
-    persons = [deck.get("estimatedPersons") for deck in decks]
-    known = [count for count in persons if isinstance(count, int | float)]
-    return fields | {"marking": stops[0].get("marking"), "persons": sum(known) if known else None}
+    stops = [_object(_object(deck, "decks").get("stopFloor") or {}, "stopFloor") for deck in decks]
+    persons = [count for deck in decks if (count := deck.get("estimatedPersons")) is not None]
+    counts = [count for count in persons if type(count) in (int, float) and math.isfinite(count) and count >= 0]
+    fields |= {"marking": stops[0].get("marking"), "persons": sum(counts) if counts else None}
+    return fields if len(counts) == len(persons) else fields | {"estimatedPersons": persons}  # what is no count is odd
 
 
 def otis(message: Any, _topic: str) -> Fields:
@@ -120,6 +130,13 @@ def lci(message: Any, topic: str) -> Fields:
     return fields | {"unit": fields.get("area_id")}
 
 
+_NO_DOOR: Final = ("4", "unused", "5", "none")
+_DOORS_OPEN_FIRST: Final = (
+    "1", "opened", "9", "limited-opened", "7", "opening", "6", "closing", "3", "door-fault", "2", "unknown", "0", "closed", "8",
+    "safety-locked",
+)  # fmt: skip
+
+
 def bacnet(message: Any, _topic: str) -> Fields:
     """An object's properties; `carPosition` counts from 1 in `floorText`, and the doors of a car become one word."""
     fields = dict(_object(message))
@@ -128,9 +145,8 @@ def bacnet(message: Any, _topic: str) -> Fields:
         fields["label"] = labels[position - 1]
     doors = fields.get("carDoorStatus")
     if isinstance(doors, list):
-        fields["carDoorStatus"] = _most_open(
-            [str(door) for door in doors], ("1", "opened", "2", "unknown", "0", "closed")
-        )
+        there = [str(door) for door in doors if str(door) not in _NO_DOOR]
+        fields["carDoorStatus"] = _most_open(there, _DOORS_OPEN_FIRST)
     return fields
 
 

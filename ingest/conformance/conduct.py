@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from itertools import pairwise
 from typing import Final
 
 from hoistway.limits import SELF_TEST_S
 from hoistway.model import MODE_CODES
-from ingest.conformance.findings import Notes
-from ingest.conformance.heard import Facts, Watch
+from ingest.conformance.findings import NEVER, Notes
+from ingest.conformance.heard import Facts, LiftFacts, Watch
 from ingest.conformance.numbering import Run
 from ingest.conformance.reading import LinkHeard, Record, Told, fields_of
 
@@ -43,19 +44,23 @@ def conduct(told: Told, runs: list[Run], facts: Facts, watch: Watch, notes: Note
 def _will(told: Told, watch: Watch, notes: Notes) -> list[str]:
     """A connection that another one followed after a silence of `WILL_MS` must have been said to have ended."""
     judged = False
+    ends: dict[tuple[int, int], int] = {}  # when the will of a connection came first
+    for item in told.links:
+        if not item.link.online:
+            ends.setdefault(_number(item), item.at_ms)
     for before, after in pairwise(_connections(told.links)):
-        if _ended(before, told.links, until_ms=after.at_ms + WILL_MS):
+        if ends.get(_number(before), after.at_ms + WILL_MS + 1) <= after.at_ms + WILL_MS:
             judged = True
         elif watch.to_ms >= after.at_ms + WILL_MS and _silence_ms(told, after.at_ms) >= WILL_MS:
             judged = True
             notes.note("no-will", after.at_ms, boot=before.link.boot, conn=before.link.conn)
-    ended = any(not item.link.online for item in told.links)
-    return [] if judged or ended else ["no-will"]
+    return [] if judged or ends else ["no-will"]
 
 
 def _silence_ms(told: Told, until_ms: int) -> int:
     """For how long nothing had come from the device; 0 when nothing had come at all."""
-    return until_ms - max((at_ms for at_ms in told.times if at_ms < until_ms), default=until_ms)
+    before = bisect_left(told.times, until_ms)
+    return until_ms - told.times[before - 1] if before else 0
 
 
 def _connections(links: list[LinkHeard]) -> list[LinkHeard]:
@@ -69,10 +74,6 @@ def _connections(links: list[LinkHeard]) -> list[LinkHeard]:
 
 def _number(item: LinkHeard) -> tuple[int, int]:
     return item.link.boot, item.link.conn
-
-
-def _ended(before: LinkHeard, links: list[LinkHeard], *, until_ms: int) -> bool:
-    return any(not item.link.online and _number(item) == _number(before) and item.at_ms <= until_ms for item in links)
 
 
 def _complete(run: Run, notes: Notes) -> None:
@@ -133,15 +134,14 @@ def _self_test(told: Told, facts: Facts, watch: Watch, notes: Notes) -> list[str
     lifts = [lift for lift in facts.lifts if not lift.escalator]
     if lifts and watch.to_ms - facts.enrolled_ms < SELF_TEST_S * 1_000:
         return ["self-test"]
+    heard: dict[LiftFacts | None, int] = {}
+    for record in told.records:
+        if record.leaf == "event" and record.value.code == "self-test":
+            heard[facts.lift(record.lift or None)] = record.at_ms
     for lift in lifts:
-        heard = [
-            record.at_ms
-            for record in told.records
-            if record.leaf == "event" and record.value.code == "self-test" and facts.lift(record.lift or None) is lift
-        ]
-        last_ms = max([lift.self_test_ms or 0, *heard])
+        last_ms = max(lift.self_test_ms or 0, heard.get(lift, 0))
         if watch.to_ms - last_ms > SELF_TEST_S * 1_000:
-            hours = (watch.to_ms - last_ms) // 3_600_000 if last_ms else -1
+            hours = (watch.to_ms - last_ms) // 3_600_000 if last_ms else NEVER
             name = lift.rescue_code or ""
             notes.note("self-test", watch.to_ms, subject=name, lift=name, hours=hours)
     return []

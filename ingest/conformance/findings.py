@@ -8,6 +8,8 @@ from typing import Final
 
 Evidence = dict[str, str | float]
 
+NEVER: Final = -1
+"""In the place of hours since something that has not been yet."""
 SUBJECTS: Final = 200
 """Findings kept of one rule (by field, reason, code or stream); further subjects are counted with the last."""
 

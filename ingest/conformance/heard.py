@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +36,16 @@ class Facts:
     gateway: bool
     enrolled_ms: int
     lifts: tuple[LiftFacts, ...]
+    _by_code: dict[str | None, LiftFacts] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_code", {lift.rescue_code: lift for lift in self.lifts})
 
     def lift(self, named: str | None) -> LiftFacts | None:
         """The lift of a record that names `named`; None: not one of this device's."""
         if named is None:
             return None if self.gateway or not self.lifts else self.lifts[0]
-        return next((lift for lift in self.lifts if lift.rescue_code == named), None)
+        return self._by_code.get(named)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from hoistway import wire
 from hoistway.limits import CLOCK_SLOW_MS, CLOCK_STEP_MS
 from ingest.conformance.findings import Evidence, Notes
 from ingest.conformance.heard import Watch
@@ -110,44 +112,51 @@ def _boots(told: Told, notes: Notes) -> None:
             conn = link.conn
 
 
+class Ranges:
+    """Closed ranges of numbers as a set that is asked quickly."""
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._merged: list[tuple[int, int]] = []
+        for low, high in sorted(ranges):
+            if self._merged and low <= self._merged[-1][1] + 1:
+                self._merged[-1] = self._merged[-1][0], max(self._merged[-1][1], high)
+            else:
+                self._merged.append((low, high))
+
+    def all_of(self, first: int, last: int) -> bool:
+        """Whether every number of first..last is in it."""
+        return self._up_to(first) >= last
+
+    def any_of(self, first: int, last: int) -> bool:
+        return self._up_to(last) >= first
+
+    def _up_to(self, seq: int) -> int:
+        """Where the last range that begins up to `seq` ends."""
+        at = bisect_right(self._merged, seq, key=lambda pair: pair[0])
+        return self._merged[at - 1][1] if at else -1
+
+
 def _holes(run: Run, told: Told, watch: Watch, notes: Notes) -> None:
     """Numbers that never came, were not declared gone, and have been missing for a while."""
-    gone = [
-        pair
-        for item in told.links
-        if item.link.gone is not None and item.link.boot == run.boot
-        for pair in (item.link.gone.state if run.leaf == "state" else item.link.gone.event)
+    declared = [item.link.gone for item in told.links if item.link.gone is not None and item.link.boot == run.boot]
+    asked = [
+        item.ack.missing
+        for item in told.acks
+        if item.ack.missing is not None and item.ack.boot == run.boot and watch.to_ms - item.at_ms >= ANSWER_MS
     ]
+    gone, named = Ranges(_named(declared, run.leaf)), Ranges(_named(asked, run.leaf))
     expected = 1 if run.begins else run.first_fresh()
     for seq in sorted(run.first):
         found = run.first[seq]
         ripe = watch.to_ms - found.at_ms >= ANSWER_MS
-        if seq > expected and ripe and not _covered(expected, seq - 1, gone):
-            rule = "missing-ignored" if _named(run, expected, seq - 1, told, watch) else "seq-jump"
+        if seq > expected and ripe and not gone.all_of(expected, seq - 1):
+            rule = "missing-ignored" if named.any_of(expected, seq - 1) else "seq-jump"
             notes.note(rule, found.at_ms, subject=run.leaf, topic=run.leaf, boot=run.boot, first=expected, last=seq - 1)
         expected = max(expected, seq + 1)
 
 
-def _covered(first: int, last: int, ranges: list[tuple[int, int]]) -> bool:
-    """Whether closed ranges name every number of first..last."""
-    for low, high in sorted(ranges):
-        if low > first:
-            return False
-        first = max(first, high + 1)
-        if first > last:
-            return True
-    return first > last
-
-
-def _named(run: Run, first: int, last: int, told: Told, watch: Watch) -> bool:
-    """Whether an ack has asked for some of them, long enough ago."""
-    for item in told.acks:
-        if item.ack.boot != run.boot or item.ack.missing is None or watch.to_ms - item.at_ms < ANSWER_MS:
-            continue
-        ranges = item.ack.missing.state if run.leaf == "state" else item.ack.missing.event
-        if any(low <= last and high >= first for low, high in ranges):
-            return True
-    return False
+def _named(said: list[wire.Missing], leaf: str) -> set[tuple[int, int]]:
+    return {pair for one in said for pair in (one.state if leaf == "state" else one.event)}
 
 
 def _stamps(run: Run, notes: Notes) -> None:
@@ -163,10 +172,24 @@ def _set_right(one: Record, two: Record) -> bool:
 
 def _needless(repeated: list[Record], told: Told, notes: Notes) -> None:
     """Sent again although two acks, either of which may be lost, had said that it is accepted, and nobody asked for it."""
+    acks = {(boot, leaf): _twice(told, boot, leaf) for boot, leaf in {(one.boot, one.leaf) for one in repeated}}
     for record in repeated:
-        before = [item for item in told.acks if item.at_ms <= record.at_ms - UNDER_WAY_MS and item.covers(record)]
-        if len(before) >= 2 and not _asked(record, told):
+        times, said_twice = acks[record.boot, record.leaf]
+        before = bisect_right(times, record.at_ms - UNDER_WAY_MS)
+        if before and said_twice[before - 1] >= record.seq and not _asked(record, told):
             notes.note("resend-acked", record.at_ms, subject=record.leaf, **_where(record))
+
+
+def _twice(told: Told, boot: int, leaf: str) -> tuple[list[int], list[int]]:
+    """When the acks of a stream came, and up to which number two of them, or more, had said by then that it is accepted."""
+    times, numbers, best, second = [], [], 0, 0
+    for item in told.acks:
+        if item.ack.boot == boot:
+            number = item.ack.state if leaf == "state" else item.ack.event
+            best, second = max(best, number), max(second, min(best, number))
+            times.append(item.at_ms)
+            numbers.append(second)
+    return times, numbers
 
 
 def _asked(record: Record, told: Told) -> bool:

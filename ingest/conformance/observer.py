@@ -23,6 +23,8 @@ from ingest.conformance.heard import Heard
 
 HEARD_MESSAGES: Final = 200_000
 """Messages kept of one watch; further ones are counted and not judged."""
+HEARD_BYTES: Final = 128 * 1024 * 1024
+"""And bytes of their payloads."""
 PATIENCE_S: Final = 10.0
 
 
@@ -37,6 +39,7 @@ class Observer:
         ]
         self._granted, self._refusal = threading.Event(), ""
         self._heard: list[Heard] = []
+        self._bytes = 0
         self.dropped = 0
         self._connects = self._losses = 0
         self._client = paho.Client(
@@ -98,9 +101,10 @@ class Observer:
         self._granted.set()
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        if len(self._heard) >= HEARD_MESSAGES:
+        if len(self._heard) >= HEARD_MESSAGES or self._bytes + len(message.payload) > HEARD_BYTES:
             self.dropped += 1
             return
+        self._bytes += len(message.payload)
         self._heard.append(
             Heard(
                 topic=message.topic,

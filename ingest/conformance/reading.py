@@ -46,12 +46,6 @@ class AckHeard:
     ack: wire.Ack
     at_ms: int
 
-    def covers(self, record: Record) -> bool:
-        """Whether it says that `record` is accepted."""
-        return self.ack.boot == record.boot and record.seq <= (
-            self.ack.state if record.leaf == "state" else self.ack.event
-        )
-
 
 @dataclass(kw_only=True, slots=True)
 class Told:

@@ -14,7 +14,7 @@ SQL: Final = queries("ingest", "sql/conformance.sql")
 
 async def facts_of(database_url: str, device: str) -> Facts:
     """What is known of an enrolled device. Raises `BadInput` for one that is not."""
-    connection = await connect_url(database_url, name="hoistway device check", command_timeout_s=30)
+    connection = await connect_url(database_url, name="hoistway devices check", command_timeout_s=30)
     try:
         rows = await connection.fetch(SQL["device_facts"], device)
     finally:

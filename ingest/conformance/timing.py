@@ -106,29 +106,30 @@ def _silence(records: list[Record], told: Told, watch: Watch, notes: Notes) -> N
 
 
 def _rate(run: Run, notes: Notes) -> None:
-    """More samples of a lift than `SAMPLES_A_MINUTE` within a minute of its own clock; a backlog keeps its own times."""
+    """More samples of a lift than `SAMPLES_A_MINUTE` within a minute of its own clock; a backlog keeps its own times. The evidence is the
+    busiest minute."""
     for lift, records in _by_lift(run).items():
-        stamps = sorted(record.ts for record in records)
-        busiest = max(
-            (at - first + 1, stamps[first])
-            for at, stamp in enumerate(stamps)
-            for first in [_first_within(stamps, stamp)]
+        ordered = sorted(records, key=lambda record: record.ts)
+        stamps = [record.ts for record in ordered]
+        count, first = max(
+            (at - first + 1, first) for at, ts in enumerate(stamps) for first in [bisect_right(stamps, ts - 60_000)]
         )
-        if busiest[0] > SAMPLES_A_MINUTE:
-            notes.note("rate", records[0].at_ms, subject=lift, lift=lift, samples=busiest[0], most=SAMPLES_A_MINUTE)
-
-
-def _first_within(stamps: list[int], stamp: int) -> int:
-    return bisect_right(stamps, stamp - 60_000)
+        if count > SAMPLES_A_MINUTE:
+            notes.note(
+                "rate", ordered[first].at_ms, subject=lift, lift=lift, samples=count, most=SAMPLES_A_MINUTE,
+                seq=ordered[first].seq,
+            )  # fmt: skip
 
 
 def _slow(run: Run, acks: list[AckHeard], notes: Notes) -> None:
     """Samples closer together than the last ack had asked for."""
+    times = [item.at_ms for item in acks]
+    asked = [item.ack.slow_s or 0 for item in acks]
     for records in _by_lift(run).values():
         for one, two in pairwise(records):
-            told = [item for item in acks if item.at_ms <= one.at_ms - UNDER_WAY_MS]
-            asked_s = (told[-1].ack.slow_s or 0) if told else 0
-            later = [item for item in acks if one.at_ms - UNDER_WAY_MS < item.at_ms <= two.at_ms]
-            eased = any((item.ack.slow_s or 0) < asked_s for item in later)
-            if asked_s and not eased and two.ts - one.ts < asked_s * 1_000 - HEARTBEAT_LATE_MS:
-                notes.note("slow-ignored", two.at_ms, asked_s=asked_s, gap_s=round((two.ts - one.ts) / 1_000, 1))
+            known = bisect_right(times, one.at_ms - UNDER_WAY_MS)
+            asked_s = asked[known - 1] if known else 0
+            if asked_s and two.ts - one.ts < asked_s * 1_000 - HEARTBEAT_LATE_MS:
+                later = asked[known : bisect_right(times, two.at_ms)]
+                if min(later, default=asked_s) >= asked_s:
+                    notes.note("slow-ignored", two.at_ms, asked_s=asked_s, gap_s=round((two.ts - one.ts) / 1_000, 1))

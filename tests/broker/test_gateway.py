@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 from hoistway import wire
 from hoistway.errors import BadInput
-from hoistway.gateway.serve import Plan, next_boot, serve
+from hoistway.gateway.serve import Memory, Plan, serve
 from hoistway.mqtt_url import MqttAddress
 from ingest.adapters.spec import shipped_format
+from simulators.memory import restarted
 from tests.support.brokers import Client, embedded, until
 
 NAME, SHARD = "gw-1", 7
@@ -107,13 +109,46 @@ async def test_frames_arrive_as_records_and_outlive_the_broker(kind: str, home: 
 def test_each_start_is_a_boot_of_its_own(tmp_path: Path) -> None:
     """The number is on disk before anything is sent."""
     state = tmp_path / "gateway.json"
-    assert [next_boot(NAME, state).boot for _ in range(3)] == [1, 2, 3]
-    assert json.loads(state.read_text("utf-8"))["boot"] == 3
+    for boot in (1, 2, 3):
+        device = restarted(NAME, state)
+        Memory(device, state)
+        assert device.boot == boot
+        assert json.loads(state.read_text("utf-8"))["boot"] == boot
 
 
-def test_a_boot_number_that_cannot_be_read_is_not_guessed(tmp_path: Path) -> None:
-    """Starting again from 1 would make old records of new ones."""
+def test_an_event_is_on_disk_before_it_is_published(tmp_path: Path) -> None:
+    """A kill between the two loses nothing: the next start sends it again, under its own number."""
     state = tmp_path / "gateway.json"
-    state.write_text("{", "utf-8")
-    with pytest.raises(BadInput, match="boot number"):
-        next_boot(NAME, state)
+    device = restarted(NAME, state)
+    memory = Memory(device, state)
+    device.report("90", True, 5, lift="310115")
+    memory.keep_events()
+    again = restarted(NAME, state)
+    assert [json.loads(record)["seq"] for record in again.events[1].kept.values()] == [1]
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=1, state=0, ts=5)), 5)
+    memory.keep_all()
+    assert list(restarted(NAME, state).events) == [2]
+
+
+def test_a_full_disk_stops_no_event(tmp_path: Path) -> None:
+    """What cannot be written is said and counted, and written as soon as it can be."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    device = restarted(NAME, folder / "gateway.json")
+    memory = Memory(device, folder / "gateway.json")
+    shutil.rmtree(folder)
+    device.report("90", True, 5, lift="310115")
+    memory.keep_events()
+    assert memory.failures == 1
+    folder.mkdir()
+    memory.keep_all()
+    assert list(restarted(NAME, folder / "gateway.json").events[1].kept) == [1]
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"boot": "x"}', '{"boot": 1, "events": {"1": {}}}'])
+def test_a_boot_number_that_cannot_be_read_is_not_guessed(damaged: str, tmp_path: Path) -> None:
+    """Starting again from 1 would make old records of new ones; the file is named."""
+    state = tmp_path / "gateway.json"
+    state.write_text(damaged, "utf-8")
+    with pytest.raises(BadInput, match=r"gateway\.json.*boot number"):
+        restarted(NAME, state)

@@ -148,7 +148,7 @@ async def console(page: Page, api_process: ApiProcess, city: City, token: str) -
     """The page, logged in, on the console, with the stream's first snapshot drawn."""
     assert city
     await login(page, api_process.base_url, token)
-    await expect(page.get_by_role("heading", name="案件")).to_be_visible()
+    await expect(page.get_by_role("heading", name="救援事件")).to_be_visible()
     return page
 
 

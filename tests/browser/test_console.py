@@ -32,7 +32,7 @@ async def test_a_new_entrapment_stands_first_and_is_counted(console: Page, city:
     await expect(row(console, f"case-{case}")).to_contain_text("翡翠花园 3幢 1号梯")
     await expect(console.locator("[data-key]").first).to_have_attribute("data-key", f"case-{case}")
     await expect(counter(console)).to_have_text("1")
-    await expect(console.locator("[aria-live=assertive]")).to_have_text("新困人:翡翠花园 3幢 1号梯")
+    await expect(console.locator("[aria-live=assertive]")).to_have_text("新困人：翡翠花园 3幢 1号梯")
 
 
 async def test_the_keyboard_acknowledges_into_the_database_and_a_reload_keeps_it(console: Page, city: City) -> None:
@@ -115,12 +115,12 @@ async def test_a_release_asks_how_it_is_known_that_nobody_is_trapped(console: Pa
     await console.keyboard.press("r")
     dialog = console.get_by_role("dialog")
     await expect(dialog).to_contain_text("确认轿厢内已无人被困")
-    await dialog.get_by_role("button", name="确认:无人被困").click()
+    await dialog.get_by_role("button", name="确认：无人被困").click()
     await expect(dialog.get_by_role("alert")).to_have_text("请写明如何得知")
     assert await city.value("select state from rescue_case where id = $1", case) == "open"
     await dialog.get_by_label("如何得知").fill("现场救援人员确认轿厢内无人")
     await dialog.get_by_label("被困人数").fill("2")
-    await dialog.get_by_role("button", name="确认:无人被困").click()
+    await dialog.get_by_role("button", name="确认：无人被困").click()
     await expect(row(console, f"case-{case}")).to_contain_text("已解救")
 
     async def released() -> bool:
@@ -187,11 +187,11 @@ async def test_the_shaft_shows_where_the_car_is(console: Page, city: City) -> No
     case = await city.entrapment(lift)
     await expect(row(console, f"case-{case}")).to_be_visible()
     await console.keyboard.press("j")
-    await expect(console.get_by_role("img", name="井道:轿厢在 3,已关闭,有人")).to_be_visible()
+    await expect(console.get_by_role("img", name="井道：轿厢在 3，已关闭，有人")).to_be_visible()
     await expect(console.get_by_test_id("lift")).to_contain_text("非平层")
     await expect(console.get_by_role("link", name="0571-88001234")).to_have_attribute("href", "tel:057188001234")
     await city.sample(lift, car_position="5", car_status=0, speed=0.0, door_zone=True, door_status=4, passenger=False)
-    await expect(console.get_by_role("img", name="井道:轿厢在 5,已打开,无人")).to_be_visible()
+    await expect(console.get_by_role("img", name="井道：轿厢在 5，已打开，无人")).to_be_visible()
 
 
 async def test_the_language_changes_at_once_and_stays(console: Page, city: City) -> None:

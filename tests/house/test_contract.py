@@ -239,6 +239,19 @@ def test_schemas_name_codes_reasons_commands() -> None:
     assert SCHEMAS["Command"]["properties"]["cmd"]["enum"] == list(wire.COMMANDS)
 
 
+def test_codes_are_text_for_every_reader_of_yaml() -> None:
+    """YAML 1.1 takes a bare 08 for text and 1.2 for a number: words of an enumeration that begin with 0 stand in quotes."""
+    text = (ROOT / "asyncapi.yaml").read_text("utf-8")
+    words = [
+        word.strip()
+        for listed in re.findall(r"enum: \[(.*?)\]", text, re.DOTALL)
+        for word in listed.replace("\n", " ").split(",")
+    ]
+    words += re.findall(r"^\s*- (\S+)$", text, re.MULTILINE)
+    assert [word for word in words if re.fullmatch(r"0\d+", word)] == []
+    assert "'08'" in words
+
+
 @pytest.mark.parametrize(
     ("schema", "struct"),
     [

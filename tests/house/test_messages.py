@@ -25,6 +25,7 @@ from hoistway.model import (
     Severity,
 )
 
+ROOT = Path(__file__).parents[2]
 CONSOLE = Path(pages.__file__).parent
 ASKED = re.compile(r"""(?<![A-Za-z.])t\(\s*["']([a-z_A-Z0-9.-]+)["']""")
 QUOTED = re.compile(r"""["'`]((?:[a-z_]+)\.[a-z_A-Z0-9-]+)["'`]""")
@@ -41,6 +42,31 @@ def test_both_languages_have_the_same_placeholders() -> None:
     english = pages.messages("en")
     for key, text in pages.messages("zh-CN").items():
         assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english[key])), key
+
+
+_HAN = "[\u3400-\u9fff]"
+_HALF = re.compile(rf"(?<={_HAN})[,:;(]|[,:;)](?={_HAN})")
+_NO_TEXT = re.compile(r"^```.*?^```|`[^`]*`|<!--.*?-->|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
+CHINESE = (CONSOLE / "messages/zh-CN.json", ROOT / "ingest/conformance/words.py", ROOT / "docs/device-guide.zh-CN.md")
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+def test_chinese_has_its_own_marks(path: Path) -> None:
+    """No half-width comma, colon or bracket stands beside a Chinese character."""
+    lines = _NO_TEXT.sub("``", path.read_text("utf-8")).splitlines()
+    assert [line for line in lines if _HALF.search(line)] == []
+
+
+OTHER_WORDS = ("案件", "处置单", "调度台", "救援码", "缺号", "空缺", "额度")
+"""Words that the glossary has another one for."""
+
+
+@pytest.mark.parametrize("path", [*CHINESE, ROOT / "README.zh-CN.md"], ids=lambda path: path.name)
+def test_chinese_has_one_word_for_one_idea(path: Path) -> None:
+    """What the glossary calls one way is called that way for people."""
+    text = path.read_text("utf-8")
+    assert [word for word in OTHER_WORDS if word in text] == []
+    assert not re.search("(?<!值)班长", text)
 
 
 def test_no_key_stands_twice_and_no_text_is_empty() -> None:

@@ -32,3 +32,13 @@ def test_a_gateway_that_cannot_work_does_not_start(
     assert result.exit_code == 2
     assert expected in result.stderr
     assert not state.exists()
+
+
+def test_a_gateway_s_list_gives_each_lift_one_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two terminals of one lift would contradict each other twice a second."""
+    lifts, state = tmp_path / "lifts.csv", tmp_path / "gateway.json"
+    lifts.write_text("mx_1,310115\nmx_2,310115\n", "utf-8")
+    monkeypatch.setenv("HOISTWAY_MQTT_URL", "mqtt://a:b@localhost")
+    result = CliRunner().invoke(app, ["gateway", "gw-1", "--shard", "7", "--lifts", str(lifts), "--state", str(state)])
+    assert result.exit_code == 2
+    assert "lifts.csv:2: rescue code 310115" in result.stderr.replace("\n", "")

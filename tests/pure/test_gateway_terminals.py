@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hoistway import wire
+from hoistway.clock import SteadyClock
 from hoistway.gateway.terminals import (
     LOGIN_EVERY_MS,
     ODD_NAMES,
@@ -18,7 +21,7 @@ from hoistway.gateway.terminals import (
     Terminal,
     frame,
 )
-from hoistway.limits import MESSAGE_BYTES
+from hoistway.limits import FRAME_BYTES
 from ingest.adapters.spec import shipped_format
 from simulators.device import Device
 
@@ -100,22 +103,72 @@ def test_the_first_state_after_a_restart_ends_what_is_over() -> None:
 
 
 def test_who_has_no_name_is_asked_for_it() -> None:
-    """Its states are left out and counted; it is asked at most every ten seconds."""
+    """Its states are left out and counted; it is asked every ten seconds, whatever it says meanwhile, and has to go after a minute."""
     site = Site()
     terminal = site.gateway.terminal(NOW)
-    assert terminal.feed(info(), NOW).frames == (frame("need_login"),)
+    assert terminal.feed(info(), NOW + 100).frames == (frame("need_login"),)
     assert terminal.feed(info(), NOW + 500).frames == ()
-    assert terminal.feed(info(), NOW + LOGIN_EVERY_MS).frames == (frame("need_login"),)
-    assert site.gateway.counts.bad == {"connection": 3}
+    asked = [second for second in range(1, 60) if frame("need_login") in terminal.tick(NOW + second * 1_000).frames]
+    assert asked == [11, 21, 31, 41, 51]
+    assert "no login" in terminal.tick(NOW + 61_000).close
+    assert site.gateway.counts.bad == {"connection": 2}
     assert site.published("state") == []
 
 
-def test_a_stranger_is_disconnected() -> None:
+def test_who_only_pings_is_asked_too() -> None:
+    """A terminal that sends no state has no name either."""
+    terminal = Site().gateway.terminal(NOW)
+    assert terminal.feed(framed({"type": "cping"}), NOW).frames == ()
+    assert terminal.tick(NOW + LOGIN_EVERY_MS - 1).frames == ()
+    assert terminal.tick(NOW + LOGIN_EVERY_MS).frames == (frame("need_login"),)
+
+
+def test_a_stranger_is_disconnected_at_its_login() -> None:
     """A terminal that the list of lifts does not have speaks for nobody."""
     site = Site()
-    answer = site.named("mx_9").feed(info(fault=[1]), NOW)
-    assert "mx_9" in answer.close
+    terminal = site.gateway.terminal(NOW)
+    assert "mx_9" in terminal.feed(login("mx_9") + info(fault=[1]), NOW).close
     assert site.published("state") == site.published("event") == []
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, 200_000])
+def test_a_step_of_the_machine_s_clock_moves_nothing(step_ms: int) -> None:
+    """Set back an hour, states go on as ever; set forward 200 s, nobody counts as silent. The stamps are the server's time."""
+    hands = {"wall": NOW, "monotonic": 0}
+    clock = SteadyClock(wall_ns=lambda: hands["wall"] * 1_000_000, monotonic_ns=lambda: hands["monotonic"] * 1_000_000)
+    site = Site()
+    terminal = site.named("mx_1")
+    terminal.feed(info(), clock.now_ms())
+    hands["wall"] += step_ms
+    closed, pings = "", 0
+    for _ in range(60):
+        hands["wall"], hands["monotonic"] = hands["wall"] + 1_000, hands["monotonic"] + 1_000
+        terminal.feed(info(), clock.now_ms())
+        due = terminal.tick(clock.now_ms())
+        closed, pings = closed or due.close, pings + len(due.frames)
+    assert (closed, pings) == ("", 2)
+    assert [row["ts"] - NOW for row in site.published("state")] == [step * QUIET_MS for step in range(7)]
+
+
+def test_the_server_s_time_is_in_the_stamps() -> None:
+    """A machine whose clock is wrong stamps right as soon as an ack has told it the time."""
+    site = Site()
+    site.device.receive("ack", wire.encode(wire.Ack(boot=3, event=0, state=0, ts=NOW + 60_000)), NOW)
+    site.named("mx_1").feed(info(), NOW)
+    assert [row["ts"] - NOW for row in site.published("state")] == [60_000]
+
+
+def test_slow_s_holds_samples_back_and_no_event() -> None:
+    """Between two samples of a lift there is as much time as the server asks for; the newest state then counts."""
+    site = Site()
+    terminal = site.named("mx_1")
+    terminal.feed(info(), NOW)
+    site.device.receive("ack", wire.encode(wire.Ack(boot=3, event=7, state=0, ts=NOW, slow_s=10)), NOW)
+    for step in range(1, 21):
+        terminal.feed(info(floor=step, fault=[3] if step > 10 else []), NOW + step * 500)
+    assert [json.loads(record)["code"] for record in site.device.event.kept.values()] == ["door-open-running"]
+    rows = site.published("state")
+    assert [(row["ts"] - NOW, row.get("car_position")) for row in rows] == [(0, None), (10_000, "20")]
 
 
 def test_a_broken_message_harms_no_other() -> None:
@@ -129,7 +182,16 @@ def test_a_broken_message_harms_no_other() -> None:
 
 def test_a_frame_without_an_end_ends_the_connection() -> None:
     """Nobody fills the gateway's memory."""
-    assert "frame" in Site().named("mx_1").feed(b"#10#" + b"x" * MESSAGE_BYTES, NOW).close
+    assert "frame" in Site().named("mx_1").feed(b"#10#" + b"x" * (FRAME_BYTES + 4), NOW).close
+
+
+def test_what_is_in_no_frame_is_counted() -> None:
+    """Noise between frames, and a frame that the end of the connection cuts off."""
+    site = Site()
+    terminal = site.named("mx_1")
+    terminal.feed(b"noise" + info() + b"#10#{", NOW)
+    terminal.ended()
+    assert (site.gateway.counts.skipped, site.gateway.counts.bad) == (6, {"frame": 1})
 
 
 def test_a_silent_terminal_is_pinged_and_then_disconnected() -> None:

@@ -117,7 +117,7 @@ FUNCTIONS: Final[tuple[Entry, ...]] = (
     entry(
         "since_reported",
         ("距上次上报秒数", "Since reported"),
-        '`since_reported("CODE")`: seconds since the code was last raised; before the first time, since the unit\'s first record; never unknown.',
+        '`since_reported("CODE")`: seconds since the code was last raised; before the first time, since the lift\'s first record; never unknown.',
         (
             "when = 'since_reported(\"self-test\") > 60'",
             "0..60/30 light=true\n61 light=true\n70 event self-test",

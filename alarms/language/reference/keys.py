@@ -33,8 +33,8 @@ KEYS: Final[tuple[Entry, ...]] = (
     ),
     entry(
         "kind",
-        ("设备类型", "Kind of unit"),
-        "`lift`, `escalator` or `any`. A rule names only what its kind of unit has.",
+        ("设备类型", "Kind of equipment"),
+        "`lift`, `escalator` or `any`. A rule names only what its kind of equipment has.",
         ('kind = "escalator"\nwhen = "step_missing"', "0 step_missing=true\n5 step_missing=false", "0 raise\n5 clear"),
     ),
     entry(

@@ -22,7 +22,7 @@ This page is generated from the code (`alarms.language.reference`); a test holds
 What a rule means, and what the engine does with time, is in [rules.md](rules.md).
 
 An example is a complete rule, what happens, and what the rule says. Times are seconds, or the time of a Monday. A line with signals is a sample: what it leaves
-out is unknown. `0..60/10` is a sample each 10 s from 0 to 60 s. `tick`: time passes and nothing arrives. The unit has a rated speed of 1.75 m/s (escalators
+out is unknown. `0..60/10` is a sample each 10 s from 0 to 60 s. `tick`: time passes and nothing arrives. The lift has a rated speed of 1.75 m/s (escalators
 0.5 m/s), floors 1 to 9, and no numbers of its own unless the example gives it some. Truth tables: T true, F false, U unknown; what stands in them was
 worked out by the engine. "Before" is a sample a minute earlier.
 """

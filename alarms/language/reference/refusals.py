@@ -73,7 +73,7 @@ REFUSALS: Final[tuple[Refusal, ...]] = (
         message="comparisons cannot be chained; expected 'and' or 'or'",
     ),
     Refusal(
-        what="a signal of another kind of unit",
+        what="a signal of another kind of equipment",
         lines='when = "occupied"',
         line=8,
         column=9,

@@ -40,7 +40,7 @@ FAULTS = (
     Fault(kind="stopped-outside-zone", at_ms=5 * MINUTE, lift=11, rescue_after_ms=8 * MINUTE),
     Fault(kind="door-held-open", at_ms=3 * MINUTE, lift=13, lasts_ms=4 * MINUTE),
     Fault(kind="door-held-open", at_ms=3 * MINUTE, lift=14, lasts_ms=7 * MINUTE),
-    Fault(kind="door-flapping", at_ms=6 * MINUTE, lift=17, lasts_ms=4 * MINUTE),
+    Fault(kind="door-reversing", at_ms=6 * MINUTE, lift=17, lasts_ms=4 * MINUTE),
     Fault(kind="door-open-running", at_ms=7 * MINUTE, lift=19),
     Fault(kind="link-loss", at_ms=8 * MINUTE, lift=23, lasts_ms=6 * MINUTE),
     Fault(kind="power-cut", at_ms=9 * MINUTE, lift=41, lasts_ms=4 * MINUTE),
@@ -50,7 +50,7 @@ EXPECTED = {
     "entrapment-at-landing": {"entrapment-at-landing"},
     "stopped-outside-zone": {"stopped-outside-zone", "entrapment-possible"},
     "door-held-open": {"door-held-open"},
-    "door-flapping": {"door-reversals"},
+    "door-reversing": {"door-reversals"},
     "door-open-running": {"door-open-while-running"},
     "link-loss": {"offline"},
     "power-cut": {"power-lost", "escalator-power-lost", "entrapment-between-floors", "entrapment-at-landing", "entrapment-possible",
@@ -61,7 +61,7 @@ entrapment between floors is a stop outside the zone as well; a power cut traps 
 SURE = {
     "entrapment-at-landing": {"entrapment-at-landing"},
     "stopped-outside-zone": {"stopped-outside-zone"},
-    "door-flapping": {"door-reversals"},
+    "door-reversing": {"door-reversals"},
     "door-open-running": {"door-open-while-running"},
     "link-loss": {"offline"},
 }

@@ -78,7 +78,7 @@ def test_a_city_platform_in_the_manner_of_shanghai() -> None:
 
 
 def test_a_province_s_exchange() -> None:
-    """1 and 2 stand for yes and no; 11 is an entrapment; a repeated report is told once; escalators have codes of their own."""
+    """1 and 2 stand for yes and no; 11 is an entrapment; a report that comes again is told again; escalators have codes of their own."""
     ride = ridden("province", until=230, escalators=("33201000002014050008",))
     assert ("entrapment-between-floors", "raise", 30) in ride.said
     assert ("entrapment-reported", "raise", 33) in ride.said
@@ -89,6 +89,7 @@ def test_a_province_s_exchange() -> None:
         "door_zone": False, "car_position": "5", "door_closed": True, "passenger": True, "power": 1,
     }  # fmt: skip
     assert [(row["code"], row["active"]) for row in ride.events] == [
+        ("entrapment", True),
         ("entrapment", True),
         ("entrapment", False),
         ("63", True),

@@ -14,10 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoistway.errors import BadInput
-from hoistway.limits import MESSAGE_BYTES
 from ingest.adapters.adapter import Adapter, Told
-from ingest.adapters.framing import Framer
-from ingest.adapters.reading import Entry, entries
+from ingest.adapters.reading import Entry
 from ingest.adapters.spec import read_format, shipped, shipped_format
 from ingest.decode import decode_events, decode_samples, to_columns
 
@@ -194,6 +192,94 @@ def test_an_end_is_passed_on_even_if_nobody_saw_the_beginning() -> None:
     assert [(row["code"], row["active"]) for row in told("mx", gone).events] == [("01", False)]
 
 
+def said(found: Told) -> list[tuple[str, bool, int]]:
+    return [(row["code"], row["active"], (row["ts"] - NOON) // 1_000) for row in found.events]
+
+
+def test_where_nothing_can_be_over_each_report_is_one() -> None:
+    """A city's alarms have no end: two entrapments of a lift are two, the first of them over when the second comes. The same alarm
+    sent twice is one, and is named."""
+    first = {
+        "registerNumber": "R1",
+        "alarmChannel": "S04",
+        "failureCode": "09",
+        "alarmId": "A-1",
+        "occurTime": "2026-11-24 20:00:00",
+    }
+    second = first | {"alarmId": "A-2", "occurTime": "2026-11-24 20:05:00"}
+    found = told("shanghai", first, first, second, second | {"registerNumber": "R2"})
+    assert said(found) == [
+        ("entrapment", True, 0), ("entrapment", False, 300), ("entrapment", True, 300), ("entrapment", True, 300),
+    ]  # fmt: skip
+    assert [row["data"]["alarmId"] for row in found.events] == ["A-1", "A-2", "A-2", "A-2"]
+    assert [(odd.field, odd.fault, odd.value) for odd in found.odd] == [("failureCode", "repeated", "09")]
+
+
+def test_a_report_that_comes_again_before_its_end_is_said_again() -> None:
+    """Its end may have been lost on the way, so a second entrapment is not kept back."""
+    fault = {"TY": "Fault", "ST": "add", "elevatorCode": "1", "fault_type": 7, "time": "2026-11-24 20:00:00"}
+    assert said(told("mx", fault, fault | {"time": "2026-11-24 21:00:00"})) == [
+        ("entrapment", True, 0),
+        ("entrapment", True, 3600),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("doors", "status"),
+    [
+        ([6], 1), (["opening"], 3), ([8], 5), (["limited-opened"], 6), ([3], None), (["door-fault"], None), ([2], None),
+        (["closed", "none"], 2), ([0, 4], 2), (["closed", 8], 2), (["closed", "closing"], 1), ([8, 9, 0], 6), ([5, 4], None), ([], None),
+    ],
+)  # fmt: skip
+def test_a_car_s_doors_are_one_door(doors: list[Any], status: int | None) -> None:
+    """Every state that a BACnet door can have; a side without a door says nothing, and the most open one speaks."""
+    sample = only_sample("bacnet", {"groupID": 1, "installationID": 2, "carDoorStatus": doors})
+    assert sample.get("door_status") == status
+
+
+def test_a_deck_that_is_nowhere_keeps_its_movement() -> None:
+    """No floor, and what is no number of persons: the rest stands, and an impossible number is nobody's."""
+    movement = {"equipmentId": "k", "movementEventType": "STOP"}
+    nowhere = only_sample("kone", movement | {"decks": [{"stopFloor": None, "estimatedPersons": 2}]})
+    assert (nowhere["people"], nowhere["passenger"]) == (2, True)
+    for count in (-1, float("nan"), float("inf"), True, "2"):
+        found = told("kone", movement | {"decks": [{"stopFloor": {"marking": "8"}, "estimatedPersons": count}]})
+        assert found.samples[0].keys() & {"passenger", "people"} == set()
+        assert [(odd.field, odd.fault) for odd in found.odd] == [("estimatedPersons", "extra")]
+
+
+def test_a_speed_without_a_direction_is_unknown() -> None:
+    """A car that moves and does not say where to has no signed speed."""
+    assert "speed" not in only_sample("mx", monitor(speed=25, direction=0))
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(0, None), (1, 1), (2, 3)])
+def test_a_province_s_escalator_says_where_it_goes(theirs: int, ours: int | None) -> None:
+    """1 up, 2 down; 0 is none and not the energy-saving stop."""
+    sample = only_sample("province", PROVINCE | {"operation_status": 1, "operation_direction": theirs})
+    assert sample.get("operation_direction") == ours
+
+
+def test_a_new_lift_of_shanghai_has_its_maker_s_name() -> None:
+    """Before it is registered the maker's code and the factory number name it."""
+    new = {
+        "manufacturerCode": "91310000X",
+        "leaveFactoryNumber": "F-7",
+        "samplingTime": SHANGHAI["samplingTime"],
+        "Car_Status": 0,
+    }
+    assert only_sample("shanghai", new)["lift"] == "91310000X-F-7"
+    assert only_sample("shanghai", new | {"registerNumber": "R1"})["lift"] == "R1"
+    assert told("shanghai", new | {"leaveFactoryNumber": ""}).bad[0].what == "no lift"
+
+
+def test_a_long_name_becomes_no_other() -> None:
+    """Cutting it could make one lift of two."""
+    found = told("province", *(PROVINCE | {"reg_cod": "7" * 64 + end, "car_status": 0} for end in ("", "1")))
+    assert [row["lift"] for row in found.samples] == ["7" * 64]
+    assert [error.where for error in found.bad] == ["lift"]
+
+
 def test_what_is_no_fault_of_the_lift_is_no_event() -> None:
     """An e-bike in the car is in the vendor's list and none of ours; a number of no list leaves the message out."""
     fault = {"TY": "Fault", "ST": "add", "elevatorCode": "1", "time": "2026-11-24 20:00:01"}
@@ -229,7 +315,7 @@ def test_no_fault_ends_what_the_lift_reported() -> None:
 def test_a_false_alarm_of_a_province_is_over() -> None:
     """Responded and arrived are not over; done and false alarm are."""
     states = [PROVINCE | {"fault_code": "11", "fault_status": said} for said in ("01", "02", "04", "05")]
-    assert [row["active"] for row in told("province", *states).events] == [True, False]
+    assert [row["active"] for row in told("province", *states).events] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("binary", [b"", b"abc", bytes(24), struct.pack("<I21B", 0, 7, *[0] * 20)])
@@ -306,46 +392,6 @@ def test_whatever_comes_becomes_records_of_the_contract_or_errors(name: str, dat
         assert (decoded.faults, to_columns(decoded.records, lambda _text: 1)[1]) == ([], [])
     for event in found.events:
         assert decode_events(msgspec.json.encode(event)).faults == []
-
-
-@given(st.data())
-def test_frames_are_the_same_however_they_are_cut(data: st.DataObject) -> None:
-    """TCP cuts anywhere; noise between frames is counted and skipped."""
-    stream = b'..#10#{"a": 1}#13#\r\n#10##10#x#13##10#{"b": "\xe6\xa2\xaf"}#13##1'
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
-    whole, framer = Framer(), Framer()
-    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    assert [text for piece in pieces for text in framer.feed(piece)] == whole.feed(stream)
-    assert framer.skipped == whole.skipped == 4
-
-
-def test_a_frame_without_an_end_is_refused() -> None:
-    """A peer that never closes a frame does not fill the memory."""
-    framer = Framer()
-    with pytest.raises(BadInput, match="frame"):
-        framer.feed(b"#10#" + b"x" * MESSAGE_BYTES)
-    assert framer.feed(b"#10#y#13#") == ["y"]
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b'{"a": 1}\n\n[{"b": 2}]\n', [(1, {"a": 1}), (3, [{"b": 2}])]),
-        (b'{\n "a": 1\n}\n', [(1, {"a": 1})]),
-        (b"#10#{}#13#\n#10#[]#13#", [(1, "#10#{}#13#"), (2, "#10#[]#13#")]),
-        (b'{"message": {"a": 1}, "received": 5, "topic": "/t"}', [(1, {"a": 1})]),
-        (b'{"message": 1, "other": 2}', [(1, {"message": 1, "other": 2})]),
-    ],
-)
-def test_a_file_is_lines_a_document_or_frames(content: bytes, expected: list[tuple[int, Any]]) -> None:
-    """Each message with the line that it stands on."""
-    assert [(entry.line, entry.message) for entry in entries(content)] == expected
-
-
-def test_a_line_that_is_no_json_is_named() -> None:
-    """Its neighbours are read, and so is a line with an impossible time."""
-    found = list(entries(b'{"a": 1}\n{"a":\n{"message": {}, "received": "today"}\n'))
-    assert [(entry.line, entry.fault is None) for entry in found] == [(1, True), (2, False), (3, False)]
 
 
 HEAD = 'title = { zh = "甲", en = "A" }\nsource = "s"\n'

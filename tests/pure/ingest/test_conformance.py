@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hoistway.limits import SAMPLES_A_MINUTE
 from ingest.conformance.heard import Facts
 from ingest.conformance.judge import judge
+from ingest.conformance.numbering import Ranges
 from ingest.conformance.words import LANGUAGES, RULES, evidence, place, summary, title
 from tests.support.firmware import FACTS, FULL, HOUR_MS, LIFT, T0, Firmware
 
@@ -294,6 +297,34 @@ def test_a_test_call_is_missed_after_72_hours(
     lift = replace(LIFT, self_test_ms=last, escalator=escalator)
     facts = replace(FACTS, lifts=(lift,), enrolled_ms=T0 - enrolled_hours * HOUR_MS)
     assert found(begin(), facts) & {"self-test"} == expected
+
+
+def test_a_test_call_that_never_was_is_said_so() -> None:
+    """People read words, in both languages, and no number that stands for never."""
+    for hours, english in ((73, "73 h ago"), (None, "none was ever reported")):
+        last = None if hours is None else T0 - hours * HOUR_MS
+        facts = replace(FACTS, lifts=(replace(LIFT, self_test_ms=last),))
+        (finding,) = (one for one in judge(begin().heard, facts, begin().watch()).findings if one.rule == "self-test")
+        assert english in evidence(finding, "en")
+        assert "-1" not in evidence(finding, "zh")
+
+
+def test_the_evidence_of_a_rate_is_the_busiest_minute() -> None:
+    """Not the first sample of the watch."""
+    device = begin().samples(5, every_s=20)
+    burst = device.now, device.seq["state"]
+    device.samples(130, every_s=0.4)
+    (finding,) = (one for one in judge(device.heard, FACTS, device.watch()).findings if one.rule == "rate")
+    assert (finding.first_ms, finding.evidence["seq"], finding.evidence["samples"]) == (*burst, 130)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6))), st.integers(0, 25), st.integers(0, 6))
+def test_ranges_are_a_set_of_numbers(pairs: list[tuple[int, int]], first: int, more: int) -> None:
+    """However they overlap, what is in them is what a plain set says."""
+    plain = {number for low, size in pairs for number in range(low, low + size + 1)}
+    found, asked = Ranges((low, low + size) for low, size in pairs), set(range(first, first + more + 1))
+    assert found.all_of(first, first + more) is (asked <= plain)
+    assert found.any_of(first, first + more) is bool(asked & plain)
 
 
 def test_a_test_call_within_the_watch_counts() -> None:

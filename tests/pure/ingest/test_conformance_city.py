@@ -16,7 +16,7 @@ from simulators.world import play
 from tests.support.firmware import T0
 
 
-@pytest.mark.parametrize("name", ["quiet-hour", "link-loss", "entrapment-with-rescue", "flapping-door"])
+@pytest.mark.parametrize("name", ["quiet-hour", "link-loss", "entrapment-with-rescue", "reversing-door"])
 def test_the_simulated_city_is_found_right(name: str) -> None:
     """Half an hour of each shipped story, cut lines, power cuts and held doors included, lifts and escalators."""
     story = load(name)

@@ -129,7 +129,6 @@ def test_an_event_is_sent_again_with_growing_pauses_until_it_is_acknowledged():
     assert RESEND_FIRST_MS == 5_000
     device.receive("ack", wire.encode(wire.Ack(boot=1, event=1, state=0, ts=0)), 300_000)
     assert device.outgoing(10_000_000) == []
-    assert device.next_at() is None
 
 
 def test_an_overflowing_ring_declares_what_it_gave_up():
@@ -223,19 +222,30 @@ def test_a_restart_takes_the_next_boot_and_starts_both_streams_at_one():
 
 
 def test_only_monitoring_commands_are_followed_and_each_only_once():
-    """soothe, selftest and resend are carried out once per id; anything else, and garbage, is counted and ignored."""
-    device = connected(Device("d", boot=1))
+    """selftest and resend are carried out once per id; what a device cannot do, anything else, and garbage is counted and ignored."""
+
+    def selftest(tested: Device, now: int) -> None:
+        for active in (True, False):
+            tested.report("self-test", active, tested.stamp(now))
+
+    device = connected(Device("d", boot=1, on_selftest=selftest))
     for command in ("soothe", "selftest", "selftest", "open-doors"):
         device.receive("cmd", wire.encode(wire.Command(id=command, cmd=command)), 5)
     device.receive("cmd", b"\xff{", 5)
     device.receive("ack", b"[]", 5)
-    assert device.soothed == 1
     assert [json.loads(record)["active"] for record in device.event.kept.values()] == [True, False]
-    assert device.bad_messages == 3
+    assert device.ignored == 4
     device.outgoing(5)
     device.receive("cmd", wire.encode(wire.Command(id="again", cmd="resend", event=[(1, 1)])), 6)
     (message,) = device.outgoing(6)
     assert json.loads(message.payload)["seq"] == 1
+
+
+def test_a_device_that_cannot_test_itself_reports_no_test():
+    """A self-test that nobody made would tell the firm that button, voice line and battery work."""
+    device = connected(Device("d", boot=1))
+    device.receive("cmd", wire.encode(wire.Command(id="1", cmd="selftest")), 5)
+    assert (device.event.kept, device.ignored) == ({}, 1)
 
 
 def test_samples_of_an_earlier_connection_go_again_as_the_ack_tells():
@@ -252,7 +262,6 @@ def test_samples_of_an_earlier_connection_go_again_as_the_ack_tells():
     assert [record["seq"] for record in json.loads(again.payload)] == [3, 4]
     device.down()
     connected(device, 20_000)
-    assert device.next_at() == 20_000 + RESEND_FIRST_MS
     assert [message.leaf for message in device.outgoing(20_000)] == ["link"]
     (again,) = device.outgoing(20_000 + RESEND_FIRST_MS)
     assert [record["seq"] for record in json.loads(again.payload)] == [3, 4]

@@ -227,10 +227,10 @@ def test_a_power_cut_takes_the_whole_estate_and_no_other():
     assert set(story.events) == {truth["device"] for truth in truths}
 
 
-def test_a_flapping_door_keeps_turning_back():
-    """The flapping door starts to close many times without closing, and its car does not leave the floor."""
-    story = played("flapping-door")
-    (truth,) = of_kind(story, "door-flapping")
+def test_a_reversing_door_keeps_turning_back():
+    """The door starts to close many times without closing, and its car does not leave the floor."""
+    story = played("reversing-door")
+    (truth,) = of_kind(story, "door-reversing")
     held = between(story.samples[truth["device"]], truth["from"], truth["to"])
     assert sum(sample["door_status"] == DoorStatus.CLOSING for sample in held) > 15
     assert not any(sample["door_closed"] or sample["car_status"] for sample in held)
@@ -238,7 +238,7 @@ def test_a_flapping_door_keeps_turning_back():
 
 def test_a_held_door_stays_open():
     """Nothing but open doors from the first to the last moment."""
-    story = played("flapping-door")
+    story = played("reversing-door")
     (truth,) = of_kind(story, "door-held-open")
     held = between(story.samples[truth["device"]], truth["from"], truth["to"] - 5_000)
     assert held
@@ -247,7 +247,7 @@ def test_a_held_door_stays_open():
 
 def test_a_door_that_opens_on_the_way_shows_as_a_moving_car_with_an_open_door():
     """Within the interval the car runs outside the zone with its door not closed; elsewhere nobody does."""
-    story = played("flapping-door")
+    story = played("reversing-door")
     (truth,) = of_kind(story, "door-open-running")
     for device, samples in story.samples.items():
         bad = [s for s in samples if s["car_status"] == 1 and not s["door_closed"] and not s["door_zone"]]
