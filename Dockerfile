@@ -12,7 +12,8 @@ RUN /opt/hoistway/bin/pip install -c constraints.txt . \
 FROM python:3.12.12-slim-bookworm
 RUN python -m pip uninstall --yes --root-user-action=ignore pip setuptools wheel \
     && groupadd --gid 10001 hoistway \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hoistway
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hoistway \
+    && install --directory --owner 10001 --group 10001 /var/lib/hoistway
 COPY --from=build /opt/hoistway /opt/hoistway
 ENV PATH=/opt/hoistway/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001

@@ -54,6 +54,7 @@ MEMBERS: Final = Gate(frozenset(Role))
 READERS: Final = Gate(frozenset(Role) - {Role.PROPERTY})
 STAFF: Final = Gate(READERS.roles - {Role.MAINTAINER})
 DESK: Final = Gate(lifecycle.DESK)
+CREW: Final = Gate(lifecycle.CREW)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
 PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
 WARDENS: Final = Gate(frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}))
@@ -62,6 +63,7 @@ METRICS: Final = Gate(frozenset({Role.ADMIN}), loopback=True)
 Member = Annotated[Principal, Depends(MEMBERS)]
 Reader = Annotated[Principal, Depends(READERS)]
 Staff = Annotated[Principal, Depends(STAFF)]
+CrewPerson = Annotated[Principal, Depends(CREW)]
 DeskPerson = Annotated[Principal, Depends(DESK)]
 Tester = Annotated[Principal, Depends(TESTERS)]
 Publisher = Annotated[Principal, Depends(PUBLISHERS)]

@@ -30,6 +30,7 @@ from api import (
     health,
     incidents,
     lifts,
+    orders,
     pages,
     problems,
     records,
@@ -48,7 +49,7 @@ from hoistway.settings import Settings
 from hoistway.store import Database
 
 ROUTERS: Final = (
-    lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, incidents.router, figures.router,
+    lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, pages.router,
     security.router, security.view,
 )  # fmt: skip

@@ -6,7 +6,6 @@ opened a case also acknowledges the case; acknowledging or moving a case also ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -15,11 +14,11 @@ from starlette.responses import Response
 
 from api import schemas, shapes
 from api.access import DeskPerson, Reader
+from api.acting import Acting
 from api.exchange import After, Document, Limit, Version, act, answer, check_version, cursor, page
 from api.people import Principal
 from api.problems import not_found, unusable
 from api.schemas import PROBLEMS, Id
-from dispatch.policy import TimerKind
 from hoistway import lifecycle
 from hoistway.lifecycle import CASE_MOVE, CaseState
 from hoistway.model import CaseKind, OperatorState
@@ -29,8 +28,6 @@ alarms = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], responses=PROBLEMS)
 cases = APIRouter(prefix="/api/v1/cases", tags=["cases"], responses=PROBLEMS)
 
 _sql: Final = queries("api", "sql/desk.sql")
-_ENDED: Final = frozenset({CaseState.RELEASED, *lifecycle.TERMINAL})
-_ANSWERED: Final = [TimerKind.ACKNOWLEDGE, TimerKind.VOICE]  # timers that end when a person takes the case
 
 
 async def alarm_documents(
@@ -43,7 +40,7 @@ async def alarm_documents(
 async def case_documents(source: Any, principal: Principal, ids: list[int]) -> list[Document]:
     """The cases of `ids` that `principal` may see, newest first, with the moves open to it."""
     rows = await source.fetch(_sql["case_documents"], principal.scope, ids)
-    return [shapes.case(row, principal.role) for row in rows]
+    return [shapes.case(row, principal.role, firm_id=principal.firm_id) for row in rows]
 
 
 async def open_of_lift(source: Any, principal: Principal, lift_id: int) -> tuple[list[Document], list[Document]]:
@@ -60,7 +57,7 @@ async def _alarm(source: Any, principal: Principal, alarm_id: int, now: datetime
     return found[0]
 
 
-async def _case(source: Any, principal: Principal, case_id: int) -> Document:
+async def case_document(source: Any, principal: Principal, case_id: int) -> Document:
     found = await case_documents(source, principal, [case_id])
     if not found:
         raise not_found("case")
@@ -112,7 +109,7 @@ async def acknowledge_alarm(request: Request, principal: DeskPerson, alarm_id: I
         check_version(version, document)
         if document["operator_state"] != OperatorState.ACKNOWLEDGED:
             lifecycle.next_operator_state(OperatorState(document["operator_state"]), "acknowledge")
-        acting = _Acting(connection, principal, request.app.state.clock())
+        acting = Acting(connection, principal, request.app.state.clock())
         await acting.acknowledge_alarm(alarm_id)
         if document["case_id"] is not None:
             await acting.lock_case_only(document["case_id"])
@@ -129,7 +126,7 @@ async def comment_alarm(request: Request, principal: DeskPerson, alarm_id: Id, b
     async def work(connection: Any) -> Document:
         await connection.fetch(_sql["lock_alarms"], [alarm_id])
         await _alarm(connection, principal, alarm_id)
-        acting = _Acting(connection, principal, request.app.state.clock())
+        acting = Acting(connection, principal, request.app.state.clock())
         await connection.execute(_sql["touch_alarm"], alarm_id)
         await acting.note_alarm(alarm_id, "commented", {"text": body.text})
         return await _alarm(connection, principal, alarm_id)
@@ -162,7 +159,7 @@ async def read_case(request: Request, principal: Reader, case_id: Id) -> Respons
     """One case with its log and the moves that this person may make now."""
     database = request.app.state.database
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        document = await _case(connection, principal, case_id)
+        document = await case_document(connection, principal, case_id)
         log = await connection.fetch(_sql["case_log"], case_id)
     document["log"] = [shapes.happening(row) for row in log]
     return answer(document)
@@ -173,13 +170,13 @@ async def acknowledge_case(request: Request, principal: DeskPerson, case_id: Id,
     """Take the case into one's hands. The alarms it stands for are acknowledged by the same act."""
 
     async def work(connection: Any) -> Document:
-        acting = _Acting(connection, principal, request.app.state.clock())
+        acting = Acting(connection, principal, request.app.state.clock())
         alarm_ids = await acting.lock_case(case_id)
-        check_version(version, await _case(connection, principal, case_id))
+        check_version(version, await case_document(connection, principal, case_id))
         await acting.acknowledge_case(case_id)
         for alarm_id in alarm_ids:
             await acting.acknowledge_alarm(alarm_id)
-        return await _case(connection, principal, case_id)
+        return await case_document(connection, principal, case_id)
 
     return await act(request, principal, work)
 
@@ -197,16 +194,17 @@ async def move_case(
         raise unusable("/confirmation", "say that nobody is trapped, and how that is known")
 
     async def work(connection: Any) -> Document:
-        acting = _Acting(connection, principal, request.app.state.clock())
+        acting = Acting(connection, principal, request.app.state.clock())
         alarm_ids = await acting.lock_case(case_id)
-        before = await _case(connection, principal, case_id)
+        before = await case_document(connection, principal, case_id)
         check_version(version, before)
         target = lifecycle.next_state(CaseState(before["state"]), move.name, principal.role)
         words = confirmation if move.confirmation else None
-        await acting.move_case(before, move.name, target, confirmation=words, trapped=body.trapped, reason=body.reason)
+        facts = body.model_dump(include={"trapped", "injured", "dead", "release_method"}, exclude_none=True)
+        await acting.move_case(before, move.name, target, confirmation=words, facts=facts, reason=body.reason)
         for alarm_id in alarm_ids:
             await acting.acknowledge_alarm(alarm_id)
-        return await _case(connection, principal, case_id)
+        return await case_document(connection, principal, case_id)
 
     return await act(request, principal, work)
 
@@ -216,87 +214,10 @@ async def comment_case(request: Request, principal: DeskPerson, case_id: Id, bod
     """Add a sentence to the case's log."""
 
     async def work(connection: Any) -> Document:
-        acting = _Acting(connection, principal, request.app.state.clock())
+        acting = Acting(connection, principal, request.app.state.clock())
         await connection.fetchval(_sql["lock_case"], case_id)
-        await _case(connection, principal, case_id)
-        await connection.execute(_sql["touch_case"], case_id)
-        await acting.note_case(case_id, "commented", reason=body.text)
-        return await _case(connection, principal, case_id)
+        await case_document(connection, principal, case_id)
+        await acting.comment_case(case_id, body.text)
+        return await case_document(connection, principal, case_id)
 
     return await act(request, principal, work, status=201)
-
-
-class _Acting:
-    """One person's act on one connection at one moment: the row changes together with its history."""
-
-    def __init__(self, connection: Any, principal: Principal, now: object) -> None:
-        self._connection, self._principal, self._now = connection, principal, now
-
-    async def lock_case(self, case_id: int) -> list[int]:
-        """Lock a case and the unacknowledged alarms it stands for; answers their ids."""
-        rows = await self._connection.fetch(_sql["alarms_of_case"], case_id)
-        alarm_ids = [row["id"] for row in rows]
-        await self._connection.fetch(_sql["lock_alarms"], alarm_ids)
-        await self.lock_case_only(case_id)
-        return alarm_ids
-
-    async def lock_case_only(self, case_id: int) -> None:
-        """Lock a case and its timers."""
-        await self._connection.fetch(_sql["lock_timers"], case_id)
-        await self._connection.fetchval(_sql["lock_case"], case_id)
-
-    async def acknowledge_alarm(self, alarm_id: int) -> None:
-        """Nothing happens when somebody has done it already."""
-        person = self._principal.name
-        if await self._connection.fetchval(_sql["acknowledge_alarm"], alarm_id, self._now, person) is not None:
-            detail = {"before": {"operator_state": "unacknowledged"}, "after": {"operator_state": "acknowledged"}}
-            await self.note_alarm(alarm_id, "acknowledged", detail)
-
-    async def acknowledge_case(self, case_id: int) -> None:
-        """Nothing happens when somebody has done it already, or when the case has ended."""
-        person = self._principal.name
-        if await self._connection.fetchval(_sql["acknowledge_case"], case_id, self._now, person) is not None:
-            await self._connection.execute(_sql["cancel_timers"], case_id, self._now, _ANSWERED)
-            await self.note_case(case_id, "acknowledged", after={"acknowledged_by": person})
-
-    async def move_case(
-        self,
-        before: Document,
-        name: str,
-        target: CaseState,
-        *,
-        confirmation: str | None,
-        trapped: int | None,
-        reason: str | None,
-    ) -> None:
-        case_id = before["id"]
-        await self._connection.execute(
-            _sql["move_case"], case_id, target, self._now, self._principal.name, trapped, confirmation
-        )
-        over = None if target in _ENDED else _ANSWERED
-        await self._connection.execute(_sql["cancel_timers"], case_id, self._now, over)
-        after: dict[str, object] = {"state": target, "version": before["version"] + 1}
-        if confirmation is not None:
-            after |= {"confirmed_by": self._principal.name, "confirmation": confirmation}
-        if trapped is not None:
-            after["trapped"] = trapped
-        was = {"state": before["state"], "version": before["version"], "trapped": before["trapped"]}
-        await self.note_case(case_id, name, reason=reason, before=was, after=after)
-
-    async def note_alarm(self, alarm_id: int, kind: str, detail: Mapping[str, object]) -> None:
-        who = self._principal
-        await self._connection.execute(_sql["note_alarm"], alarm_id, kind, self._now, who.name, who.role, detail)
-
-    async def note_case(
-        self,
-        case_id: int,
-        kind: str,
-        *,
-        reason: str | None = None,
-        before: Mapping[str, object] | None = None,
-        after: Mapping[str, object] | None = None,
-    ) -> None:
-        who = self._principal
-        await self._connection.execute(
-            _sql["note_case"], case_id, kind, self._now, who.name, who.role, reason, before or {}, after or {}
-        )

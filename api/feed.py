@@ -140,9 +140,11 @@ class Mirror:
         return list(self._of_lift)
 
     def wrong_firms(self, firms: Mapping[int, int | None]) -> dict[str, list[int]]:
-        """Objects whose lift now belongs to another firm, by list."""
+        """Objects whose lift now belongs to another firm, by list. A case stays with its firm."""
         found: dict[str, list[int]] = {}
         for (kind, number), entry in self._entries.items():
+            if kind == "cases":
+                continue
             if entry.lift_id is not None and entry.lift_id in firms and firms[entry.lift_id] != entry.firm:
                 found.setdefault(kind, []).append(number)
         return found
@@ -316,12 +318,13 @@ def _counted(row: Mapping[str, Any]) -> str:
 
 def _case(row: Mapping[str, Any]) -> Entry:
     document = shapes.case(row, Role.DISPATCHER)
+    plain = {**document, "allowed_moves": [], "orders": [{**item, "allowed_moves": []} for item in document["orders"]]}
     unhandled = row["kind"] == CaseKind.ENTRAPMENT and row["acknowledged_at"] is None
     return Entry(
         lift_id=row["lift_id"],
         firm=row["firm_id"],
         open=row["open"],
-        plain=encode({**document, "allowed_moves": []}),
+        plain=encode(plain),
         desk=encode(document),
         counts=("open_cases", "unhandled_entrapments") if unhandled else ("open_cases",),
     )

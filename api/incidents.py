@@ -51,8 +51,9 @@ def _by_incident(rows: Iterable[shapes.Row]) -> dict[int, list[shapes.Row]]:
     return found
 
 
-def _danger_first(case: shapes.Row) -> tuple[bool, bool, Any, int]:
-    return not case["running"], case["acknowledged_at"] is not None, case["opened_at"], case["case_id"]
+def _danger_first(case: shapes.Row) -> tuple[bool, bool, bool, Any, int]:
+    """Running ones in the order in which dispatch gives out scarce units: the injured, the vulnerable, the longest trapped."""
+    return not case["running"], not case["injured"], not case["vulnerable"], case["opened_at"], case["case_id"]
 
 
 @router.get("", response_model=said.IncidentPage)

@@ -10,9 +10,22 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.schemas_orders import CaseStep, Count, Firm, FirmInBrief, Order
 from hoistway.lifecycle import CASE_MOVE, CaseState
 from hoistway.limits import COMMENT_CHARS
-from hoistway.model import CaseKind, Channel, Condition, Kind, Opens, OperatorState, Role, SecurityKind, Severity
+from hoistway.model import (
+    CaseKind,
+    Channel,
+    Condition,
+    Kind,
+    Opens,
+    OperatorState,
+    ReleaseMethod,
+    Role,
+    SecurityKind,
+    Severity,
+    Vulnerable,
+)
 
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Time = AwareDatetime
@@ -44,7 +57,10 @@ class CaseMove(_Body):
             description="who is sure that nobody is trapped, and how; required by release and cancel",
         ),
     ] = None
-    trapped: Annotated[int | None, Field(ge=0, le=1000, description="people who were trapped")] = None
+    trapped: Annotated[Count | None, Field(description="people who were trapped")] = None
+    injured: Count | None = None
+    dead: Count | None = None
+    release_method: Annotated[ReleaseMethod | None, Field(strict=False, description="how they came out")] = None
     reason: Annotated[str | None, Field(max_length=COMMENT_CHARS)] = None
 
 
@@ -145,6 +161,7 @@ class Timer(_Answer):
     kind: str
     due_at: Time
     fired_at: Time | None
+    order_id: Annotated[int | None, Field(description="the order that it guards; null: the case")]
 
 
 class Case(_Answer):
@@ -160,10 +177,17 @@ class Case(_Answer):
     acknowledged_at: Time | None
     acknowledged_by: str | None
     dispatched_at: Time | None
+    accepted_at: Time | None
     arrived_at: Time | None
     released_at: Time | None
     closed_at: Time | None
+    firm: Annotated[FirmInBrief | None, Field(description="contract firm when it opened, or that it was handed to")]
+    waits_since: Annotated[Time | None, Field(description="no unit is left for it: it waits for the next that is free")]
     trapped: int | None
+    injured: int | None
+    dead: int | None
+    vulnerable: list[Vulnerable]
+    release_method: ReleaseMethod | None
     confirmed_by: str | None
     confirmation: str | None
     reported_by_device: Annotated[bool, Field(description="the device itself says that somebody is trapped")]
@@ -175,6 +199,8 @@ class Case(_Answer):
     version: int
     allowed_moves: list[AllowedMove]
     timers: list[Timer]
+    orders: list[Order]
+    steps: Annotated[list[CaseStep], Field(description="the check list of level 3; empty below it")]
 
 
 class CaseHappening(_Answer):
@@ -190,12 +216,6 @@ class CaseHappening(_Answer):
 
 class CaseDetail(Case):
     log: list[CaseHappening]
-
-
-class Firm(_Answer):
-    id: int
-    name: str
-    phone: str | None
 
 
 class Device(_Answer):

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.schemas import Label, LiftInBrief, Time
 from hoistway.lifecycle import CaseState
 from hoistway.limits import COMMENT_CHARS, SHELVE_HOURS
+from hoistway.model import Vulnerable
 
 Words = Annotated[str, Field(min_length=1, max_length=COMMENT_CHARS, pattern=r"\S", examples=["传感器待修"])]
 Until = Annotated[AwareDatetime, Field(strict=False)]
@@ -77,9 +78,14 @@ class IncidentEntrapment(_Answer):
     lift_id: int
     lift: LiftInBrief
     state: CaseState
+    level: int
     open: bool
+    coming: Annotated[int, Field(description="orders that somebody has taken on; 0: nobody is on the way")]
+    vulnerable: list[Vulnerable]
+    injured: int
     opened_at: Time
     acknowledged_at: Time | None
+    waits_since: Annotated[Time | None, Field(description="no unit is left for it")]
 
 
 class IncidentLift(_Answer):
@@ -104,7 +110,10 @@ class Incident(_Answer):
     lift_count: Annotated[int, Field(description="lifts that ever joined; `lifts` may hold fewer")]
     exercise: bool
     version: int
-    entrapments: Annotated[list[IncidentEntrapment], Field(description="rescue cases of their own; running ones first")]
+    entrapments: Annotated[
+        list[IncidentEntrapment],
+        Field(description="cases of their own; running ones first, the injured, the vulnerable, the longest trapped"),
+    ]
     lifts: list[IncidentLift]
 
 

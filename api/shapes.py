@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from api.exchange import Document, moment
 from hoistway import lifecycle
-from hoistway.lifecycle import CaseState
+from hoistway.lifecycle import CaseState, OrderState
 from hoistway.model import BUILT_IN, SIGNALS, Kind, Role, Signal, SignalType
 from hoistway.wire import PREFIX
 
@@ -98,9 +98,22 @@ def incident(row: Row, lifts: Sequence[Row], cases: Sequence[Row]) -> Document:
         "open": row["ended_at"] is None,
         "entrapments": [
             {
-                **{name: case[name] for name in ("case_id", "alarm_id", "lift_id", "state", "open")},
+                **{
+                    name: case[name]
+                    for name in (
+                        "case_id",
+                        "alarm_id",
+                        "lift_id",
+                        "state",
+                        "level",
+                        "open",
+                        "coming",
+                        "vulnerable",
+                        "injured",
+                    )
+                },
                 "lift": lift_in_brief(case),
-                **{name: moment(case[name]) for name in ("opened_at", "acknowledged_at")},
+                **{name: moment(case[name]) for name in ("opened_at", "acknowledged_at", "waits_since")},
             }
             for case in cases
         ],
@@ -125,10 +138,21 @@ def flood(row: Row) -> Document:
     return {**{name: row[name] for name in plain}, **times, "open": row["ended_at"] is None}
 
 
-def case(row: Row, role: Role) -> Document:
-    """One case, from `case_documents`, with the moves that `role` may make."""
-    moves = lifecycle.allowed_moves(CaseState(row["state"]), role)
-    timers = zip(row["timer_kinds"] or (), row["timer_due"] or (), row["timer_fired"] or (), strict=True)
+def order(document: Document, role: Role | None, *, firm_id: int | None = None) -> Document:
+    """One order, from `order_document`, with the moves that `role` may make: a maintainer with those of the own firm only."""
+    moves: tuple[lifecycle.OrderMove, ...] = ()
+    firm = document["firm"]
+    if role is not None and (role is not Role.MAINTAINER or (firm is not None and firm["id"] == firm_id)):
+        moves = lifecycle.allowed_order_moves(OrderState(document["state"]), role)
+    allowed = [{"name": move.name, "target": move.target, "reason": move.reason} for move in moves]
+    return {**document, "allowed_moves": allowed}
+
+
+def case(row: Row, role: Role | None, *, firm_id: int | None = None) -> Document:
+    """One case, from `case_documents`, with the moves that `role` may make; None: a reader who makes none."""
+    moves = lifecycle.allowed_moves(CaseState(row["state"]), role) if role else ()
+    columns = (row[f"timer_{name}"] or () for name in ("kinds", "due", "fired", "orders"))
+    timers = zip(*columns, strict=True)
     return {
         "id": row["id"],
         "kind": row["kind"],
@@ -142,10 +166,13 @@ def case(row: Row, role: Role) -> Document:
         "acknowledged_at": moment(row["acknowledged_at"]),
         "acknowledged_by": row["acknowledged_by"],
         "dispatched_at": moment(row["dispatched_at"]),
+        "accepted_at": moment(row["accepted_at"]),
         "arrived_at": moment(row["arrived_at"]),
         "released_at": moment(row["released_at"]),
         "closed_at": moment(row["closed_at"]),
-        "trapped": row["trapped"],
+        "firm": None if row["firm_id"] is None else {"id": row["firm_id"], "name": row["firm_name"]},
+        "waits_since": moment(row["waits_since"]),
+        **{name: row[name] for name in ("trapped", "injured", "dead", "vulnerable", "release_method")},
         "confirmed_by": row["confirmed_by"],
         "confirmation": row["confirmation"],
         "reported_by_device": row["reported_by_device"],
@@ -158,7 +185,12 @@ def case(row: Row, role: Role) -> Document:
         "allowed_moves": [
             {"name": move.name, "target": move.target, "confirmation": move.confirmation} for move in moves
         ],
-        "timers": [{"kind": kind, "due_at": moment(due), "fired_at": moment(fired)} for kind, due, fired in timers],
+        "timers": [
+            {"kind": kind, "due_at": moment(due), "fired_at": moment(fired), "order_id": order_id}
+            for kind, due, fired, order_id in timers
+        ],
+        "orders": [order(item, role, firm_id=firm_id) for item in row["orders"] or ()],
+        "steps": row["steps"] or [],
     }
 
 

@@ -1,32 +1,38 @@
-"""The shell that carries timers out: claim one due row, decide in `policy`, write, commit; then the next.
+"""The shell that carries timers out: hold the duty, fire what is due, look at who waits, seal the log; then again.
 
-Beside it, in a task of its own so that no timer waits for it, goes the desk's round (`rounds`).
+Beside it, in tasks of their own so that no timer waits for them, go the desk's round (`rounds`) and the sealer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from dispatch.policy import CaseView, Consequence, TimerKind, when_due
+from dispatch.duty import TERM_S, Duty
+from dispatch.firing import fire_due, overdue, relieve, remember_forgotten
 from dispatch.rounds import make_rounds
-from hoistway.errors import WorldFault
-from hoistway.lifecycle import CaseState
+from dispatch.sealer import Sealer
+from hoistway.clock import ServerClock
+from hoistway.errors import Fenced, HoistwayError, WorldFault
+from hoistway.limits import SEAL_EVERY_S
 from hoistway.metrics import serve_registry
-from hoistway.model import CaseKind
-from hoistway.store import AWAY, Database, queries
+from hoistway.store import AWAY, Database
 
 log: Final = structlog.get_logger("dispatch")
 
-SQL: Final = queries("dispatch", "sql/timers.sql")
 POLL_S: Final = 0.25
+TAIL_EVERY_S: Final = 15.0
+"""How often the unsealed tail is measured."""
+RELIEF_S: Final = 1.0
+"""How often those who wait for a unit, and area incidents, are looked at."""
 
 REGISTRY: Final = CollectorRegistry()
 LOOP: Final = Gauge("hoistway_dispatch_loop_timestamp_seconds", "when the loop last went round", registry=REGISTRY)
@@ -35,6 +41,13 @@ ROUND: Final = Gauge(
 )
 FIRED: Final = Counter("hoistway_dispatch_timers_fired", "timers fired, by kind", ["kind"], registry=REGISTRY)
 LATE: Final = Gauge("hoistway_dispatch_timer_lateness_seconds", "lateness of the last timer fired", registry=REGISTRY)
+EPOCH: Final = Gauge("hoistway_dispatch_epoch", "epoch of the duty; 0: another process has it", registry=REGISTRY)
+UNSEALED: Final = Gauge(
+    "hoistway_dispatch_unsealed_lines", "lines of cases' logs that no seal covers yet", registry=REGISTRY
+)
+SEAL_FAILURES: Final = Counter(
+    "hoistway_dispatch_seal_failures", "seals that could not be written to the anchor file", registry=REGISTRY
+)
 
 
 def serve_metrics(host: str, port: int) -> None:
@@ -42,77 +55,113 @@ def serve_metrics(host: str, port: int) -> None:
     serve_registry(REGISTRY, host, port)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def server_time() -> Callable[[], datetime]:
+    """The server's time: it never goes back, so a wall clock that is set back delays nothing. A step forward is said."""
+    clock = ServerClock()
+
+    def now() -> datetime:
+        at_ms, step_ms = clock.now_ms(), clock.take_step()
+        if step_ms:
+            log.warning("the server's clock was set forward; timers may fire early by as much", ms=step_ms)
+        return datetime.fromtimestamp(at_ms / 1_000, UTC)
+
+    return now
 
 
-async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
-    """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost."""
+async def run(
+    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] | None = None, anchor: Path | None = None
+) -> None:
+    """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost.
+
+    `anchor`: the file outside the database that seals are written to; None seals nothing.
+    """
+    clock = clock or server_time()
     rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=lambda: ROUND.set(time.time())))
     try:
-        await fire_timers(database, stop, clock=clock)
+        await do_duty(database, stop, clock=clock, anchor=anchor)
     finally:
         rounds.cancel()
         await asyncio.gather(rounds, return_exceptions=True)
 
 
-async def fire_timers(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
-    """Fire due timers until stopped."""
-    for row in await database.fetch(SQL["overdue"], clock()):
-        log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
+async def do_duty(
+    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime], anchor: Path | None = None
+) -> None:
+    """Wait for the duty, do it, and wait again when another process took it over."""
     while not stop.is_set():
+        duty = Duty(database)
         try:
-            while await fire_next(database, clock()):
-                LOOP.set(time.time())
+            if await duty.take():
+                EPOCH.set(duty.epoch)
+                sealing = asyncio.create_task(_keep_sealing(database, duty, stop, clock, anchor))
+                try:
+                    await _serve(database, duty, stop, clock)
+                finally:
+                    sealing.cancel()
+                    await asyncio.gather(sealing, return_exceptions=True)
+                await duty.give_up()
+        except Fenced as error:
+            log.warning("stands by", reason=str(error))
         except (*AWAY, WorldFault) as error:
             log.warning("the database is away; timers wait", error=str(error)[:200])
+        EPOCH.set(0)
         LOOP.set(time.time())
-        try:
-            await asyncio.wait_for(stop.wait(), POLL_S)
-        except TimeoutError:
+        await _rest(stop)
+
+
+async def _serve(database: Database, duty: Duty, stop: asyncio.Event, clock: Callable[[], datetime]) -> None:
+    await audit_start(database, clock())
+    renew_at = relief_at = 0.0
+    while not stop.is_set():
+        if time.monotonic() >= renew_at:
+            await duty.renew()
+            renew_at = time.monotonic() + TERM_S / 4
+        fired = await fire_due(database, clock(), duty=duty)
+        for timer in fired:
+            FIRED.labels(timer.kind.value).inc()
+            LATE.set(timer.late_s)
+        LOOP.set(time.time())
+        if fired:
             continue
+        if time.monotonic() >= relief_at:
+            await relieve(database, clock(), duty=duty)
+            relief_at = time.monotonic() + RELIEF_S
+        await _rest(stop)
 
 
-async def fire_next(database: Database, now: datetime) -> bool:
-    """Fire the timer that is due first, with its consequence, in one transaction; False when none is due."""
-    async with database.acquire() as connection, connection.transaction():
-        timer = await connection.fetchrow(SQL["claim_due"], now)
-        if timer is None:
-            return False
-        case = await connection.fetchrow(SQL["case_of_timer"], timer["case_id"])
-        kind = TimerKind(timer["kind"])
-        if case["open"] and (consequence := when_due(kind, _view(case))):
-            await _carry_out(connection, timer["case_id"], case, consequence, now)
-        await connection.execute(SQL["fired"], timer["id"], now)
-    FIRED.labels(kind.value).inc()
-    LATE.set((now - timer["due_at"]).total_seconds())
-    return True
+async def _keep_sealing(
+    database: Database, duty: Duty, stop: asyncio.Event, clock: Callable[[], datetime], anchor: Path | None
+) -> None:
+    """Seal every ten minutes. A file that cannot be written stops no rescue: it is said, counted, and tried again."""
+    if anchor is None:
+        return
+    sealer = Sealer(database, anchor, duty=duty)
+    seal_at = 0.0
+    while not stop.is_set():
+        try:
+            if time.monotonic() >= seal_at:
+                seal_at = time.monotonic() + SEAL_EVERY_S
+                while await sealer.seal(clock()):
+                    pass
+            UNSEALED.set(await sealer.unsealed())
+        except (*AWAY, HoistwayError) as error:
+            log.error("the log of cases is not sealed", error=str(error)[:200] or type(error).__name__)
+            SEAL_FAILURES.inc()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TAIL_EVERY_S)
 
 
-def _view(case: Any) -> CaseView:
-    return CaseView(
-        kind=CaseKind(case["kind"]),
-        state=CaseState(case["state"]),
-        level=case["level"],
-        acknowledged=case["acknowledged_at"] is not None,
-        arrived=case["arrived_at"] is not None,
-        urban=case["urban"],
-    )
+async def audit_start(database: Database, now: datetime) -> None:
+    """What is late already and who owns it, said in the log; what nobody watches is looked at."""
+    for row in await overdue(database, now):
+        log.warning(
+            "a step is overdue",
+            timer=row["kind"], case=row["case_id"], order=row["order_id"], owner=row["owner"], due_at=row["due_at"].isoformat(),
+        )  # fmt: skip
+    for case_id in await remember_forgotten(database, now):
+        log.warning("an entrapment that nobody watched", case=case_id)
 
 
-async def _carry_out(connection: Any, case_id: int, case: Any, consequence: Consequence, now: datetime) -> None:
-    before = {"level": case["level"], "kind": case["kind"]}
-    if consequence.level != case["level"]:
-        await connection.execute(SQL["set_level"], case_id, consequence.level)
-    elif consequence.kind != case["kind"]:
-        if (
-            await connection.fetchval(SQL["becomes_entrapment"], case_id) is None
-        ):  # the lift's entrapment has its own timers
-            await connection.execute(SQL["touch"], case_id)
-            consequence = replace(consequence, kind=CaseKind(case["kind"]), timers=())
-    else:
-        await connection.execute(SQL["touch"], case_id)
-    after = {"level": consequence.level, "kind": consequence.kind.value}
-    await connection.execute(SQL["log"], case_id, consequence.event, now, None, before, after)
-    for plan in consequence.timers:
-        await connection.execute(SQL["add_timer"], plan.kind, case_id, now + timedelta(seconds=plan.after_s))
+async def _rest(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), POLL_S)

@@ -1,7 +1,7 @@
-"""Life cycles as tables of legal moves: the rescue case and what a person may do to an alarm.
+"""Life cycles as tables of legal moves: the rescue case, the dispatch order, what a person may do to an alarm.
 
 A move names where it may start, where it ends and who may make it. Anything else raises `IllegalMove`. Diagrams in the
-documents are generated from these tables (`diagram`, `alarm_diagram`).
+documents are generated from these tables (`diagram`, `order_diagram`, `alarm_diagram`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ class CaseState(StrEnum):
 
 TERMINAL: Final = frozenset({CaseState.CLOSED, CaseState.CANCELLED})
 DESK: Final = frozenset({Role.DISPATCHER, Role.SUPERVISOR, Role.ADMIN})
+CREW: Final = DESK | {Role.MAINTAINER}
+"""The firm for its own orders, and the desk on its behalf."""
+RUNNING: Final = frozenset({CaseState.OPEN, CaseState.DISPATCHED, CaseState.ON_SITE})
+WAITING: Final = frozenset({CaseState.OPEN, CaseState.DISPATCHED})
+"""Nobody is with them yet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +78,82 @@ def diagram() -> str:
             mark = " (confirmed by a person)" if move.confirmation else ""
             lines.append(f"    {source} --> {move.target}: {move.name}{mark}")
     lines += [f"    {state} --> [*]" for state in CaseState if state in TERMINAL]
+    return "\n".join(lines) + "\n"
+
+
+class OrderState(StrEnum):
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    ON_THE_WAY = "on_the_way"
+    ARRIVED = "arrived"
+    DONE = "done"
+    STOOD_DOWN = "stood_down"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+LIVE: Final = frozenset({OrderState.SENT, OrderState.ACCEPTED, OrderState.ON_THE_WAY, OrderState.ARRIVED})
+COMING: Final = LIVE - {OrderState.SENT}
+"""Somebody has said that they come, or is there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderMove:
+    """One move of a dispatch order."""
+
+    name: str
+    source: frozenset[OrderState]
+    target: OrderState
+    roles: frozenset[Role]
+    reason: bool = False  # must be said
+
+
+def _order_move(
+    name: str,
+    source: set[OrderState],
+    target: OrderState,
+    roles: frozenset[Role] = CREW,
+    *,
+    reason: bool = False,
+) -> OrderMove:
+    return OrderMove(name=name, source=frozenset(source), target=target, roles=roles, reason=reason)
+
+
+_U = OrderState
+ORDER_MOVES: Final[tuple[OrderMove, ...]] = (
+    _order_move("accept", {_U.SENT}, _U.ACCEPTED),
+    _order_move("set_out", {_U.SENT, _U.ACCEPTED}, _U.ON_THE_WAY),
+    _order_move("arrive", {_U.SENT, _U.ACCEPTED, _U.ON_THE_WAY}, _U.ARRIVED),
+    _order_move("finish", {_U.ARRIVED}, _U.DONE),
+    _order_move("refuse", {_U.SENT, _U.ACCEPTED}, _U.REFUSED, reason=True),
+    _order_move("fail", {_U.ACCEPTED, _U.ON_THE_WAY, _U.ARRIVED}, _U.FAILED, reason=True),
+    _order_move("stand_down", set(LIVE), _U.STOOD_DOWN, DESK, reason=True),
+)
+ORDER_MOVE: Final[dict[str, OrderMove]] = {move.name: move for move in ORDER_MOVES}
+
+
+def allowed_order_moves(state: OrderState, role: Role) -> tuple[OrderMove, ...]:
+    """The moves that `role` may make with an order in `state`, in the order of the table."""
+    return tuple(move for move in ORDER_MOVES if state in move.source and role in move.roles)
+
+
+def next_order_state(state: OrderState, name: str, role: Role) -> OrderState:
+    """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
+    moves = allowed_order_moves(state, role)
+    for move in moves:
+        if move.name == name:
+            return move.target
+    raise IllegalMove(machine="dispatch order", state=state, move=name, allowed=tuple(move.name for move in moves))
+
+
+def order_diagram() -> str:
+    """The dispatch order as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {_U.SENT}"]
+    for move in ORDER_MOVES:
+        mark = " (with a reason)" if move.reason else ""
+        sources = sorted(move.source, key=list(OrderState).index)
+        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
+    lines += [f"    {state} --> [*]" for state in OrderState if state not in LIVE]
     return "\n".join(lines) + "\n"
 
 

@@ -199,6 +199,17 @@ INCIDENT_LIFTS = 500
 FIGURES_DAYS = 92
 """The longest window of the desk's figures."""
 
+# --- dispatch ---
+DISPATCH_ROUND_CASES = 200
+"""Timers, or waiting cases, in one transaction of dispatch; the others follow at once in the next."""
+RELIEF_CASES = 1_000
+"""Waiting cases that one look at the free stations considers, the most urgent first."""
+UNITS_IMPORT_ROWS = 20_000
+SEAL_EVERY_S = 600
+"""The log of cases is sealed this often; what is younger is the unsealed tail, a metric."""
+SEAL_CASES = 5_000
+"""Cases in one seal; the others follow at once in the next."""
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500

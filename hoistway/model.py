@@ -137,6 +137,54 @@ class Channel(StrEnum):
     MINI_PROGRAM = "S05"
 
 
+class Addressee(StrEnum):
+    """Whom an order goes to."""
+
+    UNIT = "unit"
+    FIRM = "firm"
+    FIRE = "119"
+    AMBULANCE = "120"
+
+
+class UnitKind(StrEnum):
+    TEAM = "team"  # of a firm, level 1
+    STATION = "station"  # level 2
+
+
+class Step(StrEnum):
+    """The check list of level 3, in its order."""
+
+    CALL_119 = "call-119"
+    TELL_ADDRESS = "tell-address"
+    TELL_ACCESS = "tell-access"
+    MEET_CREW = "meet-crew"
+    OFFER_120 = "offer-120"
+    TELL_SUPERVISOR = "tell-supervisor"
+
+
+class Vulnerable(StrEnum):
+    """Who is inside and goes first."""
+
+    CHILD = "child"
+    ELDERLY = "elderly"
+    PREGNANT = "pregnant"
+    DISABLED = "disabled"
+    ILL = "ill"
+    PANIC = "panic"
+
+
+class ReleaseMethod(StrEnum):
+    """How they came out."""
+
+    LEVELLED = "levelled"  # levelled and opened
+    FORCED = "forced"  # doors forced open
+    HAND_WINDING = "hand-winding"
+    BALANCE_WEIGHT = "balance-weight"
+    BY_THEMSELVES = "by-themselves"
+    NOBODY_INSIDE = "nobody-inside"
+    OTHER = "other"
+
+
 class Role(StrEnum):
     DISPATCHER = "dispatcher"
     SUPERVISOR = "supervisor"

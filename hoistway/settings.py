@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     security_days: int = Field(
         default=365, ge=183, le=3_650, description="days that security events are kept; never under six months"
     )
+    anchor_file: Path | None = Field(
+        default=None,
+        description="where dispatch writes the seals of cases' logs; default: anchor.jsonl in the state folder",
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="the city's time zone")
     keep_samples_days: int = Field(
         default=400, ge=31, description="how long samples are kept; the console shows a month"
@@ -55,6 +59,10 @@ class Settings(BaseSettings):
 
     def need_database_url(self) -> str:
         return _need(self.database_url, "HOISTWAY_DATABASE_URL", "postgresql://user:password@host:port/name")
+
+    @property
+    def anchor_path(self) -> Path:
+        return self.anchor_file or default_home() / "anchor.jsonl"
 
     def need_mqtt_url(self) -> str:
         return _need(self.mqtt_url, "HOISTWAY_MQTT_URL", "mqtt://user:password@host:port")

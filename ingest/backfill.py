@@ -21,7 +21,6 @@ from hoistway.store import Database
 from ingest.assembled import LATE, TOO_OLD, records_of
 from ingest.changes import when
 from ingest.correction_rows import SQL, corrected
-from ingest.directory import Directory
 from ingest.folding import Folding
 from ingest.late import unpack_keys
 from ingest.pack import unpack_samples
@@ -69,13 +68,13 @@ async def due(database: Database, now: int) -> list[Any]:
 
 
 async def look_at(
-    connection: Any, engine: Folding, directory: Directory, row: Any, *, partition: int, now: int
+    connection: Any, engine: Folding, row: Any, *, partition: int, now: int
 ) -> dict[str, Any]:
     """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over."""
     stretch = stretch_of(row)
     found = await look(connection, engine, stretch, partition=partition, now=now)
     state = engine.window.take_lift(found.present, stretch.lift_id) if found.present is not None else None
-    corrections = corrected(found.corrections, engine.rules, directory)
+    corrections = corrected(found.corrections, engine.rules)
     return {"corrections": corrections, "state": state, "looked_at": [(stretch.lift_id, stretch.noted)]}
 
 

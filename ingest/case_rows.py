@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from dispatch.policy import case_for
+from dispatch.policy import TimerKind, case_for
 from hoistway.model import CaseKind, Opens
 from hoistway.store import queries
 from ingest.changes import Change, columns, when
@@ -23,9 +23,11 @@ async def open_cases(
     plans: dict[tuple[int, CaseKind], Any] = {}
     for row in rows:
         change = by_key[row["lift_id"], row["rule_id"]]
-        plan = case_for(row["opens"], urban=change.urban)
+        plan = case_for(row["opens"], confirm_s=change.confirm_s)
         if plan is not None:
-            plans.setdefault((row["lift_id"], plan.kind), (plan, row, change))
+            first = plans.setdefault((row["lift_id"], plan.kind), (plan, row, change))
+            if change.confirm_s < first[2].confirm_s:  # one that is sure does not wait for one that asks by voice
+                plans[row["lift_id"], plan.kind] = (plan, row, change)
     plans = await _join_calls(connection, plans, detected_at)
     await _wake_past(connection, plans, detected_at)
     if plans:
@@ -47,11 +49,11 @@ async def open_cases(
 
 async def _wake_past(connection: Any, plans: dict[tuple[int, CaseKind], Any], detected_at: datetime) -> None:
     """A case that only asked for a voice check is an emergency like any other once an alarm joins it: all timers run."""
-    urban = {lift: change.urban for (lift, kind), (_, _, change) in plans.items() if kind is CaseKind.ENTRAPMENT}
-    rows = await connection.fetch(SQL["holds_now"], list(urban)) if urban else []
+    confirm = {lift: it.confirm_s for (lift, kind), (_, _, it) in plans.items() if kind is CaseKind.ENTRAPMENT}
+    rows = await connection.fetch(SQL["holds_now"], list(confirm)) if confirm else []
     timers = []
     for row in rows:
-        plan = case_for(Opens.RESCUE, urban=urban[row["lift_id"]])
+        plan = case_for(Opens.RESCUE, confirm_s=confirm[row["lift_id"]])
         timers += [
             (timer.kind, row["id"], detected_at + timedelta(seconds=timer.after_s))
             for timer in (plan.timers if plan else ())
@@ -104,6 +106,11 @@ async def _log_cases(
             ]
         else:
             joined.append((case_ids[key], "device" in change.witnesses))
+            timers += [
+                (timer.kind, case_ids[key], detected_at + timedelta(seconds=timer.after_s))
+                for timer in plan.timers
+                if timer.kind is TimerKind.SEND
+            ]
     await case_events(connection, events)
     if timers:
         await connection.execute(SQL["timers"], *columns(timers, 3))

@@ -29,10 +29,10 @@ class Change:
     at_ms: int
     hold_start_ms: int
     demoted: bool
-    urban: bool
     evidence: str  # JSON
     witnesses: tuple[str, ...] = ()  # who saw it: "rule", "device"
     with_its_rule: bool = False  # a CLEAR because the rule is another now, or gone: the lift has said nothing
+    confirm_s: int = 0  # a voice check at most this long before somebody is sent
 
     @property
     def key(self) -> tuple[int, str]:

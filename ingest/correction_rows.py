@@ -21,7 +21,6 @@ from ingest.alarm_rows import alarm_events
 from ingest.case_rows import SQL as ALARMS
 from ingest.case_rows import case_events, open_cases
 from ingest.changes import Change, ChangeKind, columns, when
-from ingest.directory import Directory
 from ingest.transitions import WITNESSES
 
 SQL: Final = queries("ingest", "sql/corrections.sql")
@@ -37,7 +36,7 @@ class Corrected:
     rule_version: str
     severity: str
     opens: str
-    urban: bool
+    confirm_s: int
     before: Episode | None
     after: Episode | None
 
@@ -51,11 +50,11 @@ class Corrected:
         return tuple(name for bit, name in WITNESSES if seen & bit)
 
 
-def corrected(corrections: Sequence[Correction], rules: RuleSet, directory: Directory) -> list[Corrected]:
+def corrected(corrections: Sequence[Correction], rules: RuleSet) -> list[Corrected]:
     """Corrections with the words of their rules. A demoted alarm is a notice, never nothing."""
     found = []
     for item in corrections:
-        rule, lift = rules[item.rule], directory.lifts.get(item.slot)
+        rule = rules[item.rule]
         episode = item.after or item.before
         severity, opens = rule.at_level(episode.level if episode else 0)
         demoted = bool(episode and episode.demoted)
@@ -67,7 +66,7 @@ def corrected(corrections: Sequence[Correction], rules: RuleSet, directory: Dire
                 rule_version=rule.version,
                 severity=Severity.NOTICE if demoted else severity,
                 opens=Opens.NOTICE if demoted else opens,
-                urban=lift.urban if lift else True,
+                confirm_s=rule.confirm_s or 0,
                 before=item.before,
                 after=item.after,
             )
@@ -159,7 +158,7 @@ def _change(item: Corrected) -> Change:
         at_ms=after.raised_at or 0 if after else 0,
         hold_start_ms=after.hold_start or 0 if after else 0,
         demoted=False,
-        urban=item.urban,
+        confirm_s=item.confirm_s,
         evidence="{}",
         witnesses=item.witnesses,
     )

@@ -32,7 +32,6 @@ class Lift:
     rescue_code: str | None
     escalator: bool
     rated_speed_m_s: float | None
-    urban: bool
     exercise: bool
     parameters: Mapping[str, float]
     floors: Sequence[str] = ()  # displayed floors from the bottom
@@ -121,7 +120,6 @@ def _lift(row: Any) -> Lift:
         rescue_code=row["rescue_code"],
         escalator=row["kind"] == "escalator",
         rated_speed_m_s=row["rated_speed_m_s"],
-        urban=row["urban"],
         exercise=row["exercise"],
         floors=tuple(row["floors"]),
         parameters={name: float(value) for name, value in row["parameters"].items() if isinstance(value, int | float)},

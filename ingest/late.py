@@ -16,7 +16,6 @@ from alarms.window import KEY_DTYPE, Records
 from hoistway.limits import REFOLD_LIFTS
 from ingest.assembled import LATE, TOO_OLD, Assembled
 from ingest.correction_rows import Corrected, corrected
-from ingest.directory import Directory
 from ingest.folding import Folding
 
 Span = tuple[int, int, int]
@@ -95,13 +94,11 @@ class Unfolded:
         return Records.join(self._found)
 
 
-def refold(engine: Folding, directory: Directory) -> Refold | None:
+def refold(engine: Folding) -> Refold | None:
     """Fold again lifts that wait, up to the last tick; None when nothing is another than it was."""
     if not engine.window.waiting:
         return None
     found = engine.window.refold(engine.window.ticked, most=REFOLD_LIFTS)
     if not found.corrections and not len(found.lifts):
         return None
-    return Refold(
-        corrections=corrected(found.corrections, engine.rules, directory), state=engine.live.lift_states(found.lifts)
-    )
+    return Refold(corrections=corrected(found.corrections, engine.rules), state=engine.live.lift_states(found.lifts))

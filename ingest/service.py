@@ -154,11 +154,11 @@ class Ingest:
         turned = await turn(self._database, self._engine, self._refold)
         if turned is not None:
             before, ended = turned
-            changes = changes_of(ended, self._engine.live, before, self._directory, with_their_rules=True)
+            changes = changes_of(ended, self._engine.live, before, with_their_rules=True)
             await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
 
     def _changes(self, transitions: Transitions) -> list[Change]:
-        return changes_of(transitions, self._engine.live, self._engine.rules, self._directory)
+        return changes_of(transitions, self._engine.live, self._engine.rules)
 
     def _meet(self, lift_ids: set[int]) -> None:
         """Tell the engine of lifts. It knows a lift from its first sign of life: silence is judged of those that have spoken."""
@@ -366,7 +366,7 @@ class Ingest:
     async def _refold(self, tick: int | None = None) -> bool:
         """Fold again, at this tick or between two, lifts that wait. False: others still do, and what would lose them has to wait too.
         Nothing is on its way: the caller has settled."""
-        again = refold(self._engine, self._directory)
+        again = refold(self._engine)
         if again is not None:
             at = self._clock.now_ms() if tick is None else tick
             await self._commit("refold", at, corrections=again.corrections, state=again.state)
@@ -410,7 +410,7 @@ class Ingest:
         rows = await due(self._database, now)
         for row in rows if rows and await self._refold() else ():
             async with self._database.acquire() as connection:
-                found = await look_at(connection, self._engine, self._directory, row, partition=self.partition, now=now)
+                found = await look_at(connection, self._engine, row, partition=self.partition, now=now)
             await self._commit("backfill" if found["state"] is None else "refold", now, **found)
 
     async def _checkpoint(self) -> None:

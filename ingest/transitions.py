@@ -11,19 +11,18 @@ from alarms.engine import Engine
 from alarms.rules import RuleSet
 from alarms.signals import BY_DEVICE, BY_RULE, Transitions
 from ingest.changes import Change, ChangeKind
-from ingest.directory import Directory
 
 WITNESSES: Final = ((BY_RULE, "rule"), (BY_DEVICE, "device"))
 
 
 def changes_of(
-    transitions: Transitions, engine: Engine, rules: RuleSet, directory: Directory, *, with_their_rules: bool = False
+    transitions: Transitions, engine: Engine, rules: RuleSet, *, with_their_rules: bool = False
 ) -> list[Change]:
     """One `Change` a transition, in causal order. An object per alarm, never per reading. `with_their_rules`: they all are ends of
     alarms whose rule is another now, or gone."""
     changes = []
     for slot, rule_index, kind, at, hold_start, demoted, level, witnesses in transitions:
-        rule, lift = rules[rule_index], directory.lifts.get(slot)
+        rule = rules[rule_index]
         severity, opens = rule.at_level(level)
         evidence = engine.evidence(slot, rule_index) if kind != ChangeKind.CLEAR else {}
         changes.append(
@@ -37,10 +36,10 @@ def changes_of(
                 at_ms=at,
                 hold_start_ms=hold_start,
                 demoted=demoted,
-                urban=lift.urban if lift else True,
                 evidence=json.dumps(evidence, allow_nan=False),
                 witnesses=tuple(name for bit, name in WITNESSES if witnesses & bit),
                 with_its_rule=with_their_rules,
+                confirm_s=rule.confirm_s or 0,
             )
         )
     return changes
@@ -71,7 +70,6 @@ def rule_gone(lift_id: int, rule_id: str, now_ms: int) -> Change:
         at_ms=now_ms,
         hold_start_ms=now_ms,
         demoted=False,
-        urban=True,
         evidence="{}",
         with_its_rule=True,
     )

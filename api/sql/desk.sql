@@ -76,7 +76,7 @@ insert into alarm_event (alarm_id, kind, at, person, role, detail) values ($1, $
 -- One page, newest first.
 select c.id
 from rescue_case c join lift l on l.id = c.lift_id
-where ($1::integer = 0 or l.firm_id = $1)
+where ($1::integer = 0 or coalesce(c.firm_id, l.firm_id) = $1)
   and ($2::boolean is null or c.open = $2)
   and ($3::integer is null or c.lift_id = $3)
   and ($4::text is null or c.kind = $4)
@@ -85,20 +85,32 @@ order by c.id desc
 limit $6
 
 -- name: case_documents
--- The case as every reader sees it, with the timers that guard it.
+-- The case as every reader sees it, with its orders, its check list and the timers that guard it. It stays with the firm that had
+-- the contract when it opened, until a person hands it over.
 select c.id, c.kind, c.channel, c.lift_id, c.state, c.level, c.alarm_id, c.opened_at, c.acknowledged_at,
-    c.acknowledged_by, c.dispatched_at, c.arrived_at, c.released_at, c.closed_at, c.trapped, c.confirmed_by,
+    c.acknowledged_by, c.dispatched_at, c.accepted_at, c.arrived_at, c.released_at, c.closed_at, c.trapped, c.confirmed_by,
     c.confirmation, c.device_says_clear_at, c.contact_lost_at, c.reported_by_device, c.past, c.exercise, c.version, c.open,
-    t.kinds as timer_kinds, t.due as timer_due, t.fired as timer_fired,
-    l.firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
+    c.waits_since, c.injured, c.dead, c.vulnerable, c.release_method, f.name as firm_name, o.orders, s.steps,
+    t.kinds as timer_kinds, t.due as timer_due, t.fired as timer_fired, t.orders as timer_orders,
+    coalesce(c.firm_id, l.firm_id) as firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
 from rescue_case c
 join lift l on l.id = c.lift_id
+left join firm f on f.id = coalesce(c.firm_id, l.firm_id)
+left join lateral (
+    select jsonb_agg(d.document order by d.id) as orders from order_document d where d.case_id = c.id
+) o on true
+left join lateral (
+    select jsonb_agg(jsonb_build_object('step', step, 'done_at', rfc3339(done_at), 'person', person, 'note', note)
+        order by array_position(array['call-119', 'tell-address', 'tell-access', 'meet-crew', 'offer-120', 'tell-supervisor'], step)
+    ) as steps
+    from case_step where case_id = c.id
+) s on true
 left join lateral (
     select array_agg(kind order by due_at, id) as kinds, array_agg(due_at order by due_at, id) as due,
-        array_agg(fired_at order by due_at, id) as fired
+        array_agg(fired_at order by due_at, id) as fired, array_agg(order_id order by due_at, id) as orders
     from timer where case_id = c.id and cancelled_at is null
 ) t on true
-where c.id = any($2::bigint[]) and ($1::integer = 0 or l.firm_id = $1)
+where c.id = any($2::bigint[]) and ($1::integer = 0 or coalesce(c.firm_id, l.firm_id) = $1)
 order by c.id desc
 
 -- name: case_log
@@ -111,35 +123,15 @@ select id from timer where case_id = $1 and fired_at is null and cancelled_at is
 -- name: lock_case
 select id from rescue_case where id = $1 for update
 
--- name: acknowledge_case
-update rescue_case
-set acknowledged_at = $2, acknowledged_by = $3, version = version + 1
-where id = $1 and acknowledged_at is null and open
-returning id
-
 -- name: touch_case
 update rescue_case set version = version + 1 where id = $1
 
--- name: move_case
--- The move itself was checked against the life cycle; the times of a state are set when it is first reached.
+-- name: set_facts
+-- What is known of the people inside; null leaves a column as it is. The version rises with the rest of the act.
 update rescue_case
-set state = $2,
-    version = version + 1,
-    acknowledged_at = coalesce(acknowledged_at, $3),
-    acknowledged_by = coalesce(acknowledged_by, $4),
-    dispatched_at = case when $2 = 'dispatched' then $3 else dispatched_at end,
-    arrived_at = case when $2 = 'on_site' then $3 else arrived_at end,
-    released_at = case when $2 = 'released' then $3 else released_at end,
-    closed_at = case when $2 in ('closed', 'cancelled') then $3 else closed_at end,
-    trapped = coalesce($5, trapped),
-    confirmed_by = case when $6::text is null then confirmed_by else $4 end,
-    confirmation = coalesce($6, confirmation)
+set trapped = coalesce($2, trapped), injured = coalesce($3, injured), dead = coalesce($4, dead),
+    vulnerable = coalesce($5, vulnerable), release_method = coalesce($6, release_method)
 where id = $1
-
--- name: cancel_timers
--- What has been done needs no reminding. $3: these kinds only; null is every kind.
-update timer set cancelled_at = $2
-where case_id = $1 and fired_at is null and cancelled_at is null and ($3::text[] is null or kind = any($3))
 
 -- name: note_case
 insert into case_event (case_id, kind, at, person, role, reason, before, after) values ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -29,7 +29,9 @@ order by incident_id, place
 -- name: incident_cases
 -- The entrapments of each incident: cases of an alarm of it, or of a lift of it while it was open. Running ones first.
 select distinct on (i.id, c.id) i.id as incident_id, c.id as case_id, c.alarm_id, c.lift_id, c.state, c.open, c.opened_at,
-    c.acknowledged_at, c.state in ('open', 'dispatched', 'on_site') as running,
+    c.acknowledged_at, c.level, c.waits_since, coalesce(c.injured, 0) as injured, c.vulnerable,
+    (select count(*) from dispatch_order o where o.case_id = c.id and o.live and o.state <> 'sent' and o.addressee <> '120'
+    )::integer as coming, c.state in ('open', 'dispatched', 'on_site') as running,
     l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
 from area_incident i
 join area_incident_lift m on m.incident_id = i.id

@@ -1,47 +1,50 @@
 -- Timers are rows: claimed here, fired in the transaction that changes what they guard.
 
 -- name: claim_due
--- One due timer at a time per transaction; another process skips it.
-select t.id, t.kind, t.case_id, t.due_at
-from timer t
+-- Due timers with their cases. What another transaction holds is left for the next round, so nobody waits for anybody.
+select t.id, t.kind, t.case_id, t.order_id, t.due_at
+from timer t join rescue_case c on c.id = t.case_id
 where t.due_at <= $1 and t.fired_at is null and t.cancelled_at is null
-order by t.due_at
-limit 1
-for update skip locked
+order by t.due_at, t.id
+limit $2
+for update of t, c skip locked
 
--- name: case_of_timer
-select c.kind, c.state, c.level, c.acknowledged_at, c.arrived_at, c.lift_id, c.open, l.urban
-from rescue_case c join lift l on l.id = c.lift_id
-where c.id = $1
-for update of c
+-- name: claim_waiting
+-- Who waits for a station, and entrapments of open area incidents that only level 1 was sent to; the most urgent first.
+select c.id from rescue_case c
+where c.open and c.state in ('open', 'dispatched', 'on_site') and c.kind = 'entrapment' and not c.past
+    and (c.waits_since is not null or c.level = 1 and c.state <> 'on_site' and exists (
+        select 1 from area_incident_lift m join area_incident i on i.id = m.incident_id
+        where m.lift_id = c.lift_id and i.ended_at is null and i.exercise = c.exercise
+    ))
+order by coalesce(c.injured, 0) = 0, c.vulnerable = '{}', c.opened_at, c.id
+limit $1
+for update of c skip locked
 
 -- name: fired
-update timer set fired_at = $2 where id = $1
-
--- name: set_level
-update rescue_case set level = $2, version = version + 1 where id = $1
-
--- name: becomes_entrapment
--- An unanswered alarm call is treated as an entrapment, unless the lift has an open one already.
-update rescue_case c set kind = 'entrapment', version = version + 1
-where c.id = $1
-    and not exists (
-        select 1 from rescue_case o
-        where o.state in ('open', 'dispatched', 'on_site') and o.lift_id = c.lift_id and o.kind = 'entrapment'
-    )
-returning id
-
--- name: touch
-update rescue_case set version = version + 1 where id = $1
-
--- name: log
-insert into case_event (case_id, kind, at, reason, before, after)
-values ($1, $2, $3, $4, $5, $6)
-
--- name: add_timer
-insert into timer (kind, case_id, due_at) values ($1, $2, $3) on conflict (kind, case_id) do nothing
+-- Before what follows is written, because that may set the same timer anew.
+update timer set fired_at = $2 where id = any($1::bigint[])
 
 -- name: overdue
--- What is late already: said when the process starts.
-select t.kind, t.case_id, t.due_at from timer t
-where t.due_at <= $1 and t.fired_at is null and t.cancelled_at is null order by t.due_at
+-- Every step that is late at $1, with who owns it: the crew of the order, the desk, or dispatch itself.
+select t.kind, t.case_id, t.order_id, t.due_at, case
+        when t.order_id is not null then coalesce(u.name, f.name, o.addressee)
+        when t.kind in ('send', 'arrive', 'arrive-again') then 'dispatch'
+        else 'the desk'
+    end as owner
+from timer t
+left join dispatch_order o on o.id = t.order_id
+left join unit u on u.id = o.unit_id
+left join firm f on f.id = o.firm_id
+where t.due_at <= $1 and t.fired_at is null and t.cancelled_at is null
+order by t.due_at, t.id
+
+-- name: forgotten
+-- Entrapments that nobody is on the way to and no timer watches: a round of dispatch is to look at them at once.
+insert into timer (kind, case_id, due_at)
+select 'send', c.id, $1 from rescue_case c
+where c.kind = 'entrapment' and c.state in ('open', 'dispatched') and not c.past and c.open
+    and not exists (select 1 from timer t where t.case_id = c.id and t.fired_at is null and t.cancelled_at is null)
+    and not exists (select 1 from dispatch_order o where o.case_id = c.id and o.live)
+on conflict on constraint timer_once do update set due_at = excluded.due_at, fired_at = null, cancelled_at = null
+returning case_id

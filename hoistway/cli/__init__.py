@@ -14,6 +14,7 @@ from hoistway.cli import (
     backtest,
     device,
     devices,
+    dispatch,
     gateway,
     lifts,
     parts,
@@ -54,6 +55,9 @@ app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)
 rules.app.command(name="backtest")(backtest.backtest)
 app.add_typer(rules.app, name="rules", help="The rules that make alarms of telemetry.")
+app.add_typer(dispatch.units, name="units", help="Who can be sent: teams, stations, shifts.")
+app.add_typer(dispatch.limits, name="limits", help="The time limits of rescues.")
+app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole; what is late.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
 

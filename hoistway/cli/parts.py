@@ -49,16 +49,16 @@ def ingest() -> None:
 
 
 def dispatch() -> None:
-    """Fire the timers of rescue cases."""
+    """Send units, fire the timers of rescue cases, seal their log."""
     from dispatch.service import run, serve_metrics
     from hoistway.store import Database
 
     async def serve(settings: Settings, stop: asyncio.Event) -> int:
-        database = Database(settings.need_database_url(), name="hoistway-dispatch", most=2)
+        database = Database(settings.need_database_url(), name="hoistway-dispatch", most=4)
         serve_metrics(settings.metrics_host, settings.metrics_port)
         await database.open()
         try:
-            await run(database, stop)
+            await run(database, stop, anchor=settings.anchor_path)
         finally:
             await database.close()
         return 0

@@ -5,7 +5,7 @@ People are not folded again: a case is taken to last until every alarm that it s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -110,12 +110,12 @@ class Case:
     rule_id: str  # of the alarm that opened it
 
 
-def cases_of(alarms: Sequence[Alarm], urban: Mapping[int, bool]) -> list[Case]:
+def cases_of(alarms: Sequence[Alarm]) -> list[Case]:
     """The cases that the alarms open, by time: a further alarm of the lift joins the case that runs."""
     steps: dict[int, list[tuple[int, int, str, int, Alarm]]] = {}
     for alarm in alarms:
         for at, opens, confirm_s in alarm.steps:
-            plan = case_for(opens, urban=urban.get(alarm.lift_id, True))
+            plan = case_for(opens)
             if plan is not None:
                 rank = 0 if plan.kind is CaseKind.ENTRAPMENT else 1
                 steps.setdefault(alarm.lift_id, []).append((at, rank, plan.kind, confirm_s, alarm))

@@ -137,7 +137,6 @@ def _unknown(number: int, name: str, *, escalator: bool) -> Lift:
         escalator=escalator,
         rated_speed=float("nan"),
         parameters={},
-        urban=True,
         ends=(-1, -1),
     )
 

@@ -30,7 +30,6 @@ _COUNTED: Final = tuple(What)
 class LiftName:
     name: str
     district: str
-    urban: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +57,7 @@ def moment(at_ms: int) -> str | None:
 
 def document(setting: Setting, baseline: Sequence[Alarm], candidate: Sequence[Alarm]) -> dict[str, Any]:
     """The whole result."""
-    urban = {lift_id: lift.urban for lift_id, lift in setting.names.items()}
-    cases = [cases_of(alarms, urban) for alarms in (baseline, candidate)]
+    cases = [cases_of(alarms) for alarms in (baseline, candidate)]
     inside = [[alarm for alarm in alarms if _inside(setting, alarm.raised_at)] for alarms in (baseline, candidate)]
     pairs = [pair for pair in pairs_of_alarms(baseline, candidate) if _counts(setting, pair)]
     judged = [(pair, *what_of_alarm(pair)) for pair in pairs]

@@ -170,5 +170,5 @@ def _setting(
         rule_sets=tuple(sets),
         candidate=tuple((rule_id, rules[rule_id].version) for rule_id in plans.changed),
         titles={rule.id: rule.title for rule in rules.values()},
-        names={lift.id: LiftName(name=lift.name, district=lift.district, urban=lift.urban) for lift in lifts},
+        names={lift.id: LiftName(name=lift.name, district=lift.district) for lift in lifts},
     )

@@ -61,7 +61,6 @@ class Lift:
     escalator: bool
     rated_speed: float  # m/s, NaN unknown
     parameters: dict[str, float]
-    urban: bool
     ends: tuple[int, int]  # labels of the lowest and the highest floor, -1 unknown
 
 
@@ -88,7 +87,6 @@ async def read_lifts(connection: Any, ids: Sequence[int] | None, district: str |
             parameters={
                 name: float(value) for name, value in row["parameters"].items() if isinstance(value, int | float)
             },
-            urban=row["urban"],
             ends=(row["bottom"], row["top"]),
         )
         for row in rows

@@ -112,7 +112,7 @@ returning id, lift_id
 -- Of a case that has become a running one: from now on, whatever had been due before.
 insert into timer (kind, case_id, due_at)
 select * from unnest($1::text[], $2::bigint[], $3::timestamptz[])
-on conflict (kind, case_id) do update set due_at = excluded.due_at, fired_at = null, cancelled_at = null
+on conflict on constraint timer_once do update set due_at = excluded.due_at, fired_at = null, cancelled_at = null
 
 -- name: open_cases_of
 -- For update: nobody may end the case between this look and the line that says what joined it.
@@ -126,9 +126,12 @@ select t.case_id, t.kind, t.at, t.reason, t.after::jsonb
 from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[]) as t (case_id, kind, at, reason, after)
 
 -- name: timers
+-- One that runs is due at the earlier time; one that was fired or ended stays so.
 insert into timer (kind, case_id, due_at)
-select * from unnest($1::text[], $2::bigint[], $3::timestamptz[])
-on conflict (kind, case_id) do nothing
+select t.kind, t.case_id, min(t.due_at) from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as t (kind, case_id, due_at)
+group by t.kind, t.case_id
+on conflict on constraint timer_once do update set due_at = least(timer.due_at, excluded.due_at)
+where timer.fired_at is null and timer.cancelled_at is null
 
 -- name: device_says_clear
 -- The car says its doors are open at a landing: shown on the case, never the end of it.

@@ -311,3 +311,37 @@ async def test_the_store_is_a_pure_fold_over_the_frames(page: Page, api_process:
         "sounding": "critical",
         "replaced": [1],
     }
+
+
+async def test_orders_are_moved_and_help_is_sent_from_the_case(console: Page, city: City) -> None:
+    """The crew's word is one button, a refusal asks why, 119 is sent by hand with a reason; each stands in the log."""
+    lift = await city.lift("12号梯")
+    case = await city.entrapment(lift)
+    await city.execute(
+        "insert into unit (name, kind, crews, round_the_clock) values ('城西救援站', 'station', 2, true)"
+    )
+    await city.execute(
+        "insert into dispatch_order (case_id, level, addressee, firm_id, sent_at, exercise)"
+        " select $1, 1, 'firm', firm_id, now(), false from lift where id = $2",
+        case,
+        lift,
+    )
+    await city.execute("update rescue_case set state = 'dispatched', version = version + 1 where id = $1", case)
+    await row(console, f"case-{case}").click()
+    order = console.locator(".order").first
+    await expect(order).to_contain_text("杭州安迅电梯维保有限公司")
+    await order.get_by_role("button", name="接单").click()
+    await expect(order).to_contain_text("已接单")
+    await order.get_by_role("button", name="拒单").click()
+    dialog = console.get_by_role("dialog")
+    await dialog.get_by_role("button", name="拒单").click()
+    await expect(dialog.get_by_role("alert")).to_be_visible()
+    await dialog.get_by_label("理由").fill("车辆故障")
+    await dialog.get_by_role("button", name="拒单").click()
+    await expect(console.locator(".order").first).to_contain_text("城西救援站")
+    await console.get_by_role("button", name="派遣…").click()
+    await dialog.get_by_label("119 消防").check()
+    await dialog.get_by_label("理由").fill("井道有烟")
+    await dialog.get_by_role("button", name="派遣").click()
+    await expect(console.locator(".checklist li").first).to_contain_text("王磊")
+    await expect(console.locator(".log")).to_contain_text("井道有烟")

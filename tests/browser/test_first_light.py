@@ -66,6 +66,7 @@ async def test_an_entrapment_by_mqtt_is_on_the_page_and_outlives_reload_and_rest
         row = page.locator("[data-key^=case-]")
         await expect(row).to_contain_text("手工电梯")
         await expect(page.get_by_test_id("entrapments").locator("b")).to_have_text("1")
+        await expect(row.locator(".chip.strong")).to_be_visible()  # dispatch has looked, and found nobody to send
         await page.keyboard.press("j")
         await expect(row).to_have_attribute("aria-current", "true")
         await page.keyboard.press("a")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram
+from dispatch.limits import NAMES, PRESETS
+from dispatch.outcome import TimerKind
+from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram, order_diagram
 from hoistway.limits import CHATTERING_S, STALE_HOURS
 from hoistway.model import SIGNALS
 from hoistway.store import queries
@@ -22,7 +24,21 @@ ROOMS = ("hoistway", "ingest", "alarms", "dispatch", "api", "simulators")
 CORE = [
     *sorted((ROOT / "alarms").glob("*.py")),
     *sorted((ROOT / "ingest/adapters").glob("*.py")),
-    *(ROOT / name for name in ("dispatch/policy.py", "dispatch/desk.py", "dispatch/areas.py", "hoistway/lifecycle.py")),
+    ROOT / "hoistway/lifecycle.py",
+    *(
+        ROOT / f"dispatch/{name}.py"
+        for name in (
+            "policy",
+            "sending",
+            "acts",
+            "outcome",
+            "units",
+            "limits",
+            "chain",
+            "desk",
+            "areas",
+        )
+    ),
 ]
 CLOCKS = {("time", "time"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
 
@@ -73,9 +89,21 @@ def test_sample_columns_hold_every_signal() -> None:
     assert set(COLUMNS) >= {signal.name for signal in SIGNALS}
 
 
-def test_the_case_machine_s_diagram_is_the_table_s() -> None:
-    """The documents show the life cycle as the code has it."""
-    assert diagram() in (ROOT / "docs/cases.md").read_text("utf-8")
+def test_the_diagrams_of_case_and_order_are_the_tables() -> None:
+    """The documents show both life cycles as the code has them."""
+    text = (ROOT / "docs/cases.md").read_text("utf-8")
+    assert diagram() in text
+    assert order_diagram() in text
+
+
+def test_the_limits_and_timers_of_a_rescue_stand_in_the_guide() -> None:
+    """Every limit with its figure in every preset, and every timer."""
+    text = (ROOT / "docs/cases.md").read_text("utf-8")
+    for name in NAMES:
+        figures = " | ".join(str(getattr(preset, name)) for preset in PRESETS.values())
+        assert re.search(rf"^\| `{name}` \| [^|]+ \| {re.escape(figures)} \|$", text, re.MULTILINE), name
+    for timer in TimerKind:
+        assert f"\n| `{timer}` | " in text
 
 
 def test_the_operator_states_diagram_and_table_are_the_code_s() -> None:

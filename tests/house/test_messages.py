@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.console import pages
-from hoistway.lifecycle import CASE_MOVES, CaseState
+from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, CaseState, OrderState
 from hoistway.model import (
     CarDirection,
     CaseKind,
@@ -23,6 +23,8 @@ from hoistway.model import (
     SecurityKind,
     ServiceMode,
     Severity,
+    Step,
+    Vulnerable,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +115,11 @@ _FAMILIES = ("mode.", "door.", "power.", "direction.", "esc_direction.", "band.s
         ("state", list(CaseState)),
         ("move", [move.name for move in CASE_MOVES]),
         ("event", [move.name for move in CASE_MOVES]),
+        ("event", [f"order-{state.replace('_', '-')}" for state in OrderState]),
+        ("order", list(OrderState)),
+        ("order_move", [move.name for move in ORDER_MOVES]),
+        ("step", list(Step)),
+        ("vulnerable", list(Vulnerable)),
         ("mode", [str(int(mode)) for mode in ServiceMode if mode is not ServiceMode.UNKNOWN]),
         ("door", [str(int(door)) for door in DoorStatus if door is not DoorStatus.UNKNOWN]),
         ("direction", [str(int(way)) for way in CarDirection]),

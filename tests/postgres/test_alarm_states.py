@@ -44,7 +44,7 @@ class Lift:
         change = Change(
             kind=kind, lift_id=self.lift_id, rule_id=self.rule_id, rule_version="v", severity=severity,
             opens=self.opens, at_ms=int(at.timestamp() * 1_000), hold_start_ms=int(at.timestamp() * 1_000),
-            demoted=demoted, urban=True, evidence="{}",
+            demoted=demoted, evidence="{}",
         )  # fmt: skip
         async with self.db.acquire() as connection, connection.transaction():
             await write_changes(connection, [change], detected_at=at)

@@ -33,7 +33,7 @@ async def desk(web: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 @dataclass(frozen=True, kw_only=True)
 class Trapped:
-    """One lift with an entrapment: its alarm, its case and two timers."""
+    """One lift of the own firm with an entrapment: its alarm, its case and its timers."""
 
     lift_id: int
     alarm_id: int
@@ -41,10 +41,10 @@ class Trapped:
 
 
 async def trapped(web: Api) -> Trapped:
-    lift_id = await rows.lift(web.db)
+    lift_id = await rows.lift(web.db, firm_id=web.firm_id)
     alarm_id = await rows.alarm(web.db, lift_id)
     case_id = await rows.case(web.db, lift_id, alarm_id=alarm_id)
-    for kind in ("acknowledge", "accept", "arrive"):
+    for kind in ("send", "acknowledge"):
         await rows.timer(web.db, case_id, kind)
     return Trapped(lift_id=lift_id, alarm_id=alarm_id, case_id=case_id)
 
@@ -60,6 +60,13 @@ async def move(client: httpx.AsyncClient, case_id: int, version: int, name: str,
 async def pending_timers(web: Api, case_id: int) -> set[str]:
     found = await web.db.fetch("select kind from timer where case_id = $1 and cancelled_at is null", case_id)
     return {row["kind"] for row in found}
+
+
+async def log_of(web: Api, case_id: int) -> list[str]:
+    return [
+        row["kind"]
+        for row in await web.db.fetch("select kind from case_event where case_id = $1 order by seq", case_id)
+    ]
 
 
 async def test_acknowledging_the_alarm_acknowledges_its_case(web: Api, desk: httpx.AsyncClient) -> None:
@@ -85,7 +92,7 @@ async def test_acknowledging_the_alarm_acknowledges_its_case(web: Api, desk: htt
     assert detail["evidence"] == {"speed": 0}
     assert detail["case_id"] == it.case_id
     assert detail["title"] == {"zh": "entrapment-between-floors 中文", "en": "entrapment-between-floors title"}
-    assert await pending_timers(web, it.case_id) == {"accept", "arrive"}
+    assert await pending_timers(web, it.case_id) == {"send"}
 
 
 async def test_acknowledging_the_case_acknowledges_its_alarms(web: Api, desk: httpx.AsyncClient) -> None:
@@ -133,7 +140,7 @@ async def test_two_dispatchers_at_once(web: Api) -> None:
     assert problem["current"]["version"] == 2
     assert lost.headers["content-type"] == "application/problem+json"
     assert lost.headers["ETag"] == '"2"'
-    assert await web.db.fetchval("select count(*) from case_event where case_id = $1", it.case_id) == 1
+    assert await log_of(web, it.case_id) == ["dispatch", "order-sent"]
 
 
 @pytest.mark.parametrize("value", [None, "*", "3", '"x"', '"1", "2"', ""])
@@ -153,7 +160,7 @@ async def test_the_whole_rescue(web: Api, desk: httpx.AsyncClient) -> None:
     assert (await move(desk, it.case_id, 1, "dispatch", reason="firm called")).json()["dispatched_at"]
     on_site = (await move(desk, it.case_id, 2, "arrive")).json()
     assert [entry["name"] for entry in on_site["allowed_moves"]] == ["release", "cancel"]
-    assert await pending_timers(web, it.case_id) == {"accept", "arrive"}
+    assert await pending_timers(web, it.case_id) == {"release"}
     answer = await move(desk, it.case_id, 3, "release", confirmation="Wang on site: both are out", trapped=2)
     released = web.check("/api/v1/cases/{case_id}/moves", answer, "post")
     assert (released["confirmed_by"], released["confirmation"]) == ("dispatcher key", "Wang on site: both are out")
@@ -162,10 +169,17 @@ async def test_the_whole_rescue(web: Api, desk: httpx.AsyncClient) -> None:
     closed = (await move(desk, it.case_id, 4, "close")).json()
     assert (closed["state"], closed["open"], closed["allowed_moves"]) == ("closed", False, [])
     log = (await desk.get(f"/api/v1/cases/{it.case_id}")).json()["log"]
-    assert [line["kind"] for line in log] == ["dispatch", "arrive", "release", "close"]
+    assert [line["kind"] for line in log] == [
+        "dispatch",
+        "order-sent",
+        "arrive",
+        "release",
+        "order-stood-down",
+        "close",
+    ]
     assert log[0]["reason"] == "firm called"
-    assert log[2]["before"] == {"state": "on_site", "version": 3, "trapped": None}
-    assert log[2]["after"]["confirmation"] == "Wang on site: both are out"
+    assert log[3]["before"] == {"state": "on_site", "version": 3, "trapped": None}
+    assert log[3]["after"]["confirmation"] == "Wang on site: both are out"
     assert (await desk.get(f"/api/v1/alarms/{it.alarm_id}")).json()["operator_state"] == "acknowledged"
 
 

@@ -33,9 +33,21 @@ def operations(web: Api) -> list[tuple[str, str, set[str]]]:
 async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
     """The status of one call about objects that do not exist, so that nothing is changed by asking."""
     address = path
-    names = ("lift_id", "alarm_id", "case_id", "message_id", "rule_id", "removal_id", "incident_id", "number", "job_id")
+    names = (
+        "lift_id",
+        "alarm_id",
+        "case_id",
+        "message_id",
+        "rule_id",
+        "removal_id",
+        "incident_id",
+        "number",
+        "job_id",
+        "order_id",
+        "unit_id",
+    )
     for name in names:
-        address = address.replace(f"{{{name}}}", "999999")
+        address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")
     assert "{" not in address
     answer = await client.request(method, address, headers={"If-Match": '"1"'}, json={} if method == "post" else None)
     return answer.status_code

@@ -21,7 +21,7 @@ from tests.support.feed import FREED, TRAPPED, event, message, sample
 
 
 async def test_a_trapped_person_is_an_alarm_and_a_case_with_timers(desk: Desk) -> None:
-    """Twenty seconds of a person between floors open one alarm, one case and its three timers, in the same batch."""
+    """Twenty seconds of a person between floors open one alarm, one case and its two timers, in the same batch."""
     lift_id = await desk.lift("trapped-1")
     await desk.say("trapped-1", "state", sample(1, desk.now, **TRAPPED))
     assert await desk.alarms(lift_id) == []
@@ -30,7 +30,7 @@ async def test_a_trapped_person_is_an_alarm_and_a_case_with_timers(desk: Desk) -
     (case,) = await desk.rows("select id, kind, channel, state, exercise from rescue_case where lift_id = $1", lift_id)
     assert (case["kind"], case["channel"], case["state"], case["exercise"]) == ("entrapment", "S04", "open", False)
     timers = await desk.rows("select kind from timer where case_id = $1 order by due_at", case["id"])
-    assert [timer["kind"] for timer in timers] == ["acknowledge", "accept", "arrive"]
+    assert [timer["kind"] for timer in timers] == ["send", "acknowledge"]
     (alarm,) = await desk.rows("select raised_at - hold_start as held, evidence from alarm where lift_id = $1", lift_id)
     assert alarm["held"].total_seconds() == 20
     assert alarm["evidence"]
@@ -61,7 +61,7 @@ async def test_button_and_entrapment_of_one_lift_are_one_case(desk: Desk, button
     (case,) = await desk.rows("select id, kind from rescue_case where lift_id = $1 and open", lift_id)
     assert case["kind"] == "entrapment"
     timers = await desk.rows("select kind from timer where case_id = $1", case["id"])
-    assert {"acknowledge", "accept", "arrive"} <= {timer["kind"] for timer in timers}
+    assert {"acknowledge", "send"} <= {timer["kind"] for timer in timers}
     log = [
         row["kind"] for row in await desk.rows("select kind from case_event where case_id = $1 order by id", case["id"])
     ]
@@ -463,7 +463,7 @@ async def test_whoever_is_trapped_after_a_release_has_a_case_of_their_own(desk: 
         " where lift_id = $1 order by id",
         lift_id,
     )
-    assert [tuple(case.values()) for case in cases] == [("released", 3), ("open", 3)]
+    assert [tuple(case.values()) for case in cases] == [("released", 2), ("open", 2)]
 
 
 async def test_an_alarm_that_joins_a_case_changes_its_version(desk: Desk) -> None:

@@ -93,7 +93,7 @@ async def cases(desk: Desk, lift_id: int) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows]
 
 
-ALL_TIMERS = ["acknowledge", "accept", "arrive"]
+ALL_TIMERS = ["send", "acknowledge"]
 
 
 @pytest.mark.parametrize("between", ["", "restart", "checkpoint"])
@@ -137,6 +137,7 @@ async def test_somebody_trapped_while_a_case_of_the_past_is_open(desk: Desk, cod
     await desk.database.execute(
         "update rescue_case set acknowledged_at = now(), acknowledged_by = 'Li' where lift_id = $1", lift_id
     )
+    before = desk.now
     if code:
         await desk.say(f"woken-{code}", "state", sample(10, desk.now + 5_000, **TRAPPED), after_s=5)
         await desk.say(f"woken-{code}", "event", event(1, desk.now, code))
@@ -151,7 +152,7 @@ async def test_somebody_trapped_while_a_case_of_the_past_is_open(desk: Desk, cod
         lift_id,
     )
     assert row["acknowledged_at"] is None
-    assert row["due"].timestamp() * 1_000 > desk.now
+    assert row["due"].timestamp() * 1_000 > before
 
 
 @pytest.mark.parametrize("between", ["", "restart", "checkpoint"])

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
 async def firm(db: Any, name: str | None = None) -> int:
-    return await _insert(db, "firm", {"name": name or f"firm {next(_numbers)}", "phone": "0571-1"})
+    return await insert(db, "firm", {"name": name or f"firm {next(_numbers)}", "phone": "0571-1"})
 
 
 async def lift(db: Any, *, firm_id: int | None = None, kind: str = "lift", **columns: Any) -> int:
@@ -38,11 +38,11 @@ async def lift(db: Any, *, firm_id: int | None = None, kind: str = "lift", **col
         "exercise": False,
         **columns,
     }
-    return await _insert(db, "lift", values)
+    return await insert(db, "lift", values)
 
 
 async def device(db: Any, lift_id: int | None, *, name: str | None = None, shard: int = 7) -> int:
-    return await _insert(db, "device", {"device": name or f"dev-{next(_numbers)}", "shard": shard, "lift_id": lift_id})
+    return await insert(db, "device", {"device": name or f"dev-{next(_numbers)}", "shard": shard, "lift_id": lift_id})
 
 
 async def rule(
@@ -70,7 +70,7 @@ async def alarm(db: Any, lift_id: int, *, rule_id: str = "entrapment-between-flo
         "exercise": False,
         **columns,
     }
-    return await _insert(db, "alarm", values)
+    return await insert(db, "alarm", values)
 
 
 async def case(db: Any, lift_id: int, *, alarm_id: int | None = None, kind: str = "entrapment", **columns: Any) -> int:
@@ -83,11 +83,11 @@ async def case(db: Any, lift_id: int, *, alarm_id: int | None = None, kind: str 
         "exercise": False,
         **columns,
     }
-    return await _insert(db, "rescue_case", values)
+    return await insert(db, "rescue_case", values)
 
 
 async def timer(db: Any, case_id: int, kind: str) -> int:
-    return await _insert(db, "timer", {"kind": kind, "case_id": case_id, "due_at": NOW + timedelta(minutes=3)})
+    return await insert(db, "timer", {"kind": kind, "case_id": case_id, "due_at": NOW + timedelta(minutes=3)})
 
 
 async def quarantined(db: Any, *, payload: bytes = b"{not json", **columns: Any) -> int:
@@ -103,7 +103,7 @@ async def quarantined(db: Any, *, payload: bytes = b"{not json", **columns: Any)
         "last_received": NOW,
         **columns,
     }
-    return await _insert(db, "quarantine", values)
+    return await insert(db, "quarantine", values)
 
 
 async def batch(db: Any, *, partition: int = 0, age_s: float = 0.0) -> int:
@@ -130,7 +130,7 @@ async def sample(db: Any, lift_id: int, at: datetime, *, batch_no: int, partitio
     }  # fmt: skip
     if "folded" in columns:
         values.setdefault("folded", 1)
-    await _insert(db, "sample", values, returning="lift_id")
+    await insert(db, "sample", values, returning="lift_id")
 
 
 async def move_samples_to_days(db: Any) -> None:
@@ -139,7 +139,7 @@ async def move_samples_to_days(db: Any) -> None:
     await db.execute("create table sample_days partition of sample for values from ('2020-01-01') to ('2090-01-01')")
 
 
-async def _insert(db: Any, table: str, values: dict[str, Any], returning: str = "id") -> int:
+async def insert(db: Any, table: str, values: dict[str, Any], returning: str = "id") -> int:
     marks = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     query = f"insert into {table} ({', '.join(values)}) values ({marks}) returning {returning}"
     made: int = await db.fetchval(query, *values.values())

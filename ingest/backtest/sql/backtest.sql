@@ -44,7 +44,7 @@ select received, online, lift_ids from contact
 where partition = $1 and batch_no >= $2 and batch_no <= $3 order by batch_no, ordinal
 
 -- name: lifts
-select l.id, l.name, l.district, l.kind, l.rated_speed_m_s, l.parameters, l.urban, l.rescue_code,
+select l.id, l.name, l.district, l.kind, l.rated_speed_m_s, l.parameters, l.rescue_code,
     coalesce(b.id, -1) as bottom, coalesce(t.id, -1) as top
 from lift l
 left join floor_label b on b.label = l.floors[1]

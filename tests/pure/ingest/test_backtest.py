@@ -109,7 +109,7 @@ def test_a_further_alarm_joins_the_case_that_runs() -> None:
         alarm(70, 80, 90, confirm=60),
         alarm(100, 110, 120, opens="ticket"),
     ]
-    first, second = cases_of(alarms, {1: True})
+    first, second = cases_of(alarms)
     assert (first.kind, first.opened_at, first.ordered_at, first.over_at) == ("entrapment", 10 * S, 30 * S, 60 * S)
     assert (second.kind, second.opened_at, second.ordered_at) == ("entrapment", 80 * S, 140 * S)
 
@@ -118,7 +118,7 @@ def setting(**values: Any) -> Setting:
     plain: dict[str, Any] = {
         "source": "store", "from_ms": 0, "to_ms": 3_600_000, "warm_up_ms": 0, "everything": False, "lifts": 1, "samples": 2, "events": 0,
         "rule_sets": ((1, 0),), "candidate": (("r", "0123456789ab"),), "titles": {"r": {"zh": "<困人>", "en": "Trapped & co"}},
-        "names": {1: LiftName(name="<b>lift</b>", district="", urban=True)},
+        "names": {1: LiftName(name="<b>lift</b>", district="")},
     }  # fmt: skip
     return Setting(**{**plain, **values})
 

@@ -12,7 +12,7 @@ import { now } from "./time.js";
 export const toasts = signal([]);
 /** Keys of rows whose optimistic change was just taken back. @type {import("@preact/signals").Signal<Set<string>>} */
 export const rolledBack = signal(new Set());
-/** The open dialog. @type {import("@preact/signals").Signal<{name: string, caseId?: number, alarmId?: number}|null>} */
+/** The open dialog. @type {import("@preact/signals").Signal<{name: string, caseId?: number, alarmId?: number, orderId?: number}|null>} */
 export const dialog = signal(null);
 /** Counts up when a detail must be read again although its version did not change (a comment). */
 export const detailTick = signal(0);
@@ -70,7 +70,7 @@ export async function optimistic(kind, id, what, patch, request) {
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.body.current?.id === id) dispatch({ type: kind, data: error.body.current });
+    if (error.body.current?.id === id && !("addressee" in error.body.current)) dispatch({ type: kind, data: error.body.current });
     flash(key);
     toast(t("toast.rolled_back", { what, why: reason(error) }), true);
     return false;
@@ -94,8 +94,18 @@ async function acknowledgeCase(id) {
   const row = cases.peek().get(id);
   if (!row || row.acknowledged_at) return;
   const patch = { acknowledged_by: boot.person, acknowledged_at: new Date(now.peek()).toISOString() };
-  await optimistic("case", id, `${t("act.acknowledge")} ${t("case.number", { id })}`, patch,
-    () => post(`/api/v1/cases/${id}/acknowledge`, {}, row.version));
+  await optimistic("case", id, `${t("act.acknowledge")} ${t("case.number", { id })}`, patch, () => takeCase(id, row.version));
+}
+
+/** The platform may have sent somebody since the row was drawn: that takes nothing from who takes the case. @param {number} id @param {number} version */
+async function takeCase(id, version) {
+  try {
+    return await post(`/api/v1/cases/${id}/acknowledge`, {}, version);
+  } catch (error) {
+    const current = error instanceof ApiError && error.status === 412 ? error.body.current : null;
+    if (!current || current.acknowledged_at) throw error;
+    return post(`/api/v1/cases/${id}/acknowledge`, {}, current.version);
+  }
 }
 
 /** @param {Selection|null} target */

@@ -6,6 +6,7 @@ import { t, tOr } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
 import { Limit } from "./list.js";
 import { isUnhandled, mayBeTrapped } from "./order.js";
+import { Rescue } from "./rescue.js";
 import { pending } from "./store.js";
 import { Tags } from "./tags.js";
 import { duration, moment, now } from "./time.js";
@@ -16,8 +17,8 @@ import { place } from "./words.js";
 /** @param {{row: Case}} props */
 function Steps({ row }) {
   const steps = [["opened", row.opened_at], ["acknowledged", row.acknowledged_at], ["dispatched", row.dispatched_at],
-    ["arrived", row.arrived_at], ["released", row.released_at], ["closed", row.closed_at]];
-  return html`<ol class="steps">${steps.map(([name, at]) => html`<li key=${name} class=${at ? "done" : ""}>
+    ["accepted", row.accepted_at ?? null], ["arrived", row.arrived_at], ["released", row.released_at], ["closed", row.closed_at]];
+  return html`<ol class="steps seven">${steps.map(([name, at]) => html`<li key=${name} class=${at ? "done" : ""}>
     <span>${t(`detail.${name}`)}</span><time class="num">${at ? moment(at) : "—"}</time></li>`)}</ol>`;
 }
 
@@ -68,5 +69,6 @@ export function CaseHead({ row, gone }) {
     <p class="pairs"><span>${t("detail.channel")}</span><b>${tOr(`channel.${row.channel}`, row.channel)}</b>
       <span>${t("detail.trapped")}</span><b class="num">${row.trapped ?? t("detail.unknown")}</b></p>
     ${row.confirmation && html`<p class="note">${t("detail.confirmed", { name: row.confirmed_by ?? "", how: row.confirmation })}</p>`}
-    <${Moves} row=${row} />`;
+    <${Moves} row=${row} />
+    <${Rescue} row=${row} />`;
 }

@@ -6,6 +6,7 @@ import { t } from "./i18n.js";
 import { Mark } from "./icons.js";
 import { close, Modal } from "./modal.js";
 import { SEVERITIES } from "./order.js";
+import { RescueDialog } from "./rescue.js";
 import { SilenceDialog } from "./silence.js";
 import { cases } from "./store.js";
 import { place } from "./words.js";
@@ -56,5 +57,6 @@ export function Dialogs() {
   if (!open) return null;
   if (open.name === "help") return html`<${Help} />`;
   if (open.alarmId !== undefined) return html`<${SilenceDialog} key=${`${open.name}-${open.alarmId}`} name=${open.name} alarmId=${open.alarmId} />`;
+  if (open.name !== "release" && open.name !== "cancel") return html`<${RescueDialog} key=${`${open.name}-${open.caseId}`} name=${open.name} caseId=${open.caseId ?? 0} orderId=${open.orderId} />`;
   return html`<${Confirm} key=${open.caseId} name=${open.name} caseId=${open.caseId} />`;
 }

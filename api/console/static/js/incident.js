@@ -3,7 +3,7 @@ import { openDetail } from "./actions.js";
 import { html } from "./html.js";
 import { t, titleOf, tOr } from "./i18n.js";
 import { Elapsed, Row } from "./row.js";
-import { alarms, floods } from "./store.js";
+import { alarms, cases, floods } from "./store.js";
 import { Tags } from "./tags.js";
 import { clock, moment } from "./time.js";
 import { place } from "./words.js";
@@ -42,11 +42,19 @@ export function IncidentPage({ row, gone }) {
       <li class=${row.ended_at ? "done" : ""}><span>${t("incident.ended")}</span><time class="num">${row.ended_at ? moment(row.ended_at) : "—"}</time></li></ol>
     <section class="block"><h3>${t("incident.entrapments")}</h3>
       ${row.entrapments.length === 0 && html`<p class="none">${t("incident.no_entrapments")}</p>`}
-      <ul class="related">${row.entrapments.map((one) => html`<li key=${one.case_id}>
-        <button class="link" onClick=${() => openDetail({ kind: "case", id: one.case_id })}><b>${t("case.number", { id: one.case_id })}</b> ${place(one.lift)}
-          <span class="chip">${t(`state.${one.state}`)}</span><span class="num dim">${moment(one.opened_at)}</span></button></li>`)}</ul></section>
+      <ul class="related">${row.entrapments.map((one) => html`<${Entrapment} key=${one.case_id} one=${one} />`)}</ul></section>
     <section class="block"><h3>${t("incident.of_lifts")}</h3>
       <ul class="related">${row.lifts.map((one) => html`<${Member} key=${one.lift_id} one=${one} />`)}</ul></section>`;
+}
+
+/** One entrapment, as the stream has it now where it is open. @param {{one: Incident["entrapments"][0]}} props */
+function Entrapment({ one }) {
+  const live = { ...one, ...cases.value.get(one.case_id) };
+  const first = live.vulnerable.map((kind) => t(`vulnerable.${kind}`)).join("、");
+  return html`<li><button class="link" onClick=${() => openDetail({ kind: "case", id: one.case_id })}><b>${t("case.number", { id: one.case_id })}</b> ${place(one.lift)}
+    <span class="chip">${t(`state.${live.state}`)}</span>${live.level > 1 && html`<span class="chip strong">${t("level", { n: live.level })}</span>`}
+    ${live.waits_since && html`<span class="chip abnormal">${t("list.no_unit")}</span>`}${first && html`<span class="chip abnormal">${first}</span>`}
+    <span class="num dim">${moment(one.opened_at)}</span></button></li>`;
 }
 
 /** One lift of an incident: its alarms that are on the desk, to jump to. @param {{one: Incident["lifts"][0]}} props */

@@ -51,6 +51,7 @@ function CaseRow({ entry }) {
     ${mayBeTrapped(row) ? html`<${Elapsed} since=${row.opened_at} />` : html`<span class="num elapsed dim">${moment(row.released_at)}</span>`}
     <span class="row-place">${place(row.lift)}</span>
     <span class="row-foot"><${Limit} row=${row} />
+      ${row.waits_since && mayBeTrapped(row) && html`<span class="note abnormal">${t("list.no_unit")}</span>`}
       ${row.device_says_clear_at && mayBeTrapped(row) && html`<span class="note">${t("list.device_clear")}</span>`}
       ${row.contact_lost_at && html`<span class="note abnormal">${t("list.contact_lost")}</span>`}</span>
     <${Acknowledge} entry=${entry} done=${Boolean(row.acknowledged_at) || !mayBeTrapped(row)} by=${row.acknowledged_by} /><//>`;

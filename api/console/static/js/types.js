@@ -18,14 +18,22 @@
  *   opened_at: string, acknowledged_at: string|null, acknowledged_by: string|null, dispatched_at: string|null, arrived_at: string|null,
  *   released_at: string|null, closed_at: string|null, trapped: number|null, confirmed_by: string|null, confirmation: string|null,
  *   reported_by_device: boolean, device_says_clear_at: string|null, contact_lost_at: string|null, past: boolean, exercise: boolean, version: number, open?: boolean,
- *   allowed_moves?: {name: string, target: string, confirmation: boolean}[], timers?: {kind: string, due_at: string, fired_at: string|null}[],
- *   log?: LogRow[]
+ *   allowed_moves?: {name: string, target: string, confirmation: boolean}[], timers?: {kind: string, due_at: string, fired_at: string|null, order_id: number|null}[],
+ *   accepted_at?: string|null, firm: {id: number, name: string}|null, waits_since: string|null, injured: number|null, dead: number|null, vulnerable: string[],
+ *   orders: Order[], steps: {step: string, done_at: string|null, person: string|null, note: string|null}[], log?: LogRow[]
  * }} Case
+ *
+ * @typedef {{
+ *   id: number, case_id: number, level: number, addressee: string, unit: {id: number, name: string, kind: string, phone: string}|null,
+ *   firm: {id: number, name: string, phone: string|null}|null, state: string, live: boolean, sent_at: string, accepted_at: string|null,
+ *   set_out_at: string|null, arrived_at: string|null, ended_at: string|null, late_at: string|null, sent_by: string|null,
+ *   reasons: Record<string, unknown>, version: number, allowed_moves: {name: string, target: string, reason: boolean}[]
+ * }} Order
  *
  * @typedef {{
  *   id: number, kind: "building"|"estate"|"feeder"|"district", name: string, cause: string, opened_at: string, last_joined_at: string,
  *   ended_at: string|null, open: boolean, active_lifts: number, lift_count: number, exercise: boolean, version: number,
- *   entrapments: {case_id: number, alarm_id: number|null, lift_id: number, lift: LiftBrief, state: string, open: boolean, opened_at: string, acknowledged_at: string|null}[],
+ *   entrapments: {case_id: number, alarm_id: number|null, lift_id: number, lift: LiftBrief, state: string, level: number, open: boolean, coming: number, vulnerable: string[], injured: number, opened_at: string, acknowledged_at: string|null, waits_since: string|null}[],
  *   lifts: {lift_id: number, lift: LiftBrief, rules: string[], alarm_ids: number[], active: boolean, joined_at: string}[]
  * }} Incident
  *

@@ -19,14 +19,26 @@ const VOICE_MS = 60_000;
 
 /** @param {import("./types.js").Case} row @returns {"accept"|"arrive"|"voice"|null} */
 function runningStep(row) {
-  if (row.state === "dispatched") return "arrive";
+  if (row.state === "dispatched") return askedOnly(row) ? "accept" : "arrive";
   if (row.state !== "open") return null;
   if (row.kind === "entrapment") return "accept";
   return row.acknowledged_at ? null : "voice";
 }
 
+/** Orders went out, and nobody has said that they come. @param {import("./types.js").Case} row */
+function askedOnly(row) {
+  const live = (row.orders ?? []).filter((order) => order.live);
+  return live.length > 0 && live.every((order) => order.state === "sent");
+}
+
+/** The due time of the step's newest timer that runs, else of its newest. @param {import("./types.js").Case} row @param {string} name */
+function dueOf(row, name) {
+  const found = (row.timers ?? []).filter((timer) => timer.kind === name || (name === "arrive" && timer.kind === "arrive-again"));
+  return (found.filter((timer) => !timer.fired_at).at(-1) ?? found.at(-1))?.due_at;
+}
+
 /**
- * The clock that runs on a case: until somebody was sent, then until somebody is there. All run from the opening.
+ * The clock that runs on a case: until somebody accepts, then until somebody is there. All run from the opening.
  * A timer of the server with that name gives the limit; else the product's own.
  * @param {import("./types.js").Case} row
  * @param {number} now
@@ -36,7 +48,7 @@ export function runningLimit(row, now) {
   const name = row.past ? null : runningStep(row);
   if (!name) return null;
   const opened = Date.parse(row.opened_at);
-  const due = row.timers?.find((timer) => timer.kind === name)?.due_at;
+  const due = dueOf(row, name);
   const limit = due ? Date.parse(due) - opened : { accept: ACCEPT_MS, arrive: ARRIVE_MS, voice: VOICE_MS }[name];
   return { name, elapsed: now - opened, limit };
 }
