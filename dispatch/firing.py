@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,12 +31,27 @@ class Fired:
     late_s: float
 
 
-async def fire_due(database: Database, now: datetime, *, duty: Duty | None = None) -> list[Fired]:
-    """Fire what is due, at most one timer a case, the most urgent case first; [] when nothing is due."""
+async def due(database: Database, now: datetime) -> list[int]:
+    """Ids of the timers that are due, at most as many as one round takes."""
+    return [row["id"] for row in await database.fetch(SQL["due"], now, DISPATCH_ROUND_CASES)]
+
+
+async def fire_due(
+    database: Database,
+    now: datetime,
+    *,
+    duty: Duty | None = None,
+    only: int | None = None,
+    without: Collection[int] = (),
+) -> list[Fired]:
+    """Fire what is due, at most one timer a case, the most urgent case first; [] when nothing is due.
+
+    `only`: this timer and no other; `without`: not these.
+    """
     async with database.acquire() as connection, connection.transaction():
         await _hold(duty, connection)
         first: dict[int, Any] = {}
-        for row in await connection.fetch(SQL["claim_due"], now, DISPATCH_ROUND_CASES):
+        for row in await connection.fetch(SQL["claim_due"], now, DISPATCH_ROUND_CASES, only, list(without)):
             first.setdefault(row["case_id"], row)
         if not first:
             return []

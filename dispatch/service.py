@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.duty import TERM_S, Duty
-from dispatch.firing import fire_due, overdue, relieve, remember_forgotten
+from dispatch.firing import Fired, due, fire_due, overdue, relieve, remember_forgotten
 from dispatch.rounds import make_rounds
 from dispatch.sealer import Sealer
 from hoistway.clock import ServerClock
@@ -29,6 +29,10 @@ from hoistway.store import AWAY, Database
 log: Final = structlog.get_logger("dispatch")
 
 POLL_S: Final = 0.25
+RETRY_S: Final = 5.0
+"""A timer that failed alone is tried again after so long."""
+_PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes: connection, transaction, rollback, resources, locks, intervention, system."""
 TAIL_EVERY_S: Final = 15.0
 """How often the unsealed tail is measured."""
 RELIEF_S: Final = 1.0
@@ -45,6 +49,7 @@ EPOCH: Final = Gauge("hoistway_dispatch_epoch", "epoch of the duty; 0: another p
 UNSEALED: Final = Gauge(
     "hoistway_dispatch_unsealed_lines", "lines of cases' logs that no seal covers yet", registry=REGISTRY
 )
+FAILED: Final = Counter("hoistway_dispatch_timers_failed", "timers that failed and are tried again", registry=REGISTRY)
 SEAL_FAILURES: Final = Counter(
     "hoistway_dispatch_seal_failures", "seals that could not be written to the anchor file", registry=REGISTRY
 )
@@ -111,22 +116,87 @@ async def do_duty(
 
 async def _serve(database: Database, duty: Duty, stop: asyncio.Event, clock: Callable[[], datetime]) -> None:
     await audit_start(database, clock())
-    renew_at = relief_at = 0.0
+    watch = Watch(database, duty, clock)
     while not stop.is_set():
-        if time.monotonic() >= renew_at:
-            await duty.renew()
-            renew_at = time.monotonic() + TERM_S / 4
-        fired = await fire_due(database, clock(), duty=duty)
-        for timer in fired:
-            FIRED.labels(timer.kind.value).inc()
-            LATE.set(timer.late_s)
+        try:
+            busy = await watch.round()
+        except Fenced:
+            raise
+        except (*AWAY, WorldFault) as error:
+            log.warning("a round of dispatch failed; its timers wait", error=str(error)[:200])
+            busy = False
         LOOP.set(time.time())
-        if fired:
-            continue
-        if time.monotonic() >= relief_at:
-            await relieve(database, clock(), duty=duty)
-            relief_at = time.monotonic() + RELIEF_S
-        await _rest(stop)
+        if not busy:
+            await _rest(stop)
+
+
+class Watch:
+    """One process's rounds while it has the duty. A timer that fails holds up no other: it is tried alone, a little later."""
+
+    def __init__(self, database: Database, duty: Duty, clock: Callable[[], datetime]) -> None:
+        self._database, self._duty, self._clock = database, duty, clock
+        self._renew_at = self._relief_at = 0.0
+        self._failed: dict[int, float] = {}  # timer: when it is tried again
+
+    async def round(self) -> bool:
+        """Renew the duty, fire what is due, look at who waits; True when there may be more to fire at once."""
+        now = time.monotonic()
+        if now >= self._renew_at:
+            await self._duty.renew()
+            self._renew_at = now + TERM_S / 4
+        self._failed = {timer: at for timer, at in self._failed.items() if at > now}
+        if await self._fire():
+            return True
+        if now >= self._relief_at:
+            self._relief_at = now + RELIEF_S
+            await relieve(self._database, self._clock(), duty=self._duty)
+        return False
+
+    async def _fire(self) -> bool:
+        try:
+            fired = await fire_due(self._database, self._clock(), duty=self._duty, without=self._failed)
+        except Exception as error:
+            if isinstance(error, Fenced) or _may_pass(error):
+                raise
+            log.error("timers failed together; each is tried alone", error=_words(error))
+            return await self._fire_alone()
+        _count(fired)
+        return bool(fired)
+
+    async def _fire_alone(self) -> bool:
+        found = False
+        for timer in await due(self._database, self._clock()):
+            if timer in self._failed:
+                continue
+            try:
+                fired = await fire_due(self._database, self._clock(), duty=self._duty, only=timer)
+            except Exception as error:
+                if isinstance(error, Fenced) or _may_pass(error):
+                    raise
+                log.error("a timer failed; it is tried again", timer=timer, after_s=RETRY_S, error=_words(error))
+                FAILED.inc()
+                self._failed[timer] = time.monotonic() + RETRY_S
+            else:
+                _count(fired)
+                found = True
+        return found
+
+
+def _count(fired: Sequence[Fired]) -> None:
+    for timer in fired:
+        FIRED.labels(timer.kind.value).inc()
+        LATE.set(timer.late_s)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the database was away or busy, and the same may be fine a moment later."""
+    if isinstance(error, WorldFault):
+        return True
+    return isinstance(error, AWAY) and (getattr(error, "sqlstate", None) or "08000")[:2] in _PASSING
 
 
 async def _keep_sealing(

@@ -1,13 +1,18 @@
 -- Timers are rows: claimed here, fired in the transaction that changes what they guard.
 
 -- name: claim_due
--- Due timers with their cases. What another transaction holds is left for the next round, so nobody waits for anybody.
+-- Due timers with their cases: all ($3 null) or one. What another transaction holds is left for the next round, so nobody waits
+-- for anybody; $4 are left out for a while, because they failed.
 select t.id, t.kind, t.case_id, t.order_id, t.due_at
 from timer t join rescue_case c on c.id = t.case_id
 where t.due_at <= $1 and t.fired_at is null and t.cancelled_at is null
+    and ($3::bigint is null or t.id = $3) and t.id <> all($4::bigint[])
 order by t.due_at, t.id
 limit $2
 for update of t, c skip locked
+
+-- name: due
+select t.id from timer t where t.due_at <= $1 and t.fired_at is null and t.cancelled_at is null order by t.due_at, t.id limit $2
 
 -- name: claim_waiting
 -- Who waits for a station, and entrapments of open area incidents that only level 1 was sent to; the most urgent first.

@@ -16,8 +16,10 @@ import pytest_asyncio
 
 from dispatch.duty import Duty
 from dispatch.firing import fire_due, relieve
+from dispatch.outcome import CaseView, Outcome, TimerKind
+from dispatch.policy import when_due
 from dispatch.sealer import Sealer, Verdict, verify
-from dispatch.service import do_duty
+from dispatch.service import Watch, do_duty
 from dispatch.unit_file import import_shifts, import_units
 from hoistway.errors import BadInput, Fenced
 from hoistway.model import Role
@@ -220,6 +222,33 @@ async def test_the_process_takes_the_duty_fires_and_gives_it_up(night: Night, tm
     stop.set()
     await task
     assert await Duty(night.db).take()
+
+
+async def test_a_case_that_cannot_be_written_holds_up_no_other(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One timer of many fails, whatever the reason: the others are fired, and it is tried again a little later."""
+    firm = await night.firm()
+    cases = [await night.trapped(firm_id=firm) for _ in range(4)]
+    await night.db.execute("delete from duty")
+    duty = Duty(night.db)
+    await duty.take()
+    watch = Watch(night.db, duty, lambda: night.now)
+
+    def broken(kind: TimerKind, case: CaseView, **more: Any) -> Outcome | None:
+        if case.case_id == cases[1]:
+            raise KeyError("a mistake of ours")
+        return when_due(kind, case, **more)
+
+    monkeypatch.setattr("dispatch.firing.when_due", broken)
+    while await watch.round():
+        pass
+    assert [len(await night.orders(case_id)) for case_id in cases] == [1, 0, 1, 1]
+    assert not await watch.round()
+    monkeypatch.undo()
+    watch._failed.clear()
+    while await watch.round():
+        pass
+    assert len(await night.orders(cases[1])) == 1
+    await duty.give_up()
 
 
 # --- the log ---
