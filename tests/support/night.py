@@ -146,18 +146,9 @@ class Night:
 
     async def orders(self, case_id: int) -> list[tuple[Any, ...]]:
         """Level, whom, state of each order, as they were sent."""
-        found = await self.db.fetch(
-            "select level, coalesce(unit_id::text, addressee) as whom, state from dispatch_order where case_id = $1 order by id",
-            case_id,
-        )
-        return [
-            (
-                row["level"],
-                int(row["whom"]) if row["whom"].isdigit() and row["whom"] not in ("119", "120") else row["whom"],
-                row["state"],
-            )
-            for row in found
-        ]
+        query = "select level, unit_id, addressee, state from dispatch_order where case_id = $1 order by id"
+        found = await self.db.fetch(query, case_id)
+        return [(row["level"], row["unit_id"] or row["addressee"], row["state"]) for row in found]
 
     async def last_order(self, case_id: int) -> int:
         number: int = await self.value("select max(id) from dispatch_order where case_id = $1", case_id)
