@@ -3,7 +3,7 @@
     python bench/dispatch.py [--quick]
 
 `hoistway dispatch` and `hoistway api` run as processes of their own on an embedded PostgreSQL. The city has 2,000 units, 100,000
-closed cases and 2,000 open ones. Entrapments are written as ingest writes them, one transaction each, 600 spread over ten seconds; an
+closed cases and 2,000 open ones. Entrapments are written as ingest writes them, in a transaction what has come since the last one, 600 spread over ten seconds; an
 order counts as committed when another connection sees it. Acts go over HTTP on one connection, and on eight at once: accept, set out,
 arrive, facts of the case, each with its ETag. The choice is one call of the roster for a lift in the middle of the city, and with it
 reading who is on duty from the database.
@@ -101,6 +101,13 @@ async def part(name: str, url: str, **environment: str) -> AsyncIterator[None]:
         await process.wait()
 
 
+def trapped(lift_id: int, at_ms: int) -> Change:
+    return Change(
+        kind=ChangeKind.RAISE, lift_id=lift_id, rule_id="entrapment-between-floors", rule_version="v", severity="critical",
+        opens="rescue", at_ms=at_ms, hold_start_ms=at_ms, demoted=False, evidence="{}",
+    )  # fmt: skip
+
+
 async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[tuple[str, str]]:
     """Entrapments over ten seconds, and when their orders were seen."""
     writer, watcher = await connect_url(url, name="bench"), await connect_url(url, name="bench")
@@ -117,23 +124,22 @@ async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[
             now = time.perf_counter()
             for row in rows:
                 seen.setdefault(row["lift_id"], now)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async with part("dispatch", url, HOISTWAY_ANCHOR_FILE=str(home / "anchor.jsonl")):
         await asyncio.sleep(6)  # it starts, and looks at the open cases of the city
         task = asyncio.create_task(watch())
         began = time.perf_counter()
-        for number in range(count):
-            await asyncio.sleep(max(0.0, began + number * SECONDS / count - time.perf_counter()))
+        number = 0
+        while number < count:
+            await asyncio.sleep(max(0.008, began + number * SECONDS / count - time.perf_counter()))
+            due = min(count, int((time.perf_counter() - began) * count / SECONDS) + 1)
             at = datetime.now(UTC)
-            at_ms = int(at.timestamp() * 1_000)
-            change = Change(
-                kind=ChangeKind.RAISE, lift_id=first_lift + number, rule_id="entrapment-between-floors", rule_version="v",
-                severity="critical", opens="rescue", at_ms=at_ms, hold_start_ms=at_ms, demoted=False, evidence="{}",
-            )  # fmt: skip
+            changes = [trapped(first_lift + one, int(at.timestamp() * 1_000)) for one in range(number, due)]
             async with writer.transaction():
-                await write_changes(writer, [change], detected_at=at)
-            opened[first_lift + number] = time.perf_counter()
+                await write_changes(writer, changes, detected_at=at)
+            opened |= dict.fromkeys(range(first_lift + number, first_lift + due), time.perf_counter())
+            number = due
         cases_s = time.perf_counter() - began
         last_opened.set()
         await asyncio.wait_for(task, 60)
