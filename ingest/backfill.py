@@ -67,9 +67,7 @@ async def due(database: Database, now: int) -> list[Any]:
     return await waiting(database, SQL["due_backfills"], when(now - BACKFILL_QUIET_S * 1_000), BACKFILL_LIFTS)
 
 
-async def look_at(
-    connection: Any, engine: Folding, row: Any, *, partition: int, now: int
-) -> dict[str, Any]:
+async def look_at(connection: Any, engine: Folding, row: Any, *, partition: int, now: int) -> dict[str, Any]:
     """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over."""
     stretch = stretch_of(row)
     found = await look(connection, engine, stretch, partition=partition, now=now)
