@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from dispatch.policy import CaseView, Consequence, TimerKind, when_due
 from dispatch.rounds import make_rounds
 from hoistway.errors import WorldFault
+from hoistway.heartbeat import Heartbeats
 from hoistway.lifecycle import CaseState
 from hoistway.metrics import serve_registry
 from hoistway.model import CaseKind
@@ -46,24 +47,41 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def run(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] = utc_now) -> None:
+async def run(
+    database: Database,
+    stop: asyncio.Event,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    beats: Heartbeats | None = None,
+) -> None:
     """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost."""
-    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=lambda: ROUND.set(time.time())))
+    beats = beats or Heartbeats("dispatch")
+
+    def made() -> None:
+        ROUND.set(time.time())
+        beats.beat("round")
+
+    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=made))
     try:
-        await fire_timers(database, stop, clock=clock)
+        await fire_timers(database, stop, clock=clock, beats=beats)
     finally:
         rounds.cancel()
         await asyncio.gather(rounds, return_exceptions=True)
 
 
-async def fire_timers(database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime]) -> None:
+async def fire_timers(
+    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime], beats: Heartbeats | None = None
+) -> None:
     """Fire due timers until stopped."""
+    beats = beats or Heartbeats("dispatch")
     for row in await database.fetch(SQL["overdue"], clock()):
         log.warning("a step is overdue", timer=row["kind"], case=row["case_id"], due_at=row["due_at"].isoformat())
     while not stop.is_set():
         try:
             while await fire_next(database, clock()):
                 LOOP.set(time.time())
+                beats.beat("timers")
+            beats.beat("timers")
         except (*AWAY, WorldFault) as error:
             log.warning("the database is away; timers wait", error=str(error)[:200])
         LOOP.set(time.time())
