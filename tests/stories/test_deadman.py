@@ -11,7 +11,7 @@ EVERY_S = 2.5
 LIMIT_S = 60.0
 
 FAULTS = (
-    stop("ingest", "dispatch", "api", "backtests"),
+    stop("ingest", "dispatch", "api", "backtests", "compactor"),
     stop("broker", "postgres"),
     stop("watch"),
     lock("event", "timer", "backtest_job", parts=("ingest", "dispatch", "backtests")),

@@ -207,8 +207,11 @@ async def _until(condition: Callable[[], bool], limit_s: float, what: str) -> No
 
 
 ALONE = (
-    *(stop(part) for part in ("ingest", "dispatch", "api", "backtests", "broker", "postgres", "up", "watch")),
-    *(kill(part) for part in ("ingest", "dispatch", "api", "backtests", "broker", "postgres", "watch")),
+    *(
+        stop(part)
+        for part in ("ingest", "dispatch", "api", "backtests", "compactor", "broker", "postgres", "up", "watch")
+    ),
+    *(kill(part) for part in ("ingest", "dispatch", "api", "backtests", "compactor", "broker", "postgres", "watch")),
     lock("alarm", parts=("ingest", "dispatch")),
     lock("timer", parts=("dispatch",)),
     lock("change", parts=("ingest", "api")),
