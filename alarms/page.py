@@ -21,6 +21,7 @@ TOPICS: Final = {
     "modes": ("Modes", "服务模式"),
     "sensors": ("Signals and clocks", "信号与时钟"),
     "offline": ("The terminal", "终端"),
+    "platform": ("The platform itself", "平台自身"),
 }
 """A rule file and its heading."""
 _HEAD: Final = """# The shipped rules

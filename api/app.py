@@ -38,20 +38,23 @@ from api import (
     schemas,
     security,
     shelving,
+    watch,
 )
 from api.access import COOKIE, declared
 from api.console.pages import STATIC
 from api.live import LiveState
 from api.problems import Problem
 from api.stream import Hub
+from api.watch import Watchdog
+from hoistway.heartbeat import Heartbeats
 from hoistway.limits import BODY_BYTES
 from hoistway.settings import Settings
 from hoistway.store import Database
 
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
-    records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, pages.router,
-    security.router, security.view,
+    records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
+    pages.router, security.router, security.view,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (
@@ -82,6 +85,8 @@ def create_app(
         if own:
             await store.open()
         tasks = [asyncio.create_task(app.state.live.run()), asyncio.create_task(app.state.hub.run())]
+        if url is not None:
+            tasks.append(asyncio.create_task(beats.run(url, settings.cadence)))
         try:
             yield
         finally:
@@ -103,10 +108,14 @@ def create_app(
         openapi_url=None,
     )
     registry = CollectorRegistry()
-    live = LiveState(store)
+    beats = Heartbeats("api", registry)
+    live = LiveState(store, beats=beats)
+    watchdog = Watchdog(settings.cadence, watched=settings.watch_key is not None)
     app.state.settings, app.state.database, app.state.clock = settings, store, clock
     app.state.live = live
-    app.state.hub = Hub(store, live, clock=clock, registry=registry, url=url)
+    app.state.watchdog = watchdog
+    app.state.beats = beats
+    app.state.hub = Hub(store, live, clock=clock, registry=registry, url=url, beats=beats, platform=watchdog.document)
     app.state.metrics = health.Metrics(registry, live)
     for router in ROUTERS:
         list(declared(router.routes))  # raises for a route that does not say who may call it
@@ -140,8 +149,8 @@ def contract(app: FastAPI) -> dict[str, Any]:
                 for method in route.methods or ():
                     operation = document["paths"].get(route.path, {}).get(method.lower())
                     if operation is not None:
-                        operation["x-roles"] = sorted(role.value for role in gate.roles) or ["everyone"]
-                        operation["security"] = [{"session": []}, {"key": []}] if gate.roles else []
+                        operation["x-roles"] = gate.names
+                        operation["security"] = gate.security
         app.openapi_schema = document
     return app.openapi_schema
 

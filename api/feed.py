@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from api import incidents, shapes
 from api.exchange import Document, encode
-from api.people import EVERY_FIRM
+from api.people import EVERY_FIRM, PROBE_ONLY, WHOLE
 from hoistway.limits import CHANGE_HOURS
 from hoistway.model import CaseKind, Condition, OperatorState, Role
 from hoistway.store import queries
@@ -48,6 +48,8 @@ class Audience(NamedTuple):
     desk: bool
 
     def sees(self, firm: int | None) -> bool:
+        if PROBE_ONLY in (firm, self.scope):
+            return firm == self.scope
         return self.scope == EVERY_FIRM or (self.scope is not None and firm == self.scope)
 
 
@@ -56,7 +58,7 @@ class Entry:
     """One alarm, case, incident or flood, written once for all its readers."""
 
     lift_id: int | None  # None: of the whole city
-    firm: int | None  # None: seen by those who see every firm
+    firm: int | None  # None: seen by those who see every firm; PROBE_ONLY: by the watcher alone
     open: bool
     plain: bytes
     desk: bytes  # with the moves that the desk may make
@@ -197,6 +199,8 @@ class Mirror:
 
 
 def _scopes(entry: Entry) -> tuple[int, ...]:
+    if entry.firm == PROBE_ONLY:
+        return (PROBE_ONLY,)
     return (EVERY_FIRM,) if entry.firm is None else (EVERY_FIRM, entry.firm)
 
 
@@ -278,10 +282,10 @@ async def _entries(connection: Any, ids: Ids) -> dict[Key, Entry]:
     """The present state of these objects; in portions, so that a storm does not hold up every other request."""
     entries: dict[Key, Entry] = {}
     for portion in _portions(ids.get("alarms", [])):
-        for row in await connection.fetch(_desk["alarm_documents"], EVERY_FIRM, portion, None):
+        for row in await connection.fetch(_desk["alarm_documents"], WHOLE, portion, None):
             entries["alarms", row["id"]] = _alarm(row)
     for portion in _portions(ids.get("cases", [])):
-        for row in await connection.fetch(_desk["case_documents"], EVERY_FIRM, portion):
+        for row in await connection.fetch(_desk["case_documents"], WHOLE, portion):
             entries["cases", row["id"]] = _case(row)
     for area in await incidents.incident_documents(connection, ids.get("incidents", [])):
         entries["incidents", area["id"]] = _of_the_city(area)

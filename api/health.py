@@ -15,8 +15,11 @@ from api.console import pages
 from api.exchange import answer, moment
 from api.live import LiveState
 from api.schemas import PROBLEMS
+from hoistway.errors import WorldFault
+from hoistway.heartbeat import Heartbeats, read_beats
 from hoistway.limits import READY_DATA_AGE_S
-from hoistway.store import SCHEMA_VERSION, queries
+from hoistway.stages import Beat, Finding, finding, late
+from hoistway.store import AWAY, SCHEMA_VERSION, queries
 
 router = APIRouter(responses=PROBLEMS)
 
@@ -50,15 +53,37 @@ async def live() -> Response:
     "/health/ready",
     tags=["health"],
     dependencies=[Depends(EVERYONE)],
-    response_model=schemas.Health,
-    responses={503: {"model": schemas.Health, "description": "not ready, and why"}},
+    response_model=schemas.Readiness,
+    responses={503: {"model": schemas.Readiness, "description": "not ready, and why"}},
 )
 async def ready(request: Request) -> Response:
-    """This process can do its work; 503 with the reasons when it cannot."""
-    reasons = await _reasons(request.app.state.database)
+    """This process can do its work; 503 with the reasons when it cannot. What is late elsewhere is said beside it."""
+    state = request.app.state
+    found = await stages_late(state)
+    reasons = [*await _reasons(state.database), *(item.en for item in own_late(state))]
+    told = {"late": [item.document() for item in found], "platform": state.watchdog.document()}
     if reasons:
-        return answer({"status": "not-ready", "reasons": reasons}, status=503, headers={"Retry-After": "2"})
-    return answer({"status": "ready", "reasons": []})
+        return answer({"status": "not-ready", "reasons": reasons, **told}, status=503, headers={"Retry-After": "2"})
+    return answer({"status": "ready", "reasons": [], **told})
+
+
+async def stages_late(state: Any) -> Sequence[Finding]:
+    """What the heartbeats say of every process; a database that does not answer is late itself."""
+    limit_s = state.settings.cadence.late_s
+    try:
+        async with state.database.acquire() as connection:
+            return late(await read_beats(connection), limit_s)
+    except (*AWAY, WorldFault):
+        return [finding("database", None, "不应答", "does not answer")]
+
+
+def own_late(state: Any) -> Sequence[Finding]:
+    """The stages of this process that stand still."""
+    beats: Heartbeats = state.beats
+    rows = [
+        Beat(part=beats.part, stage=stage, age_s=beats.age_s(stage), written_s=0, lag_s=0) for stage in beats.stages
+    ]
+    return [item for item in late(rows, state.settings.cadence.late_s) if item.stage.startswith("api/")]
 
 
 async def _reasons(database: Any) -> Sequence[str]:

@@ -36,7 +36,7 @@ _PORTION: Final = 500
 _SCOPE_S: Final = 10.0
 _INT_MAX: Final = 2**31 - 1
 _sql: Final = queries("api", "sql/lifts.sql")
-_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 
@@ -193,7 +193,7 @@ async def read_map(request: Request, principal: Reader) -> Response:
 # --- live ---
 
 
-@router.get("/stream", tags=["live"], response_class=EventStream, status_code=200, responses=_EVENTS)
+@router.get("/stream", tags=["live"], response_class=EventStream, status_code=200, responses=EVENTS)
 async def follow_city(
     request: Request, principal: Reader, last_event_id: Annotated[str | None, Header(max_length=5_000)] = None
 ) -> Response:
@@ -213,7 +213,7 @@ async def follow_city(
     return EventStream(source)
 
 
-@router.get("/lifts/{lift_id}/follow", tags=["live"], response_class=EventStream, status_code=200, responses=_EVENTS)
+@router.get("/lifts/{lift_id}/follow", tags=["live"], response_class=EventStream, status_code=200, responses=EVENTS)
 async def follow_lift(request: Request, principal: Reader, lift_id: Id) -> Response:
     """The state of one lift whenever it changes, at most four times a second: events `state`."""
     hub: Hub = request.app.state.hub

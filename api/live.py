@@ -18,6 +18,7 @@ import structlog
 
 from api import shapes
 from api.exchange import Document, moment
+from hoistway.heartbeat import Heartbeats
 from hoistway.model import SIGNALS, SignalType
 from hoistway.samples import Rows, snapshot
 from hoistway.samples.layout import to_ms
@@ -54,8 +55,9 @@ def _pack(rows: Rows) -> list[bytes]:
 class LiveState:
     """The newest sample of every lift. `run` follows the stream; the rest answers from memory."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, *, beats: Heartbeats | None = None) -> None:
         self._database = database
+        self._beats = beats or Heartbeats("api")
         self._rows: dict[int, bytes] = {}
         self._heads: dict[int, int] = {}
         self._labels: dict[int, str] = {}
@@ -76,6 +78,7 @@ class LiveState:
                     await self._load()
                     loaded = True
                 await self._follow()
+                self._beats.beat("samples")
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  following must outlive any one failure; the age of the data shows it
@@ -165,7 +168,8 @@ class LiveState:
     async def _read_heads(self) -> dict[int, int]:
         rows = await self._database.fetch(_sql["stream_heads"])
         if rows:
-            self._age_s, self._age_read = min(row["age_s"] for row in rows), time.monotonic()
+            ages = [row["age_s"] for row in rows if row["age_s"] is not None]
+            self._age_s, self._age_read = min(ages, default=None), time.monotonic()
         return {row["partition"]: row["batch_no"] for row in rows}
 
     async def _read_labels(self) -> None:

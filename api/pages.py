@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api import people
 from api.access import COOKIE, EVERYONE, READERS, Member, check_same_origin, principal_of
 from api.console import pages
+from api.health import stages_late
 from hoistway.limits import SESSION_HOURS
 
 router = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
@@ -115,6 +116,21 @@ async def logout(request: Request, principal: Member) -> Response:
     response = _to("/login")
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return response
+
+
+@router.get("/health", dependencies=[Depends(EVERYONE)])
+async def health_page(request: Request) -> Response:
+    """Which stage of the platform is late, in words; for whoever is logged in."""
+    if await principal_of(request) is None:
+        return _to("/login")
+    nonce, state = pages.new_nonce(), request.app.state
+    text = pages.health(
+        language=language_of(request),
+        nonce=nonce,
+        platform=state.watchdog.document(),
+        late=[item.document() for item in await stages_late(state)],
+    )
+    return html_answer(request, text, nonce)
 
 
 @router.get("/console", dependencies=[Depends(EVERYONE)])

@@ -26,6 +26,10 @@ PASSWORD_CHARS: Final = (12, 1_000)
 NAME_CHARS: Final = 100
 EVERY_FIRM: Final = 0
 """The scope of a role that sees all firms. A missing scope (null) matches nothing."""
+PROBE_ONLY: Final = -2
+"""The scope of the watcher: the probe lift, which no other scope holds."""
+WHOLE: Final = -3
+"""Every firm and the probe: for the shared reader of the feed, which tells its readers apart itself."""
 
 _sql = queries("api", "sql/people.sql")
 _hasher: Final = PasswordHasher()

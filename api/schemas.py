@@ -64,6 +64,24 @@ class CaseMove(_Body):
     reason: Annotated[str | None, Field(max_length=COMMENT_CHARS)] = None
 
 
+class Finding(_Body):
+    """Something that is late or does not answer."""
+
+    stage: Annotated[str, Field(max_length=80, examples=["ingest/commit"], description="`part/stage`, or a part")]
+    age_s: Annotated[float | None, Field(ge=0, description="for how long; null: never heard of")]
+    zh: Annotated[str, Field(max_length=300)]
+    en: Annotated[str, Field(max_length=300)]
+
+
+class WatchReport(_Body):
+    state: Literal["starting", "well", "alarm"]
+    since: Annotated[AwareDatetime, Field(strict=False)]
+    missed: Annotated[int, Field(ge=0, description="probes missing in a row")]
+    zh: Annotated[str, Field(max_length=COMMENT_CHARS)]
+    en: Annotated[str, Field(max_length=COMMENT_CHARS)]
+    findings: Annotated[list[Finding], Field(max_length=50, description="the likely cause first")]
+
+
 # --- answers ---
 
 
@@ -393,6 +411,23 @@ class Counters(_Answer):
 class Health(_Answer):
     status: Literal["live", "ready", "not-ready"]
     reasons: list[str]
+
+
+class Platform(_Answer):
+    """What the watcher says, as every frame of the live stream has it."""
+
+    state: Annotated[
+        Literal["off", "starting", "well", "alarm", "silent"],
+        Field(description="off: there is no watcher; silent: it has not been heard for a cadence"),
+    ]
+    since: Time | None
+    missed: Annotated[int, Field(description="probes missing in a row")]
+    findings: list[Finding]
+
+
+class Readiness(Health):
+    late: Annotated[list[Finding], Field(description="stages of the platform that are late, the likely cause first")]
+    platform: Platform
 
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {

@@ -23,8 +23,9 @@ from api import feed, people
 from api.exchange import CHANNEL, encode, rfc3339
 from api.feed import Audience, Key, Mirror, Tick
 from api.live import LiveState
-from api.people import Principal
+from api.people import PROBE_ONLY, Principal
 from api.problems import Problem
+from hoistway.heartbeat import Heartbeats
 from hoistway.lifecycle import DESK
 from hoistway.limits import (
     STREAM_BUFFER_FRAMES,
@@ -47,9 +48,11 @@ Source = contextlib.AbstractContextManager[tuple[AsyncGenerator[bytes], tuple[as
 class Subscriber:
     """One reader: what it has still to be sent, and the id of what it was sent last."""
 
-    def __init__(self, hub: Hub, principal: Principal) -> None:
-        self.principal = principal
-        self.audience = Audience(principal.scope, principal.role in DESK)
+    def __init__(self, hub: Hub, principal: Principal | None) -> None:
+        self.principal = principal  # None: the watcher, which sees the probe alone
+        self.audience = (
+            Audience(PROBE_ONLY, desk=False) if principal is None else Audience(principal.scope, principal.role in DESK)
+        )
         self.ended = asyncio.Event()
         self._hub = hub
         self._pending: list[Tick] = []
@@ -133,9 +136,18 @@ class Subscriber:
         hub, previous = self._hub, self._last_id
         self._last_id = f"{hub.epoch_for(self.audience)}:{hub.mirror.place}"
         counters = hub.counters(self.audience)
-        head = {"prev": previous, "server_time": rfc3339(hub.clock()), "data_age_s": counters["data_age_s"]}
+        head = {
+            "prev": previous,
+            "server_time": rfc3339(hub.clock()),
+            "data_age_s": counters["data_age_s"],
+            "platform": hub.platform(),
+        }
         data = encode(head)[:-1] + b',"counters":' + encode(counters) + lists + b"}"
         return b"id: %s\nevent: %s\ndata: %s\n\n" % (self._last_id.encode(), event.encode(), data)
+
+
+def _id(principal: Principal | None) -> str:
+    return "watcher" if principal is None else principal.id
 
 
 def _lists(objects: dict[Key, bytes]) -> bytes:
@@ -156,8 +168,11 @@ class Hub:
         clock: Callable[[], datetime],
         registry: CollectorRegistry,
         url: str | None = None,
+        beats: Heartbeats | None = None,
+        platform: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        self.database, self.clock = database, clock
+        self.database, self.clock, self.platform = database, clock, platform
+        self._beats = beats or Heartbeats("api")
         self.mirror = Mirror()
         self.closing = asyncio.Event()
         self.dropped = Counter("hoistway_stream_dropped", "readers dropped for being too slow", registry=registry)
@@ -172,9 +187,9 @@ class Hub:
 
     # --- for readers ---
 
-    async def admit(self, principal: Principal) -> None:
+    async def admit(self, principal: Principal | None) -> None:
         """Raises `Problem` 429 when somebody has too many streams, 503 when all have, or when there is nothing to read yet."""
-        own = sum(subscriber.principal.id == principal.id for subscriber in self._subscribers)
+        own = sum(_id(subscriber.principal) == _id(principal) for subscriber in self._subscribers)
         if own >= STREAMS_EACH:
             raise Problem(429, f"{STREAMS_EACH} streams of yours are open", retry_after_s=10)
         if len(self._subscribers) >= STREAM_CLIENTS:
@@ -183,7 +198,7 @@ class Hub:
             raise Problem(503, "the live stream is not ready", retry_after_s=2)
 
     @contextlib.contextmanager
-    def subscribe(self, principal: Principal) -> Iterator[Subscriber]:
+    def subscribe(self, principal: Principal | None) -> Iterator[Subscriber]:
         """A reader for as long as the block lasts."""
         subscriber = Subscriber(self, principal)
         self._subscribers.add(subscriber)
@@ -238,6 +253,7 @@ class Hub:
             while not self.closing.is_set():
                 try:
                     await self._read()
+                    self._beats.beat("stream")
                     if loop.time() >= maintain_at:
                         await self._maintain()
                         maintain_at = loop.time() + MAINTAIN_EVERY_S
@@ -272,11 +288,12 @@ class Hub:
     async def _maintain(self) -> None:
         """Lifts that changed hands, people who were shut out, the connection for hints."""
         self._offer(await feed.read_firms(self.database, self.mirror))
-        credentials = {subscriber.principal.credential for subscriber in self._subscribers}
+        people_here = [(one, one.principal.credential) for one in self._subscribers if one.principal is not None]
+        credentials = {credential for _, credential in people_here}
         if credentials:
             good = await people.still_good(self.database, list(credentials))
-            for subscriber in self._subscribers:
-                if subscriber.principal.credential in credentials - good:
+            for subscriber, credential in people_here:
+                if credential in credentials - good:
                     subscriber.end()
         if self._url is not None and (self._listener is None or self._listener.is_closed()):
             self._listener = await connect_url(self._url, name="hoistway api hints")

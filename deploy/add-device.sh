@@ -12,7 +12,7 @@ if [ "${1:-}" = "--dir" ]; then dir=$2; shift 2; fi
 
 add() {
   case $1 in
-    ingest | health | '' | *[!A-Za-z0-9_-]*) echo "not a device name: '$1'" >&2; exit 1 ;;
+    ingest | health | hoistway-probe | '' | *[!A-Za-z0-9_-]*) echo "not a device name: '$1'" >&2; exit 1 ;;
   esac
   password=$(printf '%s' "$1" | openssl dgst -sha256 -mac HMAC -macopt "key:$(cat "$dir/device_key")" |
     sed 's/.*= *//' | cut -c1-32)

@@ -58,6 +58,16 @@ if [ ! -s mqtt_device_crl ]; then
   echo "mqtt_device_crl names no certificate yet: whatever was revoked before is named again by the next act of deploy/devices.sh" >&2
 fi
 
+# --- the probe's own certificate, for a door of certificates; a door of passwords does not ask for it ---
+if [ ! -s hoistway_probe_cert ]; then
+  printf 'extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n' >hoistway_probe_ext
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=hoistway-probe" \
+    -keyout hoistway_probe_key -out hoistway_probe_csr 2>/dev/null
+  openssl x509 -req -in hoistway_probe_csr -CA hoistway_device_ca -CAkey hoistway_device_ca_key \
+    -set_serial "0x$(openssl rand -hex 16)" -days 7000 -sha256 -extfile hoistway_probe_ext -out hoistway_probe_cert 2>/dev/null
+  rm -f hoistway_probe_csr hoistway_probe_ext
+fi
+
 # --- passwords ---
 keep postgres_password "$(random)"
 keep hoistway_database_password "$(random)"
@@ -65,22 +75,29 @@ keep hoistway_database_url "postgresql://hoistway:$(cat hoistway_database_passwo
 keep mqtt_ingest_password "$(random)"
 keep mqtt_health_password "$(random)"
 keep hoistway_mqtt_url "mqtts://ingest:$(cat mqtt_ingest_password)@mosquitto:8884?ca=/run/secrets/mqtt_ca"
+keep mqtt_probe_password "$(random)"
+probe_files="ca=/run/secrets/mqtt_ca&cert=/run/secrets/hoistway_probe_cert&key=/run/secrets/hoistway_probe_key"
+keep hoistway_probe_mqtt_url "mqtts://hoistway-probe:$(cat mqtt_probe_password)@mosquitto:8883?$probe_files"
+keep hoistway_watch_key "$(random)"
 keep device_key "$(random)"
 [ -e mqtt_passwords ] || : >mqtt_passwords
 "$here/mosquitto/set-password.sh" mqtt_passwords ingest "$(cat mqtt_ingest_password)"
 "$here/mosquitto/set-password.sh" mqtt_passwords health "$(cat mqtt_health_password)"
+"$here/mosquitto/set-password.sh" mqtt_passwords hoistway-probe "$(cat mqtt_probe_password)"
 
 # --- who may read them: the folder keeps other people of this machine out; the containers read as their own users ---
 chmod 0700 .
 if [ "$(id -u)" = 0 ]; then
   chown 1883:1883 mqtt_passwords mqtt_server_cert mqtt_server_key mqtt_health_password
   chown 999:999 postgres_password hoistway_database_password
-  chown 10001:10001 hoistway_database_url hoistway_mqtt_url hoistway_device_ca_key device_key
-  chmod 0444 mqtt_ca hoistway_device_ca
+  chown 10001:10001 hoistway_database_url hoistway_mqtt_url hoistway_device_ca_key device_key \
+    hoistway_probe_mqtt_url hoistway_probe_key hoistway_watch_key
+  chmod 0444 mqtt_ca hoistway_device_ca hoistway_probe_cert
   chmod 0644 mqtt_device_crl
 else
   chmod 0444 mqtt_ca mqtt_server_cert mqtt_server_key mqtt_health_password postgres_password \
-    hoistway_database_password hoistway_database_url hoistway_mqtt_url hoistway_device_ca hoistway_device_ca_key device_key
+    hoistway_database_password hoistway_database_url hoistway_mqtt_url hoistway_device_ca hoistway_device_ca_key device_key \
+    hoistway_probe_mqtt_url hoistway_probe_cert hoistway_probe_key hoistway_watch_key
   chmod 0644 mqtt_passwords mqtt_device_crl
 fi
 echo "secrets are in $(pwd)"

@@ -57,6 +57,7 @@ async def desk_round(database: Database, now: datetime) -> None:
     await bring_back(database, now)
     await watch_flood(database, now)
     await watch_areas(database, now)
+    await database.fetchval(DESK["answer_probe"], now)
 
 
 async def bring_back(database: Database, now: datetime) -> None:

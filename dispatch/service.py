@@ -22,6 +22,7 @@ from dispatch.rounds import make_rounds
 from dispatch.sealer import Sealer
 from hoistway.clock import ServerClock
 from hoistway.errors import Fenced, HoistwayError, WorldFault
+from hoistway.heartbeat import Heartbeats
 from hoistway.limits import SEAL_EVERY_S
 from hoistway.metrics import serve_registry
 from hoistway.store import AWAY, Database
@@ -74,25 +75,41 @@ def server_time() -> Callable[[], datetime]:
 
 
 async def run(
-    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime] | None = None, anchor: Path | None = None
+    database: Database,
+    stop: asyncio.Event,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    anchor: Path | None = None,
+    beats: Heartbeats | None = None,
 ) -> None:
     """Fire due timers and make the desk's rounds until stopped. A database that is away is waited for; no timer is lost.
 
     `anchor`: the file outside the database that seals are written to; None seals nothing.
     """
-    clock = clock or server_time()
-    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=lambda: ROUND.set(time.time())))
+    clock, beats = clock or server_time(), beats or Heartbeats("dispatch")
+
+    def made() -> None:
+        ROUND.set(time.time())
+        beats.beat("round")
+
+    rounds = asyncio.create_task(make_rounds(database, stop, clock=clock, made=made))
     try:
-        await do_duty(database, stop, clock=clock, anchor=anchor)
+        await do_duty(database, stop, clock=clock, anchor=anchor, beats=beats)
     finally:
         rounds.cancel()
         await asyncio.gather(rounds, return_exceptions=True)
 
 
 async def do_duty(
-    database: Database, stop: asyncio.Event, *, clock: Callable[[], datetime], anchor: Path | None = None
+    database: Database,
+    stop: asyncio.Event,
+    *,
+    clock: Callable[[], datetime],
+    anchor: Path | None = None,
+    beats: Heartbeats | None = None,
 ) -> None:
-    """Wait for the duty, do it, and wait again when another process took it over."""
+    """Wait for the duty, do it, and wait again when another process took it over. Only who has the duty tells that timers are looked at."""
+    beats = beats or Heartbeats("dispatch")
     while not stop.is_set():
         duty = Duty(database)
         try:
@@ -100,7 +117,7 @@ async def do_duty(
                 EPOCH.set(duty.epoch)
                 sealing = asyncio.create_task(_keep_sealing(database, duty, stop, clock, anchor))
                 try:
-                    await _serve(database, duty, stop, clock)
+                    await _serve(database, duty, stop, clock, beats)
                 finally:
                     sealing.cancel()
                     await asyncio.gather(sealing, return_exceptions=True)
@@ -114,12 +131,15 @@ async def do_duty(
         await _rest(stop)
 
 
-async def _serve(database: Database, duty: Duty, stop: asyncio.Event, clock: Callable[[], datetime]) -> None:
+async def _serve(
+    database: Database, duty: Duty, stop: asyncio.Event, clock: Callable[[], datetime], beats: Heartbeats
+) -> None:
     await audit_start(database, clock())
     watch = Watch(database, duty, clock)
     while not stop.is_set():
         try:
             busy = await watch.round()
+            beats.beat("timers")
         except Fenced:
             raise
         except (*AWAY, WorldFault) as error:

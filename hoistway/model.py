@@ -320,9 +320,15 @@ EVENT_CODES: Final[tuple[EventCode, ...]] = (
     _code("door-open-running", "own", "开门走车", "door open while running", source=_OWN),
     _code("emergency-stop", "own", "急停按钮动作", "emergency stop pressed", _ESC, _OWN),
     _code("self-test", "own", "自检呼叫", "automatic test call (EN 81-28, every 72 h)", source="EN 81-28:2022"),
+    _code(
+        "platform-probe", "own", "平台探测报警", "the platform's own probe", source="hoistway: of the probe lift only"
+    ),
 )
 EVENT_CODE: Final[dict[str, EventCode]] = {item.code: item for item in EVENT_CODES}
 """Event codes by their wire form. The position in `EVENT_CODES` is only used in memory, never stored."""
+
+PROBE_CODE: Final = "platform-probe"
+"""What the platform's own probe says (`hoistway watch`), and the id of the rule that it raises; from any other lift it is refused."""
 
 AUTOMATIC: Final = "40"
 MODE_CODES: Final = (AUTOMATIC, "42", "43", "44", "45", "46", "47")

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hoistway.errors import BadInput
+from hoistway.stages import Cadence
 
 
 def default_home() -> Path:
@@ -57,6 +58,25 @@ class Settings(BaseSettings):
         description="how long events, link messages and batches are kept; never under six months",
     )
 
+    probe_every_s: float = Field(
+        default=60,
+        ge=0.5,
+        le=60,
+        description="dead-man's switch: how often the probe goes out; the same for every process",
+    )
+    probe_mqtt_url: SecretStr | None = Field(
+        default=None, description="the probe's own account at the broker, as mqtt_url"
+    )
+    watch_key: SecretStr | None = Field(default=None, description="what the watcher shows the API; the same for both")
+    watch_api_url: str = Field(default="", description="address of the API for the watcher; default from the port")
+    watch_webhooks: SecretStr | None = Field(
+        default=None, description="https addresses, separated by spaces, that the watcher shouts to"
+    )
+
+    @property
+    def cadence(self) -> Cadence:
+        return Cadence(every_s=self.probe_every_s)
+
     def need_database_url(self) -> str:
         return _need(self.database_url, "HOISTWAY_DATABASE_URL", "postgresql://user:password@host:port/name")
 
@@ -66,6 +86,12 @@ class Settings(BaseSettings):
 
     def need_mqtt_url(self) -> str:
         return _need(self.mqtt_url, "HOISTWAY_MQTT_URL", "mqtt://user:password@host:port")
+
+    def need_probe_mqtt_url(self) -> str:
+        return _need(self.probe_mqtt_url, "HOISTWAY_PROBE_MQTT_URL", "mqtt://hoistway-probe:password@host:port")
+
+    def need_watch_key(self) -> str:
+        return _need(self.watch_key, "HOISTWAY_WATCH_KEY", "a random text, the same for the API and the watcher")
 
 
 def _need(value: SecretStr | None, name: str, form: str) -> str:

@@ -18,7 +18,10 @@ DEVICE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _SHARD: Final = re.compile(r"0|[1-9][0-9]?")
 
-RESERVED_DEVICES: Final = frozenset({"ingest", "health"})
+PROBE_DEVICE: Final = "hoistway-probe"
+"""The platform's own terminal, by which `hoistway watch` raises the alarm of the dead-man's switch."""
+
+RESERVED_DEVICES: Final = frozenset({"ingest", "health", PROBE_DEVICE})
 """Broker accounts of the platform: no device may be called so."""
 
 UP: Final = ("state", "event", "link")

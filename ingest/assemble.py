@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from alarms.window import Records
 from hoistway import limits
 from hoistway.errors import OverBudget, RefusedMessage
+from hoistway.model import PROBE_CODE
 from hoistway.wire import Link, Ranges, Topic, parse_topic
 from ingest.assembled import (
     IN_ORDER,
@@ -141,6 +142,7 @@ class _Work:
 
     def _records(self, message: Message, device: Device, leaf: str, decoded: Decoded) -> None:
         lifts = [_lift_of(device, record.lift) for record in decoded.records]  # all or none: identity refuses whole
+        self._check_probe(leaf, decoded, lifts)
         self.out.tally.received[device.id, leaf] += len(decoded.records)
         if len(decoded.records) > 1:
             self.out.arrays.add(device.id)
@@ -150,6 +152,14 @@ class _Work:
         for index in order:
             unusable = decoded.unusable.get(index, 0)
             self._record(message, device, leaf, decoded.records[index], lifts[index], unusable)
+
+    def _check_probe(self, leaf: str, decoded: Decoded, lifts: Sequence[int]) -> None:
+        """The probe lift says its own code and nothing else, and nobody else says it."""
+        probes = self._directory.probes
+        of_probe = not probes.isdisjoint(lifts)
+        said = [record.code == PROBE_CODE for record in decoded.records] if leaf == "event" else []
+        if (of_probe or any(said)) and not (said and all(said) and probes.issuperset(lifts)):
+            raise RefusedMessage("bad-code", f"{PROBE_CODE!r} is for the probe lift, and the probe lift is for it")
 
     def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, unusable: int) -> None:
         memory = self._memory.boot(device.id, record.boot)
@@ -255,9 +265,16 @@ class _Work:
         self._finish_samples()
         self._finish_events()
         self._put_in_place()
+        self.out.only_probe = self._is_only_probe()
         if repeats := self.out.repeated_samples:
             self.out.repeated_columns, _ = to_columns([item.record for item in repeats], self._directory.label_id)
         return self.out
+
+    def _is_only_probe(self) -> bool:
+        out, probes = self.out, self._directory.probes
+        if not out.events or len(out.samples) or out.links or out.refusals:
+            return False
+        return all(row.lift_id in probes for row in out.events)
 
     def _put_in_place(self) -> None:
         """What is older than something that its lift has told came late."""

@@ -140,6 +140,7 @@ class Assembled:
     )  # what the samples say
     not_compared: int = 0  # repeats beyond the limit
     reused: Sequence[SecurityEvent] = ()  # of the repeats, found in the transaction
+    only_probe: bool = False  # events of the probe lift and nothing else
 
     def refuse(self, refusal: Refusal) -> None:
         """Into the quarantine, and into the count."""

@@ -35,6 +35,7 @@ class Lift:
     exercise: bool
     parameters: Mapping[str, float]
     floors: Sequence[str] = ()  # displayed floors from the bottom
+    probe: bool = False  # the platform's own
 
 
 class Directory:
@@ -45,6 +46,7 @@ class Directory:
         self.revoked: dict[str, Device] = {}
         self.devices_by_id: dict[int, Device] = {}
         self.lifts: dict[int, Lift] = {}
+        self.probes: frozenset[int] = frozenset()  # lifts of the platform itself
         self._labels: dict[str, int] = {}
         self._fresh: list[tuple[int, str]] = []
         self._stamp: tuple[Any, ...] | None = None
@@ -66,6 +68,7 @@ class Directory:
             (self.revoked if row["revoked"] else self.devices)[device.device] = device
         self.devices_by_id = {device.id: device for device in self.devices.values()}
         self.lifts = lifts
+        self.probes = frozenset(lift.id for lift in lifts.values() if lift.probe)
         if not self._labels:
             self._labels = {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
         self._stamp = stamp
@@ -121,6 +124,7 @@ def _lift(row: Any) -> Lift:
         escalator=row["kind"] == "escalator",
         rated_speed_m_s=row["rated_speed_m_s"],
         exercise=row["exercise"],
+        probe=row["probe"],
         floors=tuple(row["floors"]),
         parameters={name: float(value) for name, value in row["parameters"].items() if isinstance(value, int | float)},
     )

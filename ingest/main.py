@@ -11,6 +11,7 @@ from alarms.language.reader import default_rules
 from hoistway.clock import STEP_MS, ServerClock
 from hoistway.embedded.probe import speaks_mqtt5
 from hoistway.errors import Fenced
+from hoistway.heartbeat import Heartbeats
 from hoistway.mqtt_url import MqttAddress
 from hoistway.settings import Settings
 from hoistway.store import Database
@@ -26,6 +27,7 @@ log: Final = structlog.get_logger("ingest")
 
 WATCH_S: Final = 5.0
 HEAR_S: Final = 1.0
+FEEL_S: Final = 0.2
 EXIT_FENCED: Final = 75
 
 
@@ -41,12 +43,19 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     clock = ServerClock()
     source = MqttSource(address, name=f"hoistway-ingest-{partition}", mqtt5=mqtt5, clock=clock)
     zone = zone_table(settings.time_zone)
-    ingest = Ingest(database=database, writer=writer, source=source, rules=default_rules(), clock=clock, zone=zone)
+    beats = Heartbeats("ingest", metrics.REGISTRY)
+    rules = default_rules()
+    ingest = Ingest(database=database, writer=writer, source=source, rules=rules, clock=clock, zone=zone, beats=beats)
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
     watch = asyncio.gather(
-        _watch(source, clock), _hear(source, ingest), _look_after_door(database, settings), keep_findable(database)
+        _watch(source, clock),
+        _hear(source, ingest),
+        _feel(source, beats),
+        _look_after_door(database, settings),
+        keep_findable(database),
+        beats.run(url, settings.cadence),
     )
     try:
         await ingest.run(stop)
@@ -55,6 +64,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
         return EXIT_FENCED
     finally:
         watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
         await asyncio.to_thread(source.stop)
         await writer.close()
         await database.close()
@@ -72,6 +82,14 @@ async def _look_after_door(database: Database, settings: Settings) -> None:
     while True:
         await look_after_door(database, security_days=settings.security_days)
         await asyncio.sleep(EVERY_S)
+
+
+async def _feel(source: MqttSource, beats: Heartbeats) -> None:
+    """The heartbeat of the network threads: paho says that it is connected when its thread has died."""
+    while True:
+        if source.well:
+            beats.beat("network")
+        await asyncio.sleep(FEEL_S)
 
 
 async def _watch(source: MqttSource, clock: ServerClock) -> None:

@@ -69,6 +69,11 @@ class MqttSource:
         oldest = self.oldest_ms()
         return oldest is not None and self._clock.now_ms() - oldest > STILL_DRAINING_MS
 
+    @property
+    def well(self) -> bool:
+        """Whether both sessions are connected and their threads have heard the broker lately."""
+        return all(session.well for session in self.sessions)
+
     def oldest_ms(self) -> int | None:
         oldest = [at for session in self.sessions if (at := session.oldest_ms()) is not None]
         return min(oldest) if oldest else None

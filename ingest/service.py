@@ -18,6 +18,7 @@ from alarms.signals import Transitions
 from hoistway import limits
 from hoistway.clock import ServerClock
 from hoistway.errors import HoistwayError, RefusedMessage
+from hoistway.heartbeat import Heartbeats
 from hoistway.store import Database
 from ingest import metrics
 from ingest.acks import Acks
@@ -64,10 +65,12 @@ class Ingest:
         rules: RuleSet,
         clock: ServerClock,
         zone: Zone = UTC_ZONE,
+        beats: Heartbeats | None = None,
     ) -> None:
         self._database, self._writer, self._source, self._rules, self._clock = database, writer, source, rules, clock
         self.partition: Final = writer.partition
         self._zone = zone  # of the city: the hours that rules name
+        self._beats = beats or Heartbeats("ingest")
         self._directory = Directory()
         self.door_log = DoorLog(self._directory)
         self._repeats = Repeats(database)
@@ -76,12 +79,9 @@ class Ingest:
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
         self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
         self._hint: asyncio.Task[None] | None = None
-        self._next_tick_ms = 0
+        self._next_tick_ms = self._checkpointed = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
-        self._next_refresh_s = 0.0
-        self._next_housekeeping_s = 0.0
-        self._next_trim_s = 0.0
-        self._checkpointed = 0
+        self._next_refresh_s = self._next_housekeeping_s = self._next_trim_s = 0.0
 
     def _reset(self) -> None:
         self._memory = Memory()
@@ -197,6 +197,7 @@ class Ingest:
         await self._look_at_clock()
         await self._housekeeping()
         metrics.LOOP.set(time.time())
+        self._beats.beat("loop")
 
     async def _carry_out(self, messages: Sequence[Message]) -> None:
         if self._assembler.worth_a_look(messages):
@@ -298,7 +299,8 @@ class Ingest:
             **parts,
         )
         before = self._writer.retries
-        await self._writer.commit(work)
+        with self._beats.busy("commit"):
+            await self._writer.commit(work)
         metrics.RETRIES.inc(self._writer.retries - before)
         self._batch_no += 1
         self._directory.labels_stored(labels)
@@ -307,9 +309,8 @@ class Ingest:
         for item in work.corrections:
             metrics.CORRECTIONS.labels(item.kind.value).inc()
         if (work.changes or work.corrections or work.assembled.refusals) and (self._hint is None or self._hint.done()):
-            self._hint = asyncio.create_task(
-                self._wake_consoles()
-            )  # nobody waits for it, least of all an acknowledgement
+            # nobody waits for it, least of all an acknowledgement
+            self._hint = asyncio.create_task(self._wake_consoles())
 
     async def _wake_consoles(self) -> None:
         """Wake the consoles; a lost hint costs them one poll interval."""
@@ -351,6 +352,7 @@ class Ingest:
 
     async def _tick(self, now: int, oldest: int | None) -> None:
         """Ticks lie on a one-second grid and never pass the oldest message that still waits."""
+        self._beats.beat("engine", max(0, now - (now if oldest is None else oldest)) / 1_000)
         until = min(now, oldest if oldest is not None else now) - limits.TICK_SETTLE_MS
         tick = until - until % limits.TICK_MS
         if tick < self._next_tick_ms:

@@ -111,6 +111,13 @@ class Session:
         thread = self._client._thread  # noqa: SLF001  # there is no public way; the broker tests hold it to this version
         return thread is not None and thread.is_alive()
 
+    @property
+    def well(self) -> bool:
+        """Connected, its thread runs, and the broker was heard within two keep-alives: it answers every ping."""
+        now = time.monotonic()
+        heard: float = getattr(self._client, "_last_bytes_received", now)
+        return self._connected and self.thread_alive and now - heard < 2 * KEEPALIVE_S
+
     def revive(self) -> bool:
         """Start a new network thread when the old one died; answers whether it had to."""
         if self._stopping or self.thread_alive:

@@ -66,6 +66,7 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             len(batch.events),
             work.rule_set,
             work.state,
+            batch.only_probe,
         )
         if work.kind == "rules":
             await _new_rules(connection, work)

@@ -122,6 +122,13 @@ def security(
     return _render("security.html", language=language, nonce=nonce, **given)
 
 
+def health(*, language: str, nonce: str, platform: Mapping[str, object], late: Sequence[Mapping[str, object]]) -> str:
+    """What the watcher says and which stages are late, each as in `api.schemas`."""
+    says = f"health.watch_{platform['state']}"
+    word = "en" if language == "en" else "zh"
+    return _render("health.html", language=language, nonce=nonce, word=word, says=says, platform=platform, late=late)
+
+
 def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:
     """The live console: one page whose script follows the stream."""
     boot = {

@@ -1,8 +1,8 @@
 -- name: alarm_ids
--- One page, newest first. Scope 0 is every firm; a missing scope matches nothing.
+-- One page, newest first. Scope 0 is every firm; a missing scope matches nothing; the probe is in no firm (`in_scope`).
 select a.id
 from alarm a join lift l on l.id = a.lift_id
-where ($1::integer = 0 or l.firm_id = $1)
+where in_scope(l.firm_id, l.probe, $1)
   and ($2::boolean is null or a.open = $2)
   and ($3::integer is null or a.lift_id = $3)
   and ($4::text is null or a.rule_id = $4)
@@ -22,7 +22,8 @@ select a.id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.opens, a.condit
     a.opens not in ('rescue', 'alarm-call') and exists (
         select 1 from out_of_service o where o.lift_id = a.lift_id and o.rule_id = a.rule_id and o.ended_at is null
     ) as out_of_service, r.title_zh, r.title_en, c.id as case_id,
-    l.firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
+    case when l.probe then -2 else l.firm_id end as firm_id, l.name, l.rescue_code, l.estate, l.building, l.address,
+    l.district, l.kind as lift_kind
 from alarm a
 join lift l on l.id = a.lift_id
 cross join lateral (select coalesce(a.raises[cardinality(a.raises)], a.raised_at) as last_raised_at) up
@@ -35,7 +36,7 @@ left join lateral (
                and opened_at <= a.detected_at and coalesce(released_at, closed_at, 'infinity') > a.detected_at))
     order by (alarm_id = a.id) desc nulls last, id desc limit 1
 ) c on true
-where a.id = any($2::bigint[]) and ($1::integer = 0 or l.firm_id = $1)
+where a.id = any($2::bigint[]) and in_scope(l.firm_id, l.probe, $1)
 order by a.id desc
 
 -- name: alarm_evidence
@@ -76,7 +77,7 @@ insert into alarm_event (alarm_id, kind, at, person, role, detail) values ($1, $
 -- One page, newest first.
 select c.id
 from rescue_case c join lift l on l.id = c.lift_id
-where ($1::integer = 0 or coalesce(c.firm_id, l.firm_id) = $1)
+where in_scope(coalesce(c.firm_id, l.firm_id), l.probe, $1)
   and ($2::boolean is null or c.open = $2)
   and ($3::integer is null or c.lift_id = $3)
   and ($4::text is null or c.kind = $4)
@@ -92,7 +93,8 @@ select c.id, c.kind, c.channel, c.lift_id, c.state, c.level, c.alarm_id, c.opene
     c.confirmation, c.device_says_clear_at, c.contact_lost_at, c.reported_by_device, c.past, c.exercise, c.version, c.open,
     c.waits_since, c.injured, c.dead, c.vulnerable, c.release_method, f.name as firm_name, o.orders, s.steps,
     t.kinds as timer_kinds, t.due as timer_due, t.fired as timer_fired, t.orders as timer_orders,
-    coalesce(c.firm_id, l.firm_id) as firm_id, l.name, l.rescue_code, l.estate, l.building, l.address, l.district, l.kind as lift_kind
+    case when l.probe then -2 else coalesce(c.firm_id, l.firm_id) end as firm_id, l.name, l.rescue_code, l.estate, l.building,
+    l.address, l.district, l.kind as lift_kind
 from rescue_case c
 join lift l on l.id = c.lift_id
 left join firm f on f.id = coalesce(c.firm_id, l.firm_id)
@@ -110,7 +112,7 @@ left join lateral (
         array_agg(fired_at order by due_at, id) as fired, array_agg(order_id order by due_at, id) as orders
     from timer where case_id = c.id and cancelled_at is null
 ) t on true
-where c.id = any($2::bigint[]) and ($1::integer = 0 or coalesce(c.firm_id, l.firm_id) = $1)
+where c.id = any($2::bigint[]) and in_scope(coalesce(c.firm_id, l.firm_id), l.probe, $1)
 order by c.id desc
 
 -- name: case_log

@@ -15,7 +15,8 @@ select (select count(*) from asked where severity = 'critical') as critical,
     coalesce((select max(alarms) from hour), 0) as most_an_hour,
     coalesce((select max(alarms) from ten), 0) as most_in_ten,
     (select count(*) from ten where alarms > $4::integer) as busy,
-    (select count(*) from alarm where detected_at >= $1 and detected_at < $2 and exercise = $3 and severity <> 'notice')
+    (select count(*) from alarm where detected_at >= $1 and detected_at < $2 and exercise = $3 and severity <> 'notice'
+            and not exists (select 1 from lift where id = alarm.lift_id and probe))
         - (select count(*) from asked) as out_of_service
 
 -- name: floods
@@ -44,9 +45,9 @@ select count(*) filter (where a.chattering) as chattering,
         and a.severity <> 'notice') as stale,
     count(*) filter (where a.operator_state = 'shelved') as shelved,
     (select count(*) from out_of_service o join lift l on l.id = o.lift_id
-        where o.ended_at is null and (o.until is null or o.until > $2) and l.exercise = $1) as out_of_service
-from alarm a
-where a.exercise = $1 and (a.open or a.chattering)
+        where o.ended_at is null and (o.until is null or o.until > $2) and l.exercise = $1 and not l.probe) as out_of_service
+from alarm a join lift l on l.id = a.lift_id
+where not l.probe and a.exercise = $1 and (a.open or a.chattering)
 
 -- name: positions
 select desk_positions()

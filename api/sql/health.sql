@@ -2,17 +2,18 @@
 select max(number) from schema_migration
 
 -- name: newest_batch_age_s
--- Seconds since the newest stored batch, by the database's clock; null when there never was one.
+-- Seconds since the newest stored batch, by the database's clock; null when there never was one. The probe is no data.
 select min(b.age_s)
 from generate_series(0, 63) as p (partition)
 cross join lateral (
     select extract(epoch from clock_timestamp() - committed_at)::float8 as age_s
-    from ingest_batch where ingest_batch.partition = p.partition and kind = 'batch'
+    from ingest_batch where ingest_batch.partition = p.partition and kind = 'batch' and not probe
     order by batch_no desc limit 1
 ) b
 
 -- name: has_devices
-select exists (select 1 from device where revoked_at is null)
+select exists (
+    select 1 from device d left join lift l on l.id = d.lift_id where d.revoked_at is null and not coalesce(l.probe, false))
 
 -- name: has_partition_ahead
 -- Reads the bounds of the hourly partitions; without one the rows of the next hour would fall into the default partition.

@@ -16,7 +16,7 @@ where id = $1
 -- One page, newest first.
 select o.id
 from out_of_service o join lift l on l.id = o.lift_id
-where ($1::integer = 0 or l.firm_id = $1)
+where in_scope(l.firm_id, l.probe, $1)
   and ($2::integer is null or o.lift_id = $2)
   and ($3::text is null or o.rule_id = $3)
   and ($4::boolean is null or (o.ended_at is not null) = $4)
@@ -32,7 +32,7 @@ join lift l on l.id = o.lift_id
 left join lateral (
     select title_zh, title_en from rule_version where rule_id = o.rule_id order by live desc, live_from desc limit 1
 ) r on true
-where o.id = any($2::bigint[]) and ($1::integer = 0 or l.firm_id = $1)
+where o.id = any($2::bigint[]) and in_scope(l.firm_id, l.probe, $1)
 order by o.id desc
 
 -- name: rule_known

@@ -8,8 +8,8 @@ if wrong=$(printf '%s\n' "$lines" | grep -Evm1 '^([A-Za-z0-9_-]{1,64}:(\$7\$[0-9
   echo "not a line of accounts: '$wrong'" >&2
   exit 1
 fi
-if printf '%s\n' "$lines" | grep -Eq '^(ingest|health):'; then
-  echo "ingest and health are no devices" >&2
+if printf '%s\n' "$lines" | grep -Eq '^(ingest|health|hoistway-probe):'; then
+  echo "ingest, health and hoistway-probe are the platform's own" >&2
   exit 1
 fi
 umask 077

@@ -8,7 +8,7 @@ select name, value from setting where name in ('area_building', 'area_estate', '
 select a.id, a.lift_id, a.rule_id, coalesce(a.raises[cardinality(a.raises)], a.raised_at) as at, a.exercise,
     l.estate, l.building, l.feeder, l.district
 from alarm a join lift l on l.id = a.lift_id
-where a.open and a.condition = 'active' and (a.rule_id in ('power-lost', 'offline') or a.opens = 'rescue')
+where not l.probe and a.open and a.condition = 'active' and (a.rule_id in ('power-lost', 'offline') or a.opens = 'rescue')
     and (a.opens = 'rescue' or not exists (
         select 1 from out_of_service o where o.lift_id = a.lift_id and o.rule_id = a.rule_id and o.ended_at is null))
 order by a.id

@@ -47,6 +47,22 @@ with due as (
 )
 select count(*) from ended
 
+-- name: answer_probe
+-- The probe's alarm has come as far as dispatch: the watcher waits for this. It is what a dispatcher does, on a lift that none sees.
+with due as (
+    select a.id from lift l join alarm a on a.lift_id = l.id and a.open
+    where l.probe and a.operator_state <> 'acknowledged' for update of a skip locked
+), answered as (
+    update alarm a
+    set operator_state = 'acknowledged', acknowledged_at = $1, acknowledged_by = 'hoistway', version = a.version + 1,
+        shelved_until = null, shelved_by = null, shelve_reason = null
+    from due where a.id = due.id
+    returning a.id
+), noted as (
+    insert into alarm_event (alarm_id, kind, at, person) select id, 'acknowledged', $1, 'hoistway' from due
+)
+select count(*) from answered
+
 -- name: positions
 select desk_positions()
 

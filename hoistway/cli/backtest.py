@@ -95,11 +95,17 @@ def worker() -> None:
     """Do the backtests that people ask for in the API."""
 
     async def serve(settings: Settings, stop: asyncio.Event) -> int:
-        from ingest.backtest.jobs import Worker, serve_metrics
+        from hoistway.heartbeat import Heartbeats
+        from ingest.backtest.jobs import REGISTRY, Worker, serve_metrics
 
         serve_metrics(settings.metrics_host, settings.metrics_port)
         url = settings.need_database_url()
-        await Worker(url, product=default_rules(), zone=zone_table(settings.time_zone)).run(stop)
+        beats = Heartbeats("backtests", REGISTRY)
+        writing = asyncio.create_task(beats.run(url, settings.cadence))
+        try:
+            await Worker(url, product=default_rules(), zone=zone_table(settings.time_zone), beats=beats).run(stop)
+        finally:
+            writing.cancel()
         return 0
 
     run_part(serve)

@@ -21,7 +21,7 @@ from hoistway.settings import Settings
 STALE_S: Final = 15.0
 COMPACTOR_STALE_S: Final = 200.0
 """One of its statements may take that long."""
-LOOPS: Final = ("ingest", "dispatch", "backtests", "compactor")
+LOOPS: Final = ("ingest", "dispatch", "backtests", "compactor", "watch")
 
 
 def run_part(serve: Callable[[Settings, asyncio.Event], Awaitable[int]]) -> None:
@@ -50,16 +50,20 @@ def ingest() -> None:
 
 def dispatch() -> None:
     """Send units, fire the timers of rescue cases, seal their log."""
-    from dispatch.service import run, serve_metrics
+    from dispatch.service import REGISTRY, run, serve_metrics
+    from hoistway.heartbeat import Heartbeats
     from hoistway.store import Database
 
     async def serve(settings: Settings, stop: asyncio.Event) -> int:
         database = Database(settings.need_database_url(), name="hoistway-dispatch", most=4)
         serve_metrics(settings.metrics_host, settings.metrics_port)
         await database.open()
+        beats = Heartbeats("dispatch", REGISTRY)
+        writing = asyncio.create_task(beats.run(settings.need_database_url(), settings.cadence))
         try:
-            await run(database, stop, anchor=settings.anchor_path)
+            await run(database, stop, anchor=settings.anchor_path, beats=beats)
         finally:
+            writing.cancel()
             await database.close()
         return 0
 
@@ -68,6 +72,7 @@ def dispatch() -> None:
 
 def compactor() -> None:
     """Move samples from the log into chunks, and let go what is too old."""
+    from hoistway.heartbeat import Heartbeats
     from ingest.compactor import metrics
     from ingest.compactor.retention import Retention
     from ingest.compactor.service import run
@@ -76,7 +81,12 @@ def compactor() -> None:
         url = settings.need_database_url()
         metrics.serve(settings.metrics_host, settings.metrics_port)
         retention = Retention(samples_days=settings.keep_samples_days, log_days=settings.keep_log_days)
-        await run(url, retention, stop)
+        beats = Heartbeats("compactor", metrics.REGISTRY)
+        writing = asyncio.create_task(beats.run(url, settings.cadence))
+        try:
+            await run(url, retention, stop, beats=beats)
+        finally:
+            writing.cancel()
         return 0
 
     run_part(serve)
@@ -101,8 +111,16 @@ def api() -> None:
         ) from error
 
 
+def watch() -> None:
+    """The dead-man's switch: probe the way of an alarm, and shout when it is not open."""
+    from hoistway.watch.service import serve
+
+    run_part(serve)
+
+
 def migrate() -> None:
     """Bring the database's schema to this program's version."""
+    from hoistway.registry.probe import ensure_probe
     from hoistway.store import connect_url
     from hoistway.store import migrate as apply
 
@@ -111,7 +129,9 @@ def migrate() -> None:
             Settings().need_database_url(), name="hoistway-migrate", patience_s=30, command_timeout_s=600
         )
         try:
-            return await apply(connection)
+            found = await apply(connection)
+            await ensure_probe(connection)
+            return found
         finally:
             await connection.close()
 
@@ -119,7 +139,7 @@ def migrate() -> None:
     typer.echo(f"schema {before} -> {after}")
 
 
-def health(part: Annotated[str, typer.Argument(help="ingest, dispatch, backtests, compactor or api")]) -> None:
+def health(part: Annotated[str, typer.Argument(help="ingest, dispatch, backtests, compactor, watch or api")]) -> None:
     """Exit 0 when the part on this machine is well, 1 with the reason when it is not."""
     settings = Settings()
     reason = _api_trouble(settings) if part == "api" else _loop_trouble(settings, part)

@@ -120,6 +120,8 @@ async def _check_person(connection: Any, person: str) -> None:
 
 
 async def _known(connection: Any, device: str) -> Any:
+    if device in RESERVED_DEVICES:
+        raise BadInput(f"{device!r} is the platform's own", where="DEVICE", expected="a device of the city")
     found = await connection.fetchrow(SQL["hold_device"], device)
     if found is None:
         raise BadInput(f"{device!r} is not in the register", where="DEVICE", expected="a device of the register")

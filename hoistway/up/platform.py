@@ -20,17 +20,21 @@ from hoistway.embedded.ports import need_port
 from hoistway.embedded.postgres import EmbeddedPostgres
 from hoistway.embedded.process import Child, clean_environment
 from hoistway.errors import CannotStart
+from hoistway.heartbeat import Heartbeats
 from hoistway.model import Role
+from hoistway.registry.probe import ensure_probe
+from hoistway.settings import Settings
 from hoistway.store import Database, connect_url, migrate
 from hoistway.up.demo import prepare_demo
 from hoistway.up.state import State
 from hoistway.up.supervisor import Keeper
-from hoistway.wire import RESERVED_DEVICES
+from hoistway.wire import PROBE_DEVICE, RESERVED_DEVICES
 
 log: Final = structlog.get_logger("up")
 
 READY_S: Final = 60.0
 DEVICES_POLL_S: Final = 2.0
+BEAT_S: Final = 0.5
 ENROLLED: Final = "select device from device where revoked_at is null order by device"
 
 
@@ -65,6 +69,7 @@ class Platform:
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self._say = options, say
         self.state = State(options.home)
+        self._settings = Settings()
         self.postgres = EmbeddedPostgres(options.home)
         self.broker: Broker | None = None
         self.database_url = ""
@@ -102,10 +107,11 @@ class Platform:
             self._say(name)
             await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
         await self._ready()
-        for name in ("backtests", "compactor"):
-            self._say(name)
+        for name, words in (("backtests", "backtests"), ("compactor", "compactor"), ("watch", "dead-man's switch")):
+            self._say(words)
             await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
         self._tasks.append(asyncio.create_task(self._enrol(), name="enrol"))
+        self._tasks.append(asyncio.create_task(self._beat(), name="heartbeat"))
         if options.demo is not None:
             self._say("simulated devices")
             await self._keep("simulator", self._start_simulator)
@@ -151,11 +157,26 @@ class Platform:
             "HOISTWAY_HOME": str(self.options.home),
             "PYTHONUNBUFFERED": "1",
         }
+        environment["HOISTWAY_PROBE_EVERY_S"] = str(self._settings.probe_every_s)
+        environment |= self._watch_environment(name)
         environment.pop("LC_ALL", None)
         command = [sys.executable, "-m", "hoistway", *arguments]
         child = Child(command, log=self.options.home / "logs" / f"{name}.log", environment=environment)
         await child.start()
         return _Served(child)
+
+    def _watch_environment(self, name: str) -> dict[str, str]:
+        """The API and the watcher know each other by a key of this folder; the watcher has the probe's account besides."""
+        key = {"HOISTWAY_WATCH_KEY": self.state.secret("watch-key")}
+        if name != "watch":
+            return key if name == "api" else {}
+        password = device_password(self.state.secret("device-key").encode(), PROBE_DEVICE)
+        hooks = self._settings.watch_webhooks
+        return key | {
+            "HOISTWAY_WATCH_WEBHOOKS": hooks.get_secret_value() if hooks else "",
+            "HOISTWAY_PROBE_MQTT_URL": f"mqtt://{PROBE_DEVICE}:{password}@127.0.0.1:{self.options.mqtt_port}",
+            "HOISTWAY_WATCH_API_URL": self.console_url,
+        }
 
     async def _start_simulator(self) -> _Served:
         demo = self.state.home / "demo"
@@ -179,6 +200,7 @@ class Platform:
         connection = await connect_url(self.database_url, name="hoistway-migrate", patience_s=20, command_timeout_s=600)
         try:
             await migrate(connection)
+            await ensure_probe(connection)
         finally:
             await connection.close()
 
@@ -191,7 +213,9 @@ class Platform:
         finally:
             await connection.close()
         return {
-            row["device"]: device_password(key, row["device"]) for row in rows if row["device"] not in RESERVED_DEVICES
+            row["device"]: device_password(key, row["device"])
+            for row in rows
+            if row["device"] not in RESERVED_DEVICES - {PROBE_DEVICE}
         }
 
     async def _enrol(self) -> None:
@@ -205,6 +229,17 @@ class Platform:
                     self._known_devices = found
             except Exception as error:  # noqa: BLE001  # the next look comes in two seconds, whatever failed
                 log.warning("cannot look for new devices", error=str(error)[:200])
+
+    async def _beat(self) -> None:
+        """The supervisor's own heartbeat: while it stands still nothing is started again."""
+        beats = Heartbeats("up")
+
+        async def turn() -> None:
+            while True:
+                beats.beat("loop")
+                await asyncio.sleep(BEAT_S)
+
+        await asyncio.gather(turn(), beats.run(self.database_url, self._settings.cadence))
 
     async def _ready(self) -> None:
         """Wait until the API says that it is ready."""

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from alarms.language.times import Zone
 from alarms.rules import RuleSet
 from hoistway.errors import TheirFault, WorldFault
+from hoistway.heartbeat import Heartbeats
 from hoistway.metrics import serve_registry
 from hoistway.store import AWAY, connect_url
 from ingest.backtest.page import page
@@ -45,8 +46,13 @@ def serve_metrics(host: str, port: int) -> None:
 class Worker:
     """One job at a time, on two connections: one reads the stream, the other says that the work goes on."""
 
-    def __init__(self, url: str, *, product: RuleSet, zone: Zone) -> None:
+    def __init__(self, url: str, *, product: RuleSet, zone: Zone, beats: Heartbeats | None = None) -> None:
         self._url, self._product, self._zone = url, product, zone
+        self._beats = beats or Heartbeats("backtests")
+
+    def _turned(self) -> None:
+        LOOP.set(time.time())
+        self._beats.beat("loop")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. A database that is away is waited for."""
@@ -54,7 +60,8 @@ class Worker:
         while not stop.is_set():
             try:
                 while not stop.is_set() and await self.once():
-                    LOOP.set(time.time())
+                    self._turned()
+                self._turned()
             except (*AWAY, WorldFault) as error:
                 log.warning("the database is away; jobs wait", error=str(error)[:200])
             LOOP.set(time.time())
@@ -87,7 +94,7 @@ class Worker:
         try:
             while not folding.done():
                 await asyncio.wait({folding}, timeout=BEAT_S)
-                LOOP.set(time.time())
+                self._turned()
                 if not folding.done() and await watcher.fetchval(SQL["beat"], *key, share[0]) is None:
                     log.warning("another worker has this job", job=job["id"])
                     return

@@ -18,6 +18,7 @@ import structlog
 
 from hoistway import limits
 from hoistway.errors import WorldFault
+from hoistway.heartbeat import Heartbeats
 from hoistway.store import AWAY, connect_url
 from ingest.compactor import metrics
 from ingest.compactor.moving import SQL, Hour, Place, close_hour, move, places, waiting
@@ -95,12 +96,13 @@ class Compactor:
         metrics.WAITING.set(sum(item.samples for item in found if item is not None))
 
 
-async def run(url: str, retention: Retention, stop: asyncio.Event) -> None:
+async def run(url: str, retention: Retention, stop: asyncio.Event, *, beats: Heartbeats | None = None) -> None:
     """Until stopped. A database that is away is waited for, and so is another compactor."""
+    beats = beats or Heartbeats("compactor")
     os.nice(NICE)
     while not stop.is_set():
         try:
-            await _work(url, retention, stop)
+            await _work(url, retention, stop, beats)
         except (*AWAY, WorldFault) as error:
             log.warning("the database is away or busy; going on later", error=str(error)[:200])
         metrics.LOOP.set(time.time())
@@ -108,12 +110,13 @@ async def run(url: str, retention: Retention, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), POLL_S)
 
 
-async def _work(url: str, retention: Retention, stop: asyncio.Event) -> None:
+async def _work(url: str, retention: Retention, stop: asyncio.Event, beats: Heartbeats) -> None:
     connection = await connect_url(url, name="hoistway compactor", command_timeout_s=STATEMENT_S)
     try:
         await connection.execute(SQL["quiet"])
         works = await connection.fetchval(SQL["alone"])
         metrics.WORKS.set(works)
+        beats.beat("loop")
         compactor = Compactor(connection, retention)
         while works and not stop.is_set():
             began = time.monotonic()
@@ -122,6 +125,7 @@ async def _work(url: str, retention: Retention, stop: asyncio.Event) -> None:
             except asyncpg.LockNotAvailableError:
                 more = False  # a reader was in the way
             metrics.LOOP.set(time.time())
+            beats.beat("loop")
             took = time.monotonic() - began
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), took if more else max(POLL_S, took))

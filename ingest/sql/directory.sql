@@ -9,7 +9,7 @@ select
     (select count(*) from gateway_lift)
 
 -- name: lifts
-select id, rescue_code, kind, rated_speed_m_s, exercise, parameters, floors from lift
+select id, rescue_code, kind, rated_speed_m_s, exercise, parameters, floors, probe from lift
 
 -- name: devices
 -- Who speaks for what. What a revoked device sends goes to the quarantine.

@@ -12,8 +12,8 @@ returning epoch
 select 1 from lease where partition = $1 and epoch = $2 for share
 
 -- name: open_batch
-insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events, rule_set, state)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into ingest_batch (partition, batch_no, token, kind, clock, epoch, samples, events, rule_set, state, probe)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: shadow
 -- What rules in shadow said: recorded, and nothing follows.

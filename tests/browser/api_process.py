@@ -20,7 +20,7 @@ START_S = 30.0
 class ApiProcess:
     """One api over one database; it keeps its port through restarts."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, **settings: str) -> None:
         self.port = free_port()
         self.base_url = f"http://{LOOPBACK}:{self.port}"
         self._environment = {
@@ -28,6 +28,7 @@ class ApiProcess:
             "HOISTWAY_DATABASE_URL": database_url,
             "HOISTWAY_HTTP_PORT": str(self.port),
             "HOISTWAY_PUBLIC_URL": self.base_url,
+            **settings,
         }
         self._child: asyncio.subprocess.Process | None = None
 

@@ -22,7 +22,7 @@ from hoistway.registry.authority import Authority
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
-LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "compactor", "api")
+LASTING: Final = ("mosquitto", "postgres", "ingest", "dispatch", "backtests", "compactor", "api", "watch")
 MAIN: Final = (ROOT / "deploy" / "mosquitto" / "mosquitto.conf").read_text("utf-8")
 DOORS: Final = {path.stem: path.read_text("utf-8") for path in (ROOT / "deploy" / "mosquitto" / "doors").glob("*.conf")}
 
@@ -154,6 +154,23 @@ def test_the_addresses_can_be_read(secrets: Path) -> None:
     assert address.password == (secrets / "mqtt_ingest_password").read_text()
 
 
+def test_the_watcher_waits_for_nobody_and_comes_by_the_devices_door(secrets: Path) -> None:
+    """It starts when the schema is there, whoever else is missing; its terminal speaks TLS on the port of every device."""
+    assert SERVICES["watch"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert SERVICES["watch"]["healthcheck"]["test"] == ["CMD", "hoistway", "health", "watch"]
+    address = MqttAddress.parse((secrets / "hoistway_probe_mqtt_url").read_text())
+    assert (address.host, address.port, address.user, address.tls) == ("mosquitto", 8883, wire.PROBE_DEVICE, True)
+    assert {address.cert, address.key} == {"/run/secrets/hoistway_probe_cert", "/run/secrets/hoistway_probe_key"}
+    certificate = str(secrets / "hoistway_probe_cert")
+    checked = run(
+        "openssl", "verify", "-purpose", "sslclient", "-CAfile", str(secrets / "hoistway_device_ca"), certificate
+    )
+    assert checked.returncode == 0, checked.stderr
+    named = run("openssl", "x509", "-in", certificate, "-noout", "-subject").stdout
+    assert re.search(r"CN ?= ?hoistway-probe$", named.strip())
+    assert set(SERVICES["api"]["secrets"]) & set(SERVICES["watch"]["secrets"]) >= {"hoistway_watch_key"}
+
+
 def test_device_passwords_are_those_of_the_program(secrets: Path) -> None:
     """deploy/add-device.sh derives a device's password as the program does, once a device, and stores only its hash."""
     for _ in range(2):
@@ -162,12 +179,12 @@ def test_device_passwords_are_those_of_the_program(secrets: Path) -> None:
     key = (secrets / "device_key").read_bytes()
     assert done.stdout.split() == ["t-1", device_password(key, "t-1"), "t-2", device_password(key, "t-2")]
     stored = (secrets / "mqtt_passwords").read_text()
-    assert [line.split(":")[0] for line in stored.splitlines()] == ["ingest", "health", "t-1", "t-2"]
+    assert [line.split(":")[0] for line in stored.splitlines()] == ["ingest", "health", "hoistway-probe", "t-1", "t-2"]
     assert all(re.fullmatch(r"[\w-]+:\$7\$101\$[\w+/=]+\$[\w+/=]{88}", line) for line in stored.splitlines())
     assert device_password(key, "t-1") not in stored
 
 
-@pytest.mark.parametrize("name", ["ingest", "health", "a b", "a/b", "#", "+", "$SYS", ""])
+@pytest.mark.parametrize("name", ["ingest", "health", "hoistway-probe", "a b", "a/b", "#", "+", "$SYS", ""])
 def test_no_device_takes_a_reserved_name(secrets: Path, name: str) -> None:
     """A device cannot be given the name of one of our own users, nor one with a wildcard."""
     assert run("sh", "deploy/add-device.sh", "--dir", str(secrets), name).returncode == 1

@@ -100,7 +100,18 @@ def test_every_message_is_asked_for_somewhere() -> None:
     assert unused == set()
 
 
-_FAMILIES = ("mode.", "door.", "power.", "direction.", "esc_direction.", "band.stale_", "event.", "security_kind.")
+_FAMILIES = (
+    "mode.",
+    "door.",
+    "power.",
+    "direction.",
+    "esc_direction.",
+    "band.stale_",
+    "band.watch_",
+    "health.watch_",
+    "event.",
+    "security_kind.",
+)
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,11 @@ def test_route_with_two_gates_does_not_start() -> None:
 
 def test_only_a_few_routes_are_open_to_everyone() -> None:
     """Health, the contract, the login pages and the pages that lead to them: nothing else answers a stranger."""
-    open_paths = {route.path for router in ROUTERS for route, gate in access.declared(router.routes) if not gate.roles}
-    assert open_paths == {
-        "/", "/login", "/login/link", "/console", "/security", "/health/live", "/health/ready", "/openapi.json"
-    }  # fmt: skip
+    routes = [found for router in ROUTERS for found in access.declared(router.routes)]
+    pages = {"/", "/login", "/login/link", "/console", "/health", "/security"}
+    open_paths = {route.path for route, gate in routes if gate.names == ["everyone"]}
+    assert open_paths == pages | {"/health/live", "/health/ready", "/openapi.json"}
+    assert {route.path for route, gate in routes if gate.watcher} == {"/api/v1/watch", "/api/v1/watch/stream"}
 
 
 def test_a_property_manager_reads_nothing_yet() -> None:

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.support.feed import TRAPPED, event, sample
 from tests.support.production import Production, production
 from tests.support.system import need_program, wait_for
 
+CADENCE = {"HOISTWAY_PROBE_EVERY_S": "3"}  # the same for every process
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def city(database_url: str) -> AsyncIterator[Production]:
@@ -26,7 +29,7 @@ async def city(database_url: str) -> AsyncIterator[Production]:
         migrated = found.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
         for service in ("ingest", "dispatch", "api"):
-            found.start(service)
+            found.start(service, **CADENCE)
         await asyncio.to_thread(found.healthy, "ingest", "dispatch", "api")
         yield found
 
@@ -87,7 +90,7 @@ async def test_a_device_cannot_speak_for_another(database: Any, city: Production
     assert await database.fetchval("select count(*) from event where lift_id = $1", victim) == 0
 
 
-@pytest.mark.parametrize("service", ["ingest", "dispatch", "api", "migrate"])
+@pytest.mark.parametrize("service", ["ingest", "dispatch", "api", "watch", "migrate"])
 async def test_a_service_without_its_secrets_does_not_start(city: Production, service: str) -> None:
     """No default secret: without a database URL the command says what is missing and exits with 1."""
     (city.folder / "empty").mkdir(exist_ok=True)
@@ -96,9 +99,23 @@ async def test_a_service_without_its_secrets_does_not_start(city: Production, se
     assert "HOISTWAY_DATABASE_URL: not set" in ended.stderr
 
 
+def test_the_watcher_sees_that_alarms_get_through(city: Production) -> None:
+    """Its probe comes in by the devices' door, with TLS and an account of its own, and goes the whole way to the API."""
+    city.start("watch", **CADENCE)
+    wait_for(lambda: _platform(city) == "well", limit_s=40, what="the first probe came through")
+
+
+def _platform(city: Production) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{city.http_port}/health/ready", timeout=2) as answer:
+            return str(json.load(answer)["platform"]["state"])
+    except OSError:
+        return ""
+
+
 async def test_services_stop_cleanly(city: Production) -> None:
     """SIGTERM drains and ends every service with exit code 0."""
-    for service in ("ingest", "dispatch", "api"):
+    for service in ("watch", "ingest", "dispatch", "api"):
         process = city.processes.pop(service)
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) == 0, city.log(service)

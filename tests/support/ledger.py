@@ -217,7 +217,7 @@ class Ledger:
 
 
 async def stored(connection: Any) -> list[Key]:
-    """Every accepted record in the store, one entry a record, whatever form it is in."""
+    """Every accepted record in the store, one entry a record, whatever form it is in; the platform's own probe is nobody's record."""
     names = {row["id"]: row["device"] for row in await connection.fetch("select id, device from device")}
     keys: list[Key] = []
     for row in await connection.fetch("select partition, max(batch_no) as last from ingest_batch group by 1"):
@@ -229,5 +229,5 @@ async def stored(connection: Any) -> list[Key]:
                 *(samples[name].tolist() for name in ("device_id", "boot", "seq")), strict=True
             )
         ]
-    events = await connection.fetch("select device_id, boot, seq from event")
+    events = await connection.fetch("select device_id, boot, seq from event where code <> 'platform-probe'")
     return [*keys, *((names[row["device_id"]], row["boot"], "event", row["seq"]) for row in events)]

@@ -51,6 +51,9 @@ class Production:
             (self.secrets / "hoistway_mqtt_url").read_text().replace("@mosquitto:8884", f"@localhost:{self.inner_port}")
         )
         (self.secrets / "hoistway_mqtt_url").write_text(inner.replace("/run/secrets", str(self.secrets)))
+        probe = (self.secrets / "hoistway_probe_mqtt_url").read_text()
+        probe = probe.replace("@mosquitto:8883", f"@localhost:{self.device_port}")
+        (self.secrets / "hoistway_probe_mqtt_url").write_text(probe.replace("/run/secrets", str(self.secrets)))
 
     def enrol(self, *devices: str) -> dict[str, str]:
         """Each device's password, as deploy/add-device.sh makes and prints it."""

@@ -163,16 +163,18 @@ def running(
     seen: Callable[[System], None] = lambda _system: None,
     home: Path | None = None,
     limit_s: float = 90,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """`hoistway up` of this tree on free ports and in a fresh home, until the block ends; leaves no process behind.
 
     `links` leads ingest through ports of ours instead of straight to PostgreSQL and broker (`tests/support/links`);
-    `seen` gets the system as soon as it is there, before it has started.
+    `seen` gets the system as soon as it is there, before it has started. `settings`: `HOISTWAY_...` by name.
     """
     with temporary_home() as fresh:
         place = home or fresh
         http_port, mqtt_port = free_port(), free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOISTWAY_")}
+        environment |= settings or {}
         environment["PYTHONPATH"] = str(ROOT)
         broken = ROOT / "tests/support/mutants" / mutant if mutant is not None else None
         if links is not None:

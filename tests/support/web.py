@@ -87,9 +87,9 @@ async def api(url: str) -> AsyncIterator[Api]:
 
 
 @contextlib.asynccontextmanager
-async def served(url: str) -> AsyncIterator[str]:
+async def served(url: str, **settings: Any) -> AsyncIterator[str]:
     """The application on a free loopback port; answers its address."""
-    running = server(Settings(database_url=url))  # type: ignore[arg-type]
+    running = server(Settings(database_url=url, **settings))  # type: ignore[arg-type]
     with listen("127.0.0.1", 0) as listening:
         task = asyncio.create_task(running.serve(sockets=[listening]))
         try:

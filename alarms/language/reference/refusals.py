@@ -42,7 +42,7 @@ REFUSALS: Final[tuple[Refusal, ...]] = (
         lines="when = 'reported(\"91\")'",
         line=8,
         column=18,
-        message="unknown event code '91'; expected one of 01, 02, 03, 04, 05, 06, 07, 08, 40, 41, 42, 43, 44, 45, 46, 47, 61, 62, 63, 64, 65, 90, entrapment, top-overtravel, bottom-overtravel, overspeed, door-open-running, emergency-stop, self-test",
+        message="unknown event code '91'; expected one of 01, 02, 03, 04, 05, 06, 07, 08, 40, 41, 42, 43, 44, 45, 46, 47, 61, 62, 63, 64, 65, 90, entrapment, top-overtravel, bottom-overtravel, overspeed, door-open-running, emergency-stop, self-test, platform-probe",
     ),
     Refusal(
         what="an unknown function",

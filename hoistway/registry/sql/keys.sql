@@ -51,7 +51,8 @@ left join link on link.device_id = device.id
 left join lateral (
     select * from device_act where device_act.device_id = device.id order by device_act.id desc limit 1
 ) act on true
-where device.device > $1 order by device.device limit $2;
+where device.device > $1 and not exists (select 1 from lift where lift.id = device.lift_id and lift.probe)
+order by device.device limit $2;
 
 -- name: accounts
 -- Every device that ever had a key, or that lost its access: what the broker shall know of it.

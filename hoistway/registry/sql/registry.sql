@@ -138,18 +138,18 @@ select lift.id, lift.kind, lift.rescue_code, lift.register_code, lift.name, lift
         select device.device from gateway_lift join device on device.id = gateway_lift.device_id
         where gateway_lift.lift_id = lift.id and device.revoked_at is null
     ) as devices
-from lift where lift.id > $1 order by lift.id limit $2;
+from lift where lift.id > $1 and not lift.probe order by lift.id limit $2;
 
 -- name: show_lift
 -- By device, rescue code or register code one lift, by gateway all it speaks for.
 select lift.*, firm.name as firm, firm.phone as firm_phone
 from lift left join firm on firm.id = lift.firm_id
-where lift.rescue_code = $1 or lift.register_code = $1
+where not lift.probe and (lift.rescue_code = $1 or lift.register_code = $1
     or lift.id = (select lift_id from device where device = $1)
     or lift.id in (
         select gateway_lift.lift_id from gateway_lift join device on device.id = gateway_lift.device_id
         where device.device = $1
-    )
+    ))
 order by lift.id limit 100;
 
 -- name: show_devices

@@ -27,14 +27,15 @@ select max(clock) from ingest_batch where partition = $1 and clock < $2
 
 -- name: events
 select received, at, lift_id, code, active from event
-where partition = $1 and batch_no >= $2 and batch_no <= $3 and (folded = 1 or at_once) and ($4::int[] is null or lift_id = any($4::int[]))
+where partition = $1 and batch_no >= $2 and batch_no <= $3 and (folded = 1 or at_once) and code <> 'platform-probe'
+    and ($4::int[] is null or lift_id = any($4::int[]))
 order by batch_no, ordinal
 
 -- name: last_words
 -- What was reported when the fold begins: the last word of each lift about each code, where it said active.
 select received, at, lift_id, code, active from (
     select distinct on (lift_id, code) received, at, lift_id, code, active from event
-    where partition = $1 and at < $2 and at >= $2 - interval '30 days' and (folded = 1 or at_once)
+    where partition = $1 and at < $2 and at >= $2 - interval '30 days' and (folded = 1 or at_once) and code <> 'platform-probe'
         and ($3::int[] is null or lift_id = any($3::int[]))
     order by lift_id, code, batch_no desc, ordinal desc
 ) last where active order by received, lift_id, code
@@ -49,7 +50,7 @@ select l.id, l.name, l.district, l.kind, l.rated_speed_m_s, l.parameters, l.resc
 from lift l
 left join floor_label b on b.label = l.floors[1]
 left join floor_label t on t.label = l.floors[cardinality(l.floors)]
-where ($1::int[] is null or l.id = any($1::int[])) and ($2::text is null or l.district = $2)
+where not l.probe and ($1::int[] is null or l.id = any($1::int[])) and ($2::text is null or l.district = $2)
 order by l.id
 
 -- name: claim

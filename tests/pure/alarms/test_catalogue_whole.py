@@ -38,6 +38,7 @@ WITHOUT_TABLE = {
     "escalator-restart-prevented": test_rules_escalators.test_what_only_the_controller_knows,
     "offline": test_rules_terminal.test_offline_after_three_minutes_of_silence,
     "person-sensor-stuck": test_rules_sensors.test_a_person_for_four_hours_and_twenty_trips,
+    "platform-probe": test_rules_machine.test_what_only_the_controller_knows,
     "position-lost": test_rules_machine.test_what_only_the_controller_knows,
     "power-lost": test_rules_machine.test_power_lost_by_signal_or_by_event,
     "records-late": test_rules_sensors.test_records_that_are_a_minute_late_for_five_minutes,

@@ -22,7 +22,7 @@ def test_power_lost_by_signal_or_by_event() -> None:
     assert story.said("power-lost") == [("raise", 0), ("clear", 26)]
 
 
-EVENT_ONLY = {"position-lost": "07", "restart-prevented": "08"}
+EVENT_ONLY = {"platform-probe": "platform-probe", "position-lost": "07", "restart-prevented": "08"}
 
 
 @pytest.mark.parametrize(("rule", "code"), EVENT_ONLY.items())

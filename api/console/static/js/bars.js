@@ -6,7 +6,7 @@ import { language, switchLanguage, t, tOr } from "./i18n.js";
 import { FloodBand } from "./incident.js";
 import { post } from "./api.js";
 import { selfTest, setWanted, soundState, testing, unlock } from "./sound.js";
-import { counters, dataAge, exercise, staleness } from "./store.js";
+import { counters, dataAge, exercise, platform, staleness } from "./store.js";
 import { age, clock, day, now } from "./time.js";
 
 /** Who reads the security events, as api.access says. */
@@ -91,6 +91,16 @@ function StaleBand() {
     <span>${t("band.stale_call")}</span></div>`;
 }
 
+/** The dead-man's switch: stays until the watcher says that all is well again. */
+function WatchBand() {
+  const { state, findings } = platform.value;
+  if (state !== "alarm" && state !== "silent") return null;
+  const word = language.value === "en" ? "en" : "zh";
+  const what = findings.map((item) => item[word]).join(word === "en" ? "; " : "；");
+  return html`<div class="band stale" role="alert" data-testid="watch"><b aria-live="off">${t(`band.watch_${state}`, { what })}</b>
+    <span>${t("band.stale_call")}</span></div>`;
+}
+
 function SoundBand() {
   const state = soundState.value;
   if (testing.value) return html`<div class="band quiet" role="status">${t("sound.testing", { severity: t(`severity.${testing.value}`) })}</div>`;
@@ -102,6 +112,6 @@ function SoundBand() {
 export function Bands() {
   return html`<div class="bands">
     ${exercise.value && html`<div class="band exercise" data-testid="exercise"><span>${t("band.exercise")}</span></div>`}
-    <${FloodBand} /><${StaleBand} /><${SoundBand} /></div>`;
+    <${FloodBand} /><${WatchBand} /><${StaleBand} /><${SoundBand} /></div>`;
 }
 

@@ -12,9 +12,12 @@ const NO_COUNTERS = {
   unhandled_entrapments: 0, open_alarms: 0, shelved_alarms: 0, out_of_service_alarms: 0, open_cases: 0, lifts: 0, lifts_offline: 0, data_age_s: null, exercise: false,
 };
 
+/** @type {import("./types.js").Platform} */
+const NO_WORD = { state: "off", since: null, missed: 0, findings: [] };
+
 /** @returns {State} */
 export function initialState() {
-  return { alarms: new Map(), cases: new Map(), incidents: new Map(), floods: new Map(), counters: NO_COUNTERS, serverTime: null, ready: false };
+  return { alarms: new Map(), cases: new Map(), incidents: new Map(), floods: new Map(), counters: NO_COUNTERS, platform: NO_WORD, serverTime: null, ready: false };
 }
 
 /** @param {Case} row */
@@ -57,6 +60,7 @@ export function reduce(state, frame) {
   const next = {
     ...state,
     counters: data.counters ? { ...state.counters, ...data.counters } : state.counters,
+    platform: data.platform ?? state.platform,
     serverTime: data.server_time ? Date.parse(data.server_time) : state.serverTime,
   };
   if (data.data_age_s !== undefined) next.counters = { ...next.counters, data_age_s: data.data_age_s };

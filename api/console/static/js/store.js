@@ -37,6 +37,8 @@ function patched(prefix, rows, patches) {
 
 export const ready = computed(() => state.value.ready);
 export const counters = computed(() => state.value.counters);
+/** What the watcher says of the platform. */
+export const platform = computed(() => state.value.platform);
 /** @type {import("@preact/signals").ReadonlySignal<Map<number, import("./types.js").Case>>} */
 export const cases = computed(() => patched("case-", state.value.cases, pending.value));
 /** @type {import("@preact/signals").ReadonlySignal<Map<number, import("./types.js").Alarm>>} */

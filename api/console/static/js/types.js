@@ -45,7 +45,10 @@
  * @typedef {{unhandled_entrapments: number, open_alarms: number, shelved_alarms: number, out_of_service_alarms: number, open_cases: number, lifts: number, lifts_offline: number,
  *   data_age_s: number|null, exercise: boolean|number}} Counters
  *
- * @typedef {{alarms: Map<number, Alarm>, cases: Map<number, Case>, incidents: Map<number, Incident>, floods: Map<number, Flood>, counters: Counters, serverTime: number|null, ready: boolean}} State
+ * @typedef {{state: "off"|"starting"|"well"|"alarm"|"silent", since: string|null, missed: number,
+ *   findings: {stage: string, age_s: number|null, zh: string, en: string}[]}} Platform
+ *
+ * @typedef {{alarms: Map<number, Alarm>, cases: Map<number, Case>, incidents: Map<number, Incident>, floods: Map<number, Flood>, counters: Counters, platform: Platform, serverTime: number|null, ready: boolean}} State
  *
  * @typedef {{key: string, kind: "case"|"alarm"|"incident", id: number, row: Case|Alarm|Incident}} Entry
  *
