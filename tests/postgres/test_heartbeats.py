@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatch.service import fire_timers
+from dispatch.service import do_duty
 from hoistway.heartbeat import Heartbeats, read_beats
 from hoistway.stages import Cadence, late
 from hoistway.store import Database, connect_url
@@ -105,7 +105,7 @@ async def test_timers_behind_a_lock_do_not_beat(database_url: str, database: Dat
     beats, stop = Heartbeats("dispatch"), asyncio.Event()
     beats._beaten["timers"] -= 1_000
     async with locked(database_url, "timer"):
-        firing = asyncio.create_task(fire_timers(database, stop, clock=lambda: datetime.now(UTC), beats=beats))
+        firing = asyncio.create_task(do_duty(database, stop, clock=lambda: datetime.now(UTC), beats=beats))
         await waits_for(database, "timer")
         assert beats.age_s("timers") >= 1_000
 
