@@ -28,7 +28,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   lint, types, import arrows"
 	@echo "make bench   measure and write bench/results"
-	@echo "make long    the longer campaigns: $(KILLS) kills, five minutes of guided fuzzing, the dead-man's switch"
+	@echo "make long    the longer campaigns: $(KILLS) kills, floods and outages, five minutes of guided fuzzing, the dead-man's switch"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -76,6 +76,7 @@ long: $(VENV)/test.stamp
 	@HOISTWAY_LONG=1 $(BIN)/pytest tests/pure tests/stories --timeout 1800 $(PYTEST_ARGS)
 	@$(BIN)/python -m tests.fuzz.campaign --seconds 300
 	@$(BIN)/python -m tests.chaos.campaign --kills $(KILLS)
+	@$(BIN)/python -m tests.chaos.overload
 	@$(BIN)/python -m tests.support.deadman
 
 wheel: $(VENV)/test.stamp

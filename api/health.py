@@ -46,7 +46,7 @@ class Metrics:
 @router.get("/health/live", tags=["health"], dependencies=[Depends(EVERYONE)], response_model=schemas.Health)
 async def live() -> Response:
     """This process answers."""
-    return answer({"status": "live", "reasons": []})
+    return answer({"status": "live", "reasons": [], "notes": []})
 
 
 @router.get(
@@ -60,8 +60,9 @@ async def ready(request: Request) -> Response:
     """This process can do its work; 503 with the reasons when it cannot. What is late elsewhere is said beside it."""
     state = request.app.state
     found = await stages_late(state)
-    reasons = [*await _reasons(state.database), *(item.en for item in own_late(state))]
-    told = {"late": [item.document() for item in found], "platform": state.watchdog.document()}
+    reasons, notes = await _reasons(state.database)
+    reasons = [*reasons, *(item.en for item in own_late(state))]
+    told = {"notes": notes, "late": [item.document() for item in found], "platform": state.watchdog.document()}
     if reasons:
         return answer({"status": "not-ready", "reasons": reasons, **told}, status=503, headers={"Retry-After": "2"})
     return answer({"status": "ready", "reasons": [], **told})
@@ -86,20 +87,41 @@ def own_late(state: Any) -> Sequence[Finding]:
     return [item for item in late(rows, state.settings.cadence.late_s) if item.stage.startswith("api/")]
 
 
-async def _reasons(database: Any) -> Sequence[str]:
+async def _reasons(database: Any) -> tuple[Sequence[str], Sequence[dict[str, Any]]]:
+    """Why the work cannot be done, and what else is out of the ordinary."""
     try:
         version = await database.fetchval(_sql["schema_version"])
         if version != SCHEMA_VERSION:
-            return [f"the database is at schema {version}, this program needs {SCHEMA_VERSION}"]
+            return [f"the database is at schema {version}, this program needs {SCHEMA_VERSION}"], []
         reasons = []
         age = await database.fetchval(_sql["newest_batch_age_s"])
         if age is not None and age > READY_DATA_AGE_S and await database.fetchval(_sql["has_devices"]):
             reasons.append(f"the newest data is {age:.0f} s old; devices are enrolled")
         if not await database.fetchval(_sql["has_partition_ahead"]):
             reasons.append("the sample table has no partition for the next hour; is the ingest running?")
+        notes = await _notes(database)
     except Exception as error:  # noqa: BLE001  whatever it is, it is the reason
-        return [f"the database does not answer: {str(error) or type(error).__name__}"]
-    return reasons
+        return [f"the database does not answer: {str(error) or type(error).__name__}"], []
+    return reasons, notes
+
+
+async def _notes(database: Any) -> Sequence[dict[str, Any]]:
+    """What is out of the ordinary and no reason to take the work away from this process, in words."""
+    row = await database.fetchrow(_sql["overload"])
+    if row is None:
+        return []
+    since, shed = moment(row["began_at"]), row["coalesced"]
+    return [
+        {
+            "code": "overload",
+            "since": since,
+            "zh": f"过载:自 {since} 起收到的数据多于可入库的数量;已合并 {shed} 条没有新内容的采样,设备仍保留;事件和状态变化照常入库",
+            "en": (
+                f"overload: since {since} more comes than can be stored; {shed} samples that say nothing new were shed,"
+                " the devices keep them; events and every change are stored as always"
+            ),
+        }
+    ]
 
 
 @router.get("/metrics", tags=["health"], dependencies=[Depends(METRICS)], response_class=Response)

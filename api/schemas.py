@@ -408,9 +408,17 @@ class Counters(_Answer):
     exercise: Annotated[bool, Field(description="simulated lifts are among those shown")]
 
 
+class HealthNote(_Answer):
+    code: Literal["overload"]
+    since: str
+    zh: str
+    en: str
+
+
 class Health(_Answer):
     status: Literal["live", "ready", "not-ready"]
     reasons: list[str]
+    notes: list[HealthNote]
 
 
 class Platform(_Answer):

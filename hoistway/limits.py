@@ -64,9 +64,14 @@ QUEUE_BYTES = 256 * 1024 * 1024
 BATCH_SAMPLES = 20_000
 BATCH_BYTES = 16 * 1024 * 1024
 BATCH_MIN_WAIT_MS = 8
+BATCH_WORK_S = 0.5
+BATCH_LEAST_BYTES = 128 * 1024
+"""A batch holds no more than was last done in that time, so that an event never waits long for samples; and no less than this."""
 TICK_MS = 1_000
 TICK_SETTLE_MS = 500
 """A tick looks this far behind the clock, so that samples under way are not overtaken."""
+TICK_PUT_OFF_MS = 3_000
+"""While events wait a tick is put off, at most for so long: what it commits must not stand before them on a slow disk."""
 CHECKPOINT_EVERY_S = 30
 BROKER_INFLIGHT = 20_000
 REPEATED_EVENTS = 1_000
@@ -98,6 +103,29 @@ QUARANTINE_DEVICE_ROWS = 20_000
 """Of one device, so that its garbage pushes out nobody else's. Once an hour the oldest beyond either are deleted and counted."""
 QUARANTINE_TRIM_ROWS = 5_000
 """Deleted at once; the rest two seconds later, so that live data never waits long."""
+
+EVENTS_APART_MESSAGES = 2_000
+EVENTS_APART_BYTES = 1024 * 1024
+"""Messages with samples in a batch that holds events: an alarm waits for no more of them than the batch already on its way."""
+OVERLOAD_UNACKNOWLEDGED = BROKER_INFLIGHT * 3 // 4
+OVERLOAD_BYTES = QUEUE_BYTES // 2
+OVERLOAD_AGE_MS = 5_000
+"""Of samples: so many messages read and not yet acknowledged (at `BROKER_INFLIGHT` the broker gives no more, and keeps the rest), so many
+bytes waiting, or the oldest waiting for so long (the longest that an alarm may take). Any of them for `OVERLOAD_AFTER_MS` is overload."""
+OVERLOAD_AFTER_MS = 3_000
+"""The in-flight window full for more than two seconds is worth an alarm; a second more, so that no hiccup is."""
+OVERLOAD_CALM_PARTS = 4
+OVERLOAD_CALM_MS = 30_000
+"""All three below a quarter of that for a heartbeat: the overload is over. Sooner, and devices that speak up again would bring it back."""
+COALESCE_WITHIN_MS = HEARTBEAT_S * 1_000
+"""During overload a sample that says what the last stored one said is shed for so long after it: as if only heartbeats came. A third of
+`MAX_GAP_MS`, so that two lost heartbeats are still no gap."""
+SLOW_S = HEARTBEAT_S
+"""What `ack` asks of devices during overload: heartbeats, and changes at once."""
+OVERLOADS_KEPT = 1_000
+"""Overloads remembered in the store; the oldest are forgotten."""
+SLOW_ACKS = 200
+"""Acks in a batch that only begin or end this asking; the others come with later batches."""
 
 LATE_WINDOW_MS = 15 * 60 * 1_000
 """A record this much older than the newest of its lift is still folded in its place; older ones by the job from the store."""

@@ -3,7 +3,7 @@
 An ack is planned when its batch is assembled, so that it names nothing of a later one, and sent when that batch is committed.
 
 Events, link messages and the first samples of a boot are answered at once, further samples every ten minutes, every thirty seconds while a device drains its
-ring or has holes. Time is an argument.
+ring or has holes. During overload an ack asks for longer intervals and for no sample that is missing. Time is an argument.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hoistway import wire
-from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S, BOOTS_REMEMBERED
+from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S, BOOTS_REMEMBERED, SLOW_ACKS, SLOW_S
 from ingest.assembled import Assembled, Refusal
 from ingest.directory import Directory
 from ingest.memory import Memory
@@ -25,9 +25,12 @@ class Acks:
     def __init__(self, directory: Directory, memory: Memory) -> None:
         self._directory, self._memory = directory, memory
         self._sent: dict[int, dict[int, float]] = {}  # device: boot: when
+        self._slowed: set[int] = set()  # devices whose last ack asked for longer intervals
+        self._overload, self._turns = False, 0
 
-    def plan(self, batch: Assembled, *, now_ms: int) -> Iterator[tuple[str, bytes]]:
+    def plan(self, batch: Assembled, *, now_ms: int, overload: bool = False) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of each ack that `batch` calls for, to be sent after its commit and no sooner."""
+        self._overload, self._turns = overload, SLOW_ACKS
         refused: dict[int, list[Refusal]] = {}
         for refusal in batch.refusals:
             if refusal.device_id is not None:
@@ -57,12 +60,20 @@ class Acks:
 
     def _due(self, device_id: int, boot: int, batch: Assembled, now_s: float) -> bool:
         last_s = self._sent.get(device_id, {}).get(boot)
-        if last_s is None:
+        if last_s is None or self._turns_now(device_id, batch):
             return True
         memory = self._memory.known(device_id, boot)
         holes = memory is not None and bool(memory.state.above)
         every = ACK_DRAINING_EVERY_S if holes or device_id in batch.arrays else ACK_SAMPLES_EVERY_S
         return now_s - last_s >= every
+
+    def _turns_now(self, device_id: int, batch: Assembled) -> bool:
+        """Whether the device is to hear that an overload began, because some of its samples were shed, or that it is over."""
+        slowed = device_id in self._slowed
+        if (slowed or device_id not in batch.coalesced) if self._overload else not slowed:
+            return False
+        self._turns -= 1
+        return self._turns >= 0
 
     def _ack(self, device_id: int, boot: int, refused: list[Refusal], now_ms: int) -> Iterator[tuple[str, bytes]]:
         device = self._directory.devices_by_id.get(device_id)
@@ -71,7 +82,7 @@ class Acks:
         memory = self._memory.known(device_id, boot)
         state, event = (memory.state, memory.event) if memory else (None, None)
         missing = wire.Missing(
-            state=state.missing() if state else [],
+            state=state.missing() if state and not self._overload else [],
             event=event.missing() if event else [],
         )
         ack = wire.Ack(
@@ -81,5 +92,7 @@ class Acks:
             ts=now_ms,
             missing=missing if missing.state or missing.event else None,
             refused=[wire.Refused(row.sha256_8, row.reason) for row in refused[:REFUSED_PER_ACK]],
+            slow_s=SLOW_S if self._overload else None,
         )
+        (self._slowed.add if self._overload else self._slowed.discard)(device_id)
         yield wire.topic(device.shard, device.device, "ack"), wire.encode(ack)

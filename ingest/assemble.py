@@ -31,6 +31,7 @@ from ingest.assembled import (
     records_of,
 )
 from ingest.budget import Budget
+from ingest.coalesce import Coalescer
 from ingest.decode import (
     Decoded,
     FieldFault,
@@ -53,19 +54,27 @@ Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
 Stored = set[tuple[str, int, int]]
 """Stream, boot and seq of records of one device that the store holds."""
+Busy = Callable[[int], bool]
+"""Whether a lift has a hold or an alarm."""
+
+
+def _nobody(_lift_id: int) -> bool:
+    return False
 
 
 class Assembler:
     """Builds batches from messages; keeps the topic cache."""
 
-    def __init__(self, directory: Directory, memory: Memory, behind: Behind) -> None:
+    def __init__(self, directory: Directory, memory: Memory, behind: Behind, busy: Busy = _nobody) -> None:
         self.directory, self.memory, self.behind = directory, memory, behind
+        self.coalescer = Coalescer(busy)
         self.budget = Budget()
         self.door = Door()
         self._topics: dict[str, Topic | None] = {}
 
     def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
         """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new."""
+        self.coalescer.next_batch()
         work = _Work(self, Assembled(messages=len(messages)), stored)
         for message in sorted(messages, key=_samples_last):
             try:
@@ -110,6 +119,7 @@ class _Work:
     def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
         self._assembler, self.out, self._stored = assembler, out, stored
         self._directory, self._memory, self._door = assembler.directory, assembler.memory, assembler.door
+        self._coalescer = assembler.coalescer
         self._reading: tuple[int, str, Message]
         self._may = self._may_read_with_care
         self._samples: list[_Accepted] = []
@@ -172,6 +182,8 @@ class _Work:
             if self._stored is None:
                 self._repeat(message, device, leaf, record, lift_id, memory)
             return
+        if leaf == "state" and verdict is Verdict.NEW and self._shed(message, device, record, lift_id, unusable):
+            return
         if verdict is Verdict.NEW_INCARNATION:
             memory = self._memory.reincarnate(device.id, record.boot)
             self.out.security += self._door.counted_anew(device, record.boot, message.received_ms)
@@ -193,6 +205,20 @@ class _Work:
             record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
         )
         (self._samples if leaf == "state" else self._events).append(accepted)
+        if leaf == "state" and self._coalescer.on:
+            told = memory.was_live
+            self._coalescer.stored(device.id, lift_id, record, received=received, unusable=unusable, told=told)
+
+    def _shed(self, message: Message, device: Device, record: Any, lift_id: int, unusable: int) -> bool:
+        """Whether the sample was shed: counted, and otherwise as if it had never come."""
+        if not self._coalescer.on or self._stored is not None:
+            return False
+        received = message.received_ms
+        if not self._coalescer.sheds(device.id, lift_id, record, received=received, unusable=unusable):
+            return False
+        self.out.tally.coalesced[device.id, "state"] += 1
+        self.out.coalesced.add(device.id)
+        return True
 
     def _repeat(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, memory: Boot) -> None:
         event = leaf == "event"

@@ -131,6 +131,7 @@ class Assembled:
     late: int = 0
     boots: set[tuple[int, str, int]] = field(default_factory=set)  # device_id, leaf, boot: to be acknowledged
     arrays: set[int] = field(default_factory=set)  # devices that sent arrays: they are draining
+    coalesced: set[int] = field(default_factory=set)  # devices of which samples were shed
     messages: int = 0
     security: list[SecurityEvent] = field(default_factory=list)
     repeated_events: list[Repeat] = field(default_factory=list)

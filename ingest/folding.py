@@ -95,6 +95,11 @@ class Folding:
         """As the window's."""
         return self.window.is_late(records)
 
+    def is_busy(self, lift_id: int) -> bool:
+        """Whether a lift has a hold or an alarm, of a live rule or of one in shadow, by what was folded so far."""
+        states = [self.live.state] if self._shadow is None else [self.live.state, self._shadow.state]
+        return any(lift_id < state.size and bool(state.busy[lift_id]) for state in states)
+
     def step(self, batch: Batch, now: int, records: Records) -> Transitions:
         """As the window's: `records` are the samples and events of `batch` with their keys."""
         found = self.window.step(batch, now, records)

@@ -64,6 +64,14 @@ BATCH_SECONDS: Final = Histogram(
     registry=REGISTRY,
 )
 LOOP: Final = _gauge("loop_timestamp_seconds", "when the loop last went round")
+OVERLOAD: Final = _gauge(
+    "overload", "1 while samples that say nothing new are shed, because more comes than can be stored"
+)
+UNACKNOWLEDGED: Final = _gauge(
+    "unacknowledged_messages", "samples' messages read and not yet acknowledged to the broker"
+)
+BATCH_ROOM: Final = _gauge("batch_bytes_limit", "what a batch may hold, by how long the last ones took")
+WAITING_BYTES: Final = _gauge("waiting_bytes", "of samples that wait to be taken into a batch")
 DEAF: Final = _gauge("deaf", "1 while the broker is away or its backlog is coming in")
 OLDEST: Final = _gauge("oldest_waiting_seconds", "age of the oldest message not yet taken")
 

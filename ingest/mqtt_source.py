@@ -8,12 +8,16 @@ from typing import Final
 
 from hoistway import wire
 from hoistway.clock import ServerClock
+from hoistway.limits import EVENTS_APART_BYTES, EVENTS_APART_MESSAGES, OVERLOAD_UNACKNOWLEDGED
 from hoistway.mqtt_url import MqttAddress
 from ingest.door_log import LINES, TOPICS
+from ingest.overload import Load
 from ingest.session import Session
 from ingest.source import Message
 
 STILL_DRAINING_MS: Final = 1_000
+DEAF_AFTER_MS: Final = 10_000
+"""A store that is slow for less makes nobody silent: ticks stay behind the oldest message that waits."""
 
 
 class MqttSource:
@@ -21,6 +25,7 @@ class MqttSource:
 
     def __init__(self, address: MqttAddress, *, name: str, mqtt5: bool, clock: ServerClock) -> None:
         self._clock = clock
+        self._deaf = True
         self._loop = asyncio.get_running_loop()
         self._awake = asyncio.Event()
         prefix = f"{wire.PREFIX}/+/+"
@@ -64,10 +69,14 @@ class MqttSource:
 
     @property
     def deaf(self) -> bool:
-        if not all(session.settled for session in self.sessions):
-            return True
         oldest = self.oldest_ms()
-        return oldest is not None and self._clock.now_ms() - oldest > STILL_DRAINING_MS
+        age_ms = 0 if oldest is None else self._clock.now_ms() - oldest
+        self._deaf = (
+            not all(session.settled for session in self.sessions)
+            or age_ms > (STILL_DRAINING_MS if self._deaf else DEAF_AFTER_MS)
+            or self.load().unacknowledged >= OVERLOAD_UNACKNOWLEDGED  # the broker may hold more
+        )
+        return self._deaf
 
     @property
     def well(self) -> bool:
@@ -78,10 +87,19 @@ class MqttSource:
         oldest = [at for session in self.sessions if (at := session.oldest_ms()) is not None]
         return min(oldest) if oldest else None
 
+    @property
+    def urgent(self) -> bool:
+        return self.events.queued > 0
+
     def take(self, *, samples: int, bytes_: int) -> list[Message]:
         taken = self.events.take(messages=samples, bytes_=bytes_)
-        bytes_ -= sum(len(message.payload) for message in taken)
-        return taken + self.samples.take(messages=samples - len(taken), bytes_=bytes_)
+        samples, bytes_ = samples - len(taken), bytes_ - sum(len(message.payload) for message in taken)
+        if taken:
+            samples, bytes_ = min(samples, EVENTS_APART_MESSAGES), min(bytes_, EVENTS_APART_BYTES)
+        return taken + self.samples.take(messages=samples, bytes_=bytes_)
+
+    def load(self) -> Load:
+        return self.samples.load()
 
     def acknowledge(self, messages: Sequence[Message]) -> int:
         mine: dict[Session, list[Message]] = {}

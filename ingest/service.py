@@ -32,6 +32,7 @@ from ingest.door_log import DoorLog
 from ingest.folding import Folding
 from ingest.late import left_to_the_job, refold, sort_late
 from ingest.memory import Memory
+from ingest.overload_watch import OverloadWatch
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
@@ -43,7 +44,7 @@ from ingest.step import Step
 from ingest.transaction import Work
 from ingest.transitions import caught_up, changes_of
 from ingest.turning import shelve_product, turn
-from ingest.upkeep import make_partitions, passed_over_while_away, trim_quarantine, waiting
+from ingest.upkeep import make_partitions, passed_over_while_away, trim_quarantine, waiting, wake_consoles
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -74,6 +75,7 @@ class Ingest:
         self._directory = Directory()
         self.door_log = DoorLog(self._directory)
         self._repeats = Repeats(database)
+        self._overload = OverloadWatch(self.partition)
         self._reset()
         self._deaf = True
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
@@ -86,7 +88,7 @@ class Ingest:
     def _reset(self) -> None:
         self._memory = Memory()
         self._engine = Folding(self._rules, capacity=1_024, zone=self._zone)
-        self._assembler = Assembler(self._directory, self._memory, self._engine.is_late)
+        self._assembler = Assembler(self._directory, self._memory, self._engine.is_late, self._engine.is_busy)
         self._acks = Acks(self._directory, self._memory)
         self._batch_no = 0
         self._register_changed = False  # and the engine does not know of it yet
@@ -189,7 +191,8 @@ class Ingest:
 
         While more is waiting, the batch is left committing and the next one is decoded meanwhile; at most one is on its way.
         """
-        messages = self._source.take(samples=limits.BATCH_SAMPLES, bytes_=limits.BATCH_BYTES)
+        self._overload.look(self._source, self._assembler.coalescer, self._clock.now_ms())
+        messages = self._source.take(**self._overload.room())
         if messages:
             await self._carry_out(messages)
         if self._source.oldest_ms() is None:
@@ -211,11 +214,12 @@ class Ingest:
 
     def _prepare(self, messages: Sequence[Message], stored: Stored | None = None) -> Step:
         """Decode and fold: all that a batch needs before its transaction."""
+        began_s = time.monotonic()
         batch = self._assembler.assemble(messages, stored=stored)
         if new := batch.lifts() - self._memory.alive:
             self._meet(new)
         now = self._clock.now_ms()
-        acks = tuple(self._acks.plan(batch, now_ms=now))
+        acks = tuple(self._acks.plan(batch, now_ms=now, overload=self._overload.on))
         transitions = self._engine.step(batch.for_engine(), now, batch.records(IN_ORDER))
         return Step(
             messages=messages,
@@ -225,6 +229,7 @@ class Ingest:
             acks=acks,
             shadow=self._engine.take_shadow(),
             too_old=sort_late(self._engine, batch),
+            began_s=began_s,
         )
 
     async def _finish(self, step: Step, replays: Sequence[tuple[int, str]] = ()) -> None:
@@ -243,6 +248,8 @@ class Ingest:
             self._source.publish(topic, payload)
         count_batch(step.batch, step.messages, self._clock.now_ms())
         self._repeats.note(step.batch)
+        if step.began_s:
+            self._overload.committed(step.messages, step.batch.tally, time.monotonic() - step.began_s)
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way. False when the store had refused it and the state was rebuilt."""
@@ -309,15 +316,7 @@ class Ingest:
         for item in work.corrections:
             metrics.CORRECTIONS.labels(item.kind.value).inc()
         if (work.changes or work.corrections or work.assembled.refusals) and (self._hint is None or self._hint.done()):
-            # nobody waits for it, least of all an acknowledgement
-            self._hint = asyncio.create_task(self._wake_consoles())
-
-    async def _wake_consoles(self) -> None:
-        """Wake the consoles; a lost hint costs them one poll interval."""
-        try:
-            await self._database.execute("select pg_notify('hoistway_change', '')")
-        except Exception as error:  # noqa: BLE001  # a hint may fail in every way that a database can
-            log.debug("hint not sent", error=str(error))
+            self._hint = asyncio.create_task(wake_consoles(self._database))  # no acknowledgement waits for it
 
     # --- time ---
 
@@ -355,7 +354,7 @@ class Ingest:
         self._beats.beat("engine", max(0, now - (now if oldest is None else oldest)) / 1_000)
         until = min(now, oldest if oldest is not None else now) - limits.TICK_SETTLE_MS
         tick = until - until % limits.TICK_MS
-        if tick < self._next_tick_ms:
+        if tick < self._next_tick_ms + (limits.TICK_PUT_OFF_MS if self._source.urgent else 0):
             return
         self._next_tick_ms = tick + limits.TICK_MS
         await self._settle()
@@ -389,6 +388,7 @@ class Ingest:
             self._next_housekeeping_s = now + HOUSEKEEPING_S
             metrics.INCARNATIONS.set(self._memory.incarnations)
             metrics.CLOCK_STEPS.set(self._memory.clock_steps)
+            await self._overload.tell(self._database, self._clock.now_ms())
             await self._replay_quarantine()
             await self._backfill()
             if events := [*self.door_log.take(), *self._repeats.turn(idle=self._source.oldest_ms() is None)]:

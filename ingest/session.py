@@ -24,6 +24,7 @@ from paho.mqtt.properties import Properties
 from hoistway.limits import BROKER_INFLIGHT, QUEUE_BYTES, QUEUE_MESSAGES
 from hoistway.mqtt_url import MqttAddress, configure
 from ingest.frames import Publish
+from ingest.overload import Load
 from ingest.quick_client import QuickClient, trouble
 from ingest.source import Message
 
@@ -65,6 +66,7 @@ class Session:
         self._room = threading.Condition(self._lock)
         self._queue: deque[Message] = deque()
         self._bytes = 0
+        self._unacknowledged = 0  # of this connection, queued or taken
         self._epoch = 0
         self._connected = False
         self._connected_since = 0.0
@@ -208,6 +210,7 @@ class Session:
                     self._room.wait(timeout=1.0)
                 self._queue.append(message)
                 self.arrived += 1
+                self._unacknowledged += 1
                 self._bytes += len(message.payload)
         if was_empty:
             self._wake()
@@ -222,7 +225,7 @@ class Session:
             self._connected = False
             self.let_go += len(self._queue)
             self._queue.clear()  # nothing of a dead connection can be acknowledged: all of it comes again
-            self._bytes = 0
+            self._bytes = self._unacknowledged = 0
             self._room.notify_all()
 
     def _full(self) -> bool:
@@ -244,6 +247,12 @@ class Session:
         with self._lock:
             return self._queue[0].received_ms if self._queue else None
 
+    def load(self) -> Load:
+        """What waits, and what the broker counts as in flight."""
+        with self._lock:
+            oldest_ms = self._queue[0].received_ms if self._queue else None
+            return Load(unacknowledged=self._unacknowledged, bytes_=self._bytes, oldest_ms=oldest_ms)
+
     def take(self, *, messages: int, bytes_: int) -> list[Message]:
         taken: list[Message] = []
         with self._lock:
@@ -262,6 +271,7 @@ class Session:
         with self._lock:
             fresh = [(mid, qos) for _, epoch, mid, qos in handles if epoch == self._epoch and self._connected]
             self.stale_acks += len(handles) - len(fresh)
+            self._unacknowledged -= len(fresh)
             mids = [mid for mid, qos in fresh if qos == 1]
             if isinstance(self._client, QuickClient):
                 for first in range(0, len(mids), ACKS_A_WRITE):

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ingest.overload import Load
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -28,11 +30,18 @@ class Source(Protocol):
     def deaf(self) -> bool:
         """True while some message may be waiting elsewhere: not connected, or a backlog is still coming in."""
 
+    @property
+    def urgent(self) -> bool:
+        """Whether an event waits."""
+
     def take(self, *, samples: int, bytes_: int) -> list[Message]:
-        """Messages in order of arrival, events before samples, at most about that many messages and bytes."""
+        """Messages in order of arrival, events before samples, at most about that many messages and bytes. Beside events only few samples."""
 
     def oldest_ms(self) -> int | None:
         """Receive time of the oldest message not yet taken."""
+
+    def load(self) -> Load:
+        """What waits of the samples."""
 
     def acknowledge(self, messages: Sequence[Message]) -> int:
         """Acknowledge in the given order; answers how many went out (others were of a connection that is gone)."""

@@ -23,3 +23,4 @@ class Step:
     acks: Sequence[tuple[str, bytes]]  # planned now, so that they name nothing of a later batch
     shadow: Sequence[ShadowLine] = ()
     too_old: Sequence[Span] = ()
+    began_s: float = 0.0  # by the monotonic clock

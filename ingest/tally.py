@@ -1,4 +1,5 @@
-"""What became of all that was received, by device and class: received = stored + duplicates + quarantined + cut. Values only.
+"""What became of all that was received, by device and class: received = stored + duplicates + quarantined + cut + coalesced.
+Values only.
 
 The unit is the record. A message that could not be read counts as one, because nobody knows how many records it holds; so does a
 link message. `received` is counted where a message is read or refused, the outcomes where they come about.
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicates"
     QUARANTINED = "quarantined"
     CUT = "cut"
+    COALESCED = "coalesced"
 
 
 class Tally:
@@ -33,6 +35,7 @@ class Tally:
         self.duplicates: Counter[tuple[int | None, str]] = Counter()
         self.quarantined: Counter[tuple[int | None, str]] = Counter()
         self.cut: Counter[tuple[int | None, str]] = Counter()
+        self.coalesced: Counter[tuple[int | None, str]] = Counter()
 
     @property
     def outcomes(self) -> dict[Outcome, Counter[tuple[int | None, str]]]:
@@ -41,11 +44,19 @@ class Tally:
     def total(self, outcome: Outcome) -> int:
         return self.outcomes[outcome].total()
 
-    def rows(self) -> list[tuple[int, str, int, int, int, int, int]]:
+    def rows(self) -> list[tuple[int, str, int, int, int, int, int, int]]:
         """Device, class, received and the outcomes in their order, of devices that are enrolled."""
         keys = sorted((device_id, leaf) for device_id, leaf in self.received if device_id is not None)
         return [
-            (*key, self.received[key], self.stored[key], self.duplicates[key], self.quarantined[key], self.cut[key])
+            (
+                *key,
+                self.received[key],
+                self.stored[key],
+                self.duplicates[key],
+                self.quarantined[key],
+                self.cut[key],
+                self.coalesced[key],
+            )
             for key in keys
         ]
 

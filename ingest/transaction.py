@@ -160,7 +160,7 @@ async def _oddities(connection: Any, batch: Assembled, clock_ms: int) -> None:
         faults = [(*key, times, value) for key, (times, value) in batch.faults.items()]
         await connection.execute(SQL["field_faults"], *columns(faults, 5), when(clock_ms))
     if counts := batch.tally.rows():
-        await connection.execute(SQL["counters"], *columns(counts, 7))
+        await connection.execute(SQL["counters"], *columns(counts, 8))
 
 
 def _quarantined(row: Refusal) -> tuple[Any, ...]:

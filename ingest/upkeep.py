@@ -45,6 +45,14 @@ async def waiting(database: Database, query: str, *values: object) -> list[Any]:
     return found
 
 
+async def wake_consoles(database: Database) -> None:
+    """Wake the consoles; a lost hint costs them one poll interval."""
+    try:
+        await database.execute("select pg_notify('hoistway_change', '')")
+    except Exception as error:  # noqa: BLE001  # a hint may fail in every way that a database can
+        log.debug("hint not sent", error=str(error))
+
+
 async def make_partitions(database: Database, now: datetime, *, at_start: bool = False) -> None:
     """The partitions of `sample` for the next hours; at a start for this one too. A reader is not waited for: another time will do."""
     for row in await database.fetch(SQL["missing_hours"], now, limits.HOURS_AHEAD, at_start):

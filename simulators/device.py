@@ -118,20 +118,17 @@ class Device:
     def __init__(
         self, name: str, *, boot: int, ring: int = RING_SAMPLES, events: int = KEPT_EVENTS, on_selftest: SelfTest | None = None
     ) -> None:  # fmt: skip
-        self.name, self.boot, self.conn = name, boot, 0
-        self.connected = False
+        self.name, self.boot, self.conn, self.connected = name, boot, 0, False
         self.state, self.event = Stream(ring), Stream(events)
         self.events = {boot: self.event}  # by boot, oldest first; those of boots before until the server has them
         self.offset_ms, self._stamped = 0, 0  # server time minus our clock; the last stamp
         self.on_selftest = on_selftest
         self.refused = self.resent = 0
         self.ignored = 0  # what could not be read, and commands that this device cannot follow
-        self.slow_s = 0  # longest interval the server asks for; 0 = none
-        self._link_due = False
-        self._retry_ms, self._retry_at = RESEND_FIRST_MS, 0
-        self._doubtful, self._doubt_until = set[int](), 0  # samples sent on an earlier connection
-        self._sent: OrderedDict[str, tuple[Stream, list[int]]] = OrderedDict()
-        self._commands: OrderedDict[str, None] = OrderedDict()
+        self.slow_s = 0  # the server is overloaded: no old samples, and new ones so far apart unless something changed
+        self._link_due, self._retry_ms, self._retry_at = False, RESEND_FIRST_MS, 0
+        self._doubtful, self._doubt_until = set[int](), 0  # samples of before this connection: they wait for an ack
+        self._sent, self._commands = OrderedDict[str, tuple[Stream, list[int]]](), OrderedDict[str, None]()
 
     def snapshot(self) -> dict[str, Any]:
         """For non-volatile memory: after a start, each event, each `ack`. Samples are not in it: a ring of them wears a flash out."""
@@ -177,10 +174,11 @@ class Device:
         return self._link(online=False, now=now)
 
     def up(self, now: int) -> None:
-        """The connection stands: say so, send all events that are not acknowledged, and samples as the next ack tells."""
+        """The connection stands: say so, send all events that are not acknowledged, and samples once the next ack has told."""
         self.connected = self._link_due = True
         self._retry_ms, self._retry_at = RESEND_FIRST_MS, now
-        self._doubtful, self._doubt_until = self.state.kept.keys() - self.state.unsent, now + RESEND_FIRST_MS
+        self._doubtful, self._doubt_until = set(self.state.kept), now + RESEND_FIRST_MS
+        self.state.unsent.clear()
         for stream in self.events.values():
             stream.unsent.update(stream.kept)
 
@@ -202,6 +200,7 @@ class Device:
             messages.append(self._link(online=True, now=now))  # the last word, which is retained, is of this boot
         if now >= self._doubt_until:
             self._settle()
+        samples = [] if self._doubtful and not self.slow_s else [("state", self.state)]
         if any(stream.kept for stream in self.events.values()) and now >= self._retry_at:
             for stream in self.events.values():
                 again = stream.kept.keys() - stream.unsent
@@ -209,7 +208,7 @@ class Device:
                 stream.unsent.update(again)
             self._retry_at = now + self._retry_ms
             self._retry_ms = min(self._retry_ms * 2, RESEND_MOST_MS)
-        for leaf, stream in (*(("event", stream) for stream in self.events.values()), ("state", self.state)):
+        for leaf, stream in (*(("event", stream) for stream in self.events.values()), *samples):
             while stream.unsent and len(messages) < room:
                 seqs, payload = stream.take()
                 self._remember(payload, stream, seqs)
@@ -242,17 +241,18 @@ class Device:
             self._retry_ms = RESEND_FIRST_MS
         self._link_due |= stream.ask_again(missing.event)
         if ack.boot == self.boot:
+            self.slow_s = max(0, ack.slow_s or 0)
             self.state.acknowledge(ack.state)
             self._settle()
-            self._link_due |= self.state.ask_again(missing.state)
-            self.slow_s = max(0, ack.slow_s or 0)
+            self._link_due |= not self.slow_s and self.state.ask_again(missing.state)
         elif not stream.kept and not stream.gone:
             del self.events[ack.boot]
 
     def _settle(self) -> None:
-        """What was sent on an earlier connection and is not acknowledged goes again."""
-        self.state.unsent |= self._doubtful & self.state.kept.keys()
-        self._doubtful = set()
+        """What is older than this connection and not acknowledged goes now, unless the server is overloaded."""
+        if not self.slow_s:
+            self.state.unsent |= self._doubtful & self.state.kept.keys()
+            self._doubtful = set()
 
     def _on_command(self, command: wire.Command, now: int) -> None:
         if command.id in self._commands:

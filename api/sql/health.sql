@@ -26,3 +26,9 @@ select exists (
       and clock_timestamp() + interval '1 hour' >= bound[1]::timestamptz
       and clock_timestamp() + interval '1 hour' < bound[2]::timestamptz
 )
+
+-- name: overload
+-- The overload that is now, by an ingest that is well.
+select min(began_at) as began_at, sum(coalesced)::bigint as coalesced from overload
+where ended_at is null and last_at > clock_timestamp() - interval '30 s'
+having count(*) > 0

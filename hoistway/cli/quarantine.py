@@ -282,8 +282,8 @@ def _print_ledger(found: Ledger) -> None:
         ("leaf", "boot", "incarnation", "first_seq", "last_seq", "why"),
         found.holes,
     )
-    _table("received = stored + duplicates + quarantined + cut, for all time",
-        ("leaf", "received", "stored", "duplicates", "quarantined", "cut"), found.counts)  # fmt: skip
+    _table("received = stored + duplicates + quarantined + cut + coalesced, for all time",
+        ("leaf", "received", "stored", "duplicates", "quarantined", "cut", "coalesced"), found.counts)  # fmt: skip
     _print_reasons(found.quarantine)
     for name, rows in (("streams", found.streams), ("holes", found.holes)):
         if len(rows) == PAGE_ROWS:

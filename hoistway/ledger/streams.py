@@ -29,7 +29,7 @@ class Ledger:
     device: Row
     streams: Sequence[Row]  # leaf, boot, incarnation, stored, doubled, first and last seq, first and last received
     holes: Sequence[Row]  # leaf, boot, incarnation, first and last seq, why: gone, given-up, not received
-    counts: Sequence[Row]  # by class and for all time: received = stored + duplicates + quarantined + cut
+    counts: Sequence[Row]  # by class and for all time: received = stored + duplicates + quarantined + cut + coalesced
     quarantine: Sequence[Row]  # by reason, in the stretch
 
     def as_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hoistway.limits import (
     MAX_GAP_MS,
     SAMPLES_A_MINUTE,
 )
+from ingest.coalesce import discrete
 from ingest.conformance.findings import Notes
 from ingest.conformance.heard import Watch
 from ingest.conformance.numbering import Run
@@ -122,7 +123,7 @@ def _rate(run: Run, notes: Notes) -> None:
 
 
 def _slow(run: Run, acks: list[AckHeard], notes: Notes) -> None:
-    """Samples closer together than the last ack had asked for."""
+    """Samples that say the same and are closer together than the last ack had asked for."""
     times = [item.at_ms for item in acks]
     asked = [item.ack.slow_s or 0 for item in acks]
     for records in _by_lift(run).values():
@@ -131,5 +132,5 @@ def _slow(run: Run, acks: list[AckHeard], notes: Notes) -> None:
             asked_s = asked[known - 1] if known else 0
             if asked_s and two.ts - one.ts < asked_s * 1_000 - HEARTBEAT_LATE_MS:
                 later = asked[known : bisect_right(times, two.at_ms)]
-                if min(later, default=asked_s) >= asked_s:
+                if min(later, default=asked_s) >= asked_s and discrete(one.value) == discrete(two.value):
                     notes.note("slow-ignored", two.at_ms, asked_s=asked_s, gap_s=round((two.ts - one.ts) / 1_000, 1))

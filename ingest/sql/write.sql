@@ -77,12 +77,13 @@ on conflict (device_id, field, fault) do update
 set times = field_fault.times + excluded.times, last_value = excluded.last_value, last_seen = excluded.last_seen
 
 -- name: counters
-insert into device_counter (device_id, leaf, received, stored, duplicates, quarantined, cut)
-select * from unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+insert into device_counter (device_id, leaf, received, stored, duplicates, quarantined, cut, coalesced)
+select * from unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
 on conflict (device_id, leaf) do update
 set received = device_counter.received + excluded.received, stored = device_counter.stored + excluded.stored,
     duplicates = device_counter.duplicates + excluded.duplicates,
-    quarantined = device_counter.quarantined + excluded.quarantined, cut = device_counter.cut + excluded.cut
+    quarantined = device_counter.quarantined + excluded.quarantined, cut = device_counter.cut + excluded.cut,
+    coalesced = device_counter.coalesced + excluded.coalesced
 
 -- name: checkpoint
 insert into checkpoint (partition, batch_no, clock, rules, engine, devices, rule_set, shadow)

@@ -62,7 +62,7 @@ class Rig:
 
 
 @contextmanager
-def rig(*arguments: str, mutant: str | None = None) -> Iterator[Rig]:
+def rig(*arguments: str, mutant: str | None = None, home: Path | None = None) -> Iterator[Rig]:
     """`hoistway up` whose ingest reaches PostgreSQL and broker only through links of ours."""
     wire, found = Wire(), list[System]()
 
@@ -75,7 +75,7 @@ def rig(*arguments: str, mutant: str | None = None) -> Iterator[Rig]:
     links = {"postgres": Link(postgres_port, wire.tap), "broker": Link(broker_port)}
     with links["postgres"].running() as postgres, links["broker"].running() as broker:
         ports = {"CHAOS_POSTGRES_PORT": str(postgres.port), "CHAOS_BROKER_PORT": str(broker.port)}
-        with running(*arguments, mutant=mutant, links=ports, seen=found.append) as system:
+        with running(*arguments, mutant=mutant, links=ports, seen=found.append, home=home) as system:
             yield Rig(system=system, wire=wire, links=links)
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.chaos.driver import Driver, Hit, Rig, rig
 from tests.chaos.plan import BRIEF_S, LONG_S, plan
@@ -62,15 +63,17 @@ class Account:
 
 
 @contextmanager
-def traffic(broker: str, *, mutant: str | None = None) -> Iterator[tuple[Rig, Ledger]]:
+def traffic(
+    broker: str, *, mutant: str | None = None, lifts: int = LIFTS, home: Path | None = None
+) -> Iterator[tuple[Rig, Ledger]]:
     """A system of its own whose terminals talk and have had their first acks; all of it ends with the block."""
-    with rig("--broker", broker, mutant=mutant) as under_test:
+    with rig("--broker", broker, mutant=mutant, home=home) as under_test:
         ledger = Ledger(
-            asyncio.run(enrol(under_test, LIFTS)), under_test.system.mqtt_port, every_s=EVERY_S, trapped=False
+            asyncio.run(enrol(under_test, lifts)), under_test.system.mqtt_port, every_s=EVERY_S, trapped=False
         )
         ledger.start()
         try:
-            wait_for(lambda: ledger.accepted > 4 * LIFTS, limit_s=40, what="first acks")
+            wait_for(lambda: ledger.accepted > 4 * lifts, limit_s=40, what="first acks")
             yield under_test, ledger
         finally:
             ledger.stop()

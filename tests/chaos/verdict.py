@@ -58,7 +58,7 @@ async def every_entrapment_has_its_alarm(rig: Rig, ledger: Ledger) -> None:
     trapped = sum(device.trapped for device in ledger.devices)
     connection = await connect_url(rig.system.database_url, name="chaos", patience_s=10)
     for _ in range(int(ALARMED_S)):
-        if len(await _cases(connection)) >= trapped:
+        if len(await cases_by_lift(connection)) >= trapped:
             break
         await asyncio.sleep(1.0)
     await connection.close()
@@ -68,7 +68,7 @@ async def judge(rig: Rig, ledger: Ledger) -> Verdict:
     """Compare books, store and hits. The terminals are silent by now."""
     connection = await connect_url(rig.system.database_url, name="chaos", patience_s=10, command_timeout_s=60)
     rows = await stored(connection)
-    cases = await _cases(connection)
+    cases = await cases_by_lift(connection)
     await connection.close()
     return account_for(
         sent=ledger.sent,
@@ -105,7 +105,7 @@ def account_for(
     )
 
 
-async def _cases(connection: Any) -> Counter[str]:
+async def cases_by_lift(connection: Any) -> Counter[str]:
     """Rescue cases of each lift, open or not."""
     rows = await connection.fetch(
         "select l.name, count(*) as n from rescue_case c join lift l on l.id = c.lift_id group by l.name"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -250,6 +251,22 @@ async def test_bodies_have_a_limit(web: Api, announced: bool) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+async def _an_overload(web: Api, client: Any) -> None:
+    """An overload is no reason to be unready, and is said in both languages; one that nobody speaks of any more is over."""
+    assert (await client.get("/health/ready")).json()["notes"] == []
+    await web.db.execute(
+        "insert into overload (partition, began_at, last_at, coalesced)"
+        " values (0, '2026-11-25T08:00:00Z', clock_timestamp(), 4711)"
+    )
+    (note,) = web.check("/health/ready", await client.get("/health/ready"))["notes"]
+    assert note["since"] == "2026-11-25T08:00:00.000Z"
+    for words in (note["zh"], note["en"]):
+        assert note["since"] in words
+        assert "4711" in words
+    await web.db.execute("update overload set last_at = last_at - interval '1 hour'")
+    assert (await client.get("/health/ready")).json()["notes"] == []
+
+
 async def test_ready_says_why_not(web: Api) -> None:
     """Ready needs the next hour's partition, data that is not old once devices are enrolled, and this program's schema."""
     async with web.client() as client:
@@ -269,6 +286,7 @@ async def test_ready_says_why_not(web: Api) -> None:
         assert len(await reasons()) == 1
         await rows.move_samples_to_days(web.db)
         assert await reasons() == []
+        await _an_overload(web, client)
         await rows.device(web.db, await rows.lift(web.db))
         await web.db.execute("update ingest_batch set committed_at = clock_timestamp() - interval '1 hour'")
         assert ["s old" in reason for reason in await reasons()] == [True]

@@ -39,7 +39,7 @@ def since(before: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
 
 async def device_rows(desk: Desk, device: str) -> dict[str, dict[str, Any]]:
     rows = await desk.rows(
-        "select leaf, received, stored, duplicates, quarantined, cut from device_counter c"
+        "select leaf, received, stored, duplicates, quarantined, cut, coalesced from device_counter c"
         " join device d on d.id = c.device_id where d.device = $1",
         device,
     )
@@ -102,7 +102,7 @@ async def test_each_device_s_books_add_up_too(desk: Desk) -> None:
     for counts in rows.values():
         assert counts["received"] == sum(counts[outcome] for outcome in Outcome)
     assert rows["event"]["quarantined"] == 4
-    assert rows["link"] == {"received": 6, "stored": 1, "duplicates": 3, "quarantined": 2, "cut": 0}
+    assert rows["link"] == {"received": 6, "stored": 1, "duplicates": 3, "quarantined": 2, "cut": 0, "coalesced": 0}
 
 
 async def test_one_device_s_flood_of_garbage_is_bounded_and_counted_beside_ten_good_ones(desk: Desk) -> None:
@@ -128,7 +128,7 @@ async def test_one_device_s_flood_of_garbage_is_bounded_and_counted_beside_ten_g
     kept_and_cut = {"quarantined": QUARANTINE_DEVICE_MESSAGES, "cut": 5_000 - QUARANTINE_DEVICE_MESSAGES}
     assert since(before)["state"] == {"received": 5_031, "stored": 31, **kept_and_cut}
     assert (await device_rows(desk, "flood-1"))["state"] == {
-        "received": 5_001, "stored": 1, "duplicates": 0, **kept_and_cut
+        "received": 5_001, "stored": 1, "duplicates": 0, "coalesced": 0, **kept_and_cut
     }  # fmt: skip
     assert len(desk.source.acknowledged) >= 5_032
     desk.now += 10_000

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ingest.overload import Load
 from ingest.source import Message
 
 TRAPPED: dict[str, Any] = {
@@ -28,7 +29,8 @@ class HandSource:
         self.waiting: list[Message] = []
         self.acknowledged: list[Message] = []
         self.published: list[tuple[str, dict[str, Any]]] = []
-        self.deaf = False
+        self.deaf = self.urgent = False
+        self.waits = Load()
 
     def put(self, *messages: Message) -> None:
         self.waiting += messages
@@ -39,6 +41,9 @@ class HandSource:
 
     def oldest_ms(self) -> int | None:
         return self.waiting[0].received_ms if self.waiting else None
+
+    def load(self) -> Load:
+        return self.waits
 
     def acknowledge(self, messages: Sequence[Message]) -> int:
         self.acknowledged += messages

@@ -41,6 +41,8 @@ class LedgerDevice:
         self._lock = threading.Lock()
         self._sent: dict[tuple[int, str], int] = {}  # boot and stream: last seq given out
         self._acked: dict[tuple[int, str], int] = {}  # boot and stream: last seq that an ack named
+        self._said: dict[tuple[int, int], float] = {}  # event by boot and seq: when it happened
+        self.waits: list[tuple[float, float]] = []  # of each event: when it happened, seconds to the ack that named it
         self._stopped = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=True)
         self._client.username_pw_set(name, password)
@@ -105,6 +107,7 @@ class LedgerDevice:
         with self._lock:
             self._device.report("41", self._device.event.seq % 2 == 0, now_ms())
             self._note("event", self._device.event.seq)
+            self._said[self._device.boot, self._device.event.seq] = time.monotonic()
 
     def restart(self) -> None:
         """The terminal loses its power: the next boot, an empty memory, a connection that breaks without a word."""
@@ -158,6 +161,10 @@ class LedgerDevice:
         with self._lock:
             for leaf, upto in (("state", ack.state), ("event", ack.event)):
                 self._acked[ack.boot, leaf] = max(upto, self._acked.get((ack.boot, leaf), 0))
+            now = time.monotonic()
+            for key in [key for key in self._said if key[0] == ack.boot and key[1] <= ack.event]:
+                at = self._said.pop(key)
+                self.waits.append((at, now - at))
             self._device.receive("ack", message.payload, now_ms())
 
 
@@ -192,6 +199,10 @@ class Ledger:
     @property
     def accepted(self) -> int:
         return sum(device.accepted for device in self.devices)
+
+    def waits(self, since: float, until: float = float("inf")) -> list[float]:
+        """Milliseconds from each event that happened in this stretch of the monotonic clock to its ack."""
+        return [wait * 1_000 for device in self.devices for at, wait in device.waits if since <= at < until]
 
     @property
     def unacked_events(self) -> int:

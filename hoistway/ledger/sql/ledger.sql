@@ -60,4 +60,4 @@ select boot, incarnation, seq, received from event where device_id = $1
 select stream, boot, incarnation, first_seq, last_seq, reason from gap where device_id = $1
 
 -- name: ledger_counts
-select leaf, received, stored, duplicates, quarantined, cut from device_counter where device_id = $1 order by leaf
+select leaf, received, stored, duplicates, quarantined, cut, coalesced from device_counter where device_id = $1 order by leaf

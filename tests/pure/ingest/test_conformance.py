@@ -144,6 +144,14 @@ def slowed(every_s: float, *, until: bool = False) -> Firmware:
     return device.samples(5, every_s=every_s)
 
 
+def changing() -> Firmware:
+    """Asked for longer intervals: a door that opens and closes is told at once all the same."""
+    device = begin().ack(slow_s=25).wait(12)
+    for number in range(6):
+        device.sample(door_status=4 if number % 2 else 5, door_closed=number % 2 == 0).wait(5)
+    return device
+
+
 def button(cleared: bool) -> Firmware:
     device = begin().event("90", True).wait(3)
     if cleared:
@@ -354,6 +362,7 @@ def test_a_right_device_gives_no_finding_and_says_what_was_not_judged() -> None:
         hole(filled=True),
         resend(3, asked=True),
         slowed(26),
+        changing(),
         clock_set(0),
         clock_ahead(set_by_ack=True),
         outage(60, will=False),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoistway import wire
-from simulators.device import RECORDS_A_MESSAGE, RESEND_FIRST_MS, RESEND_MOST_MS, Device, ranges
+from simulators.device import RECORDS_A_MESSAGE, RESEND_FIRST_MS, RESEND_MOST_MS, Device, Message, ranges
 
 
 class Server:
@@ -136,7 +136,8 @@ def test_an_overflowing_ring_declares_what_it_gave_up():
     device = Device("d", boot=4, ring=10)
     for index in range(25):
         device.sample({"load": index}, index)
-    link, state = connected(device).outgoing(100)
+    (link,) = connected(device).outgoing(100)
+    (state,) = device.outgoing(RESEND_FIRST_MS)
     read = wire.decode_link(link.payload)
     assert link.retain
     assert read.online
@@ -151,12 +152,39 @@ def test_a_backlog_goes_in_arrays_within_the_contract():
     device = Device("d", boot=1)
     for index in range(650):
         device.sample({}, index)
-    connected(device)
-    first = device.outgoing(0, room=3)
-    assert [message.leaf for message in first] == ["link", "state", "state"]
-    rest = device.outgoing(0, room=10)
-    sizes = [len(json.loads(message.payload)) for message in first[1:] + rest]
+    assert [message.leaf for message in connected(device).outgoing(0)] == ["link"]
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=0, state=0, ts=0)), 1)
+    first = device.outgoing(1, room=2)
+    rest = device.outgoing(1, room=10)
+    assert {message.leaf for message in first + rest} == {"state"}
+    sizes = [len(json.loads(message.payload)) for message in first + rest]
     assert sizes == [RECORDS_A_MESSAGE] * 3 + [50]
+
+
+def seqs(messages: list[Message]) -> list[int]:
+    """The numbers of the samples in these messages, in order."""
+    read = [json.loads(message.payload) for message in messages if message.leaf == "state"]
+    return [record["seq"] for records in read for record in (records if isinstance(records, list) else [records])]
+
+
+def test_an_overloaded_server_gets_new_samples_and_no_old_ones():
+    """While acks ask for longer intervals, neither the backlog nor what is missing is sent; the first ack without it brings both."""
+    device = Device("d", boot=1)
+    for index in range(5):
+        device.sample({"load": index}, index)
+    connected(device).outgoing(0)
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=0, state=1, ts=0, slow_s=30)), 1)
+    device.sample({"load": 5}, 5)
+    missing = wire.Missing(state=[(2, 3)])
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=0, state=1, ts=0, missing=missing, slow_s=30)), 2)
+    assert device.slow_s == 30
+    assert seqs(device.outgoing(2) + device.outgoing(10 * RESEND_FIRST_MS)) == [6]
+    assert device.next_at() is None
+    device.down()
+    connected(device, 11 * RESEND_FIRST_MS)
+    assert seqs(device.outgoing(20 * RESEND_FIRST_MS)) == []
+    device.receive("ack", wire.encode(wire.Ack(boot=1, event=0, state=1, ts=0)), 21 * RESEND_FIRST_MS)
+    assert seqs(device.outgoing(21 * RESEND_FIRST_MS)) == [2, 3, 4, 5, 6]
 
 
 def test_a_refused_message_is_given_up_and_not_sent_for_ever():
