@@ -12,6 +12,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.chaos.driver import Rig
 from tests.chaos.outages import ALARM_MS, DRAIN_S, Outcome, account, judged, trap
 from tests.chaos.run import traffic
 from tests.support.feed import FREED
+from tests.support.ledger import stored
 from tests.support.system import wait_for
 
 GATEWAYS = 40
@@ -154,7 +156,7 @@ def flood(broker: str, *, seconds: float = 120, samples_s: int = 100_000, array:
         pouring.close()
         found = account(rig, ledger, since=over, only="led-")
         in_it = ledger.waits(began, over)
-        books = asyncio.run(_books(rig, pouring.gateways))
+        books = asyncio.run(_books(rig))
     figures, wrong = _told(pouring, books, seconds)
     worst = sorted(in_it)[int(len(in_it) * 0.99)] if in_it else float("inf")
     return judged(found, wrong=wrong, over_ms=(("alarms p99 ms", worst, ALARM_MS),), more=[
@@ -176,27 +178,24 @@ async def _no_overload(rig: Rig) -> None:
     await connection.close()
 
 
-async def _books(rig: Rig, gateways: list[Flooding]) -> dict[str, Any]:
+async def _books(rig: Rig) -> dict[str, Any]:
     """The store's side of the flood."""
     connection = await connect_url(rig.system.database_url, name="chaos", patience_s=10, command_timeout_s=300)
     rows = await connection.fetch(
         "select d.device, c.* from device_counter c join device d on d.id = c.device_id where c.leaf = 'state'"
         " and d.device like 'flood-%'"
     )
-    numbers: dict[str, set[int]] = {}
-    given_up: dict[str, set[int]] = {}
-    doubled = 0
-    for gateway in gateways:
-        name = gateway.prefix.rpartition("/")[2]
-        found = await connection.fetch(
-            "select s.seq from sample s join device d on d.id = s.device_id where d.device = $1", name
-        )
-        numbers[name] = {row["seq"] for row in found}
-        doubled += len(found) - len(numbers[name])
-        for gap in await connection.fetch(
-            "select first_seq, last_seq from gap g join device d on d.id = g.device_id where d.device = $1", name
-        ):
-            given_up.setdefault(name, set()).update(range(gap["first_seq"], gap["last_seq"] + 1))
+    keys = Counter(await stored(connection))
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for device, _, stream, seq in keys:
+        if stream == "state":
+            numbers[device].add(seq)
+    given_up: dict[str, set[int]] = defaultdict(set)
+    for gap in await connection.fetch(
+        "select d.device, first_seq, last_seq from gap g join device d on d.id = g.device_id"
+    ):
+        given_up[gap["device"]].update(range(gap["first_seq"], gap["last_seq"] + 1))
+    doubled = sum(times > 1 for times in keys.values())
     overloads = await connection.fetch("select began_at, ended_at, coalesced from overload order by began_at")
     gaps = await connection.fetchval("select count(*) from gap")
     await connection.close()
@@ -224,7 +223,7 @@ def _told(pouring: Flood, books: dict[str, Any], seconds: float) -> tuple[list[t
         stored, acks = books["numbers"][name], gateway.acks
         upto = max((ack["state"] for ack in acks), default=0)
         slowed += any("slow_s" in ack for ack in acks)
-        if missing := set(range(1, upto + 1)) - stored - books["given_up"].get(name, set()):
+        if missing := set(range(1, upto + 1)) - stored - books["given_up"][name]:
             wrong[f"acknowledged, not stored and not given up, {name}"] = len(missing)
         if lost := {seq for seq in gateway.changes if seq <= max(stored, default=0)} - stored:
             wrong[f"changes that were shed, {name}"] = len(lost)

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.common import percentiles
+from hoistway.samples import Log
+from hoistway.samples.layout import to_ms
 from hoistway.store import connect_url
 from tests.chaos.driver import RECOVERY_S, Rig
 from tests.chaos.run import traffic
@@ -154,14 +156,18 @@ def database_away(broker: str, *, seconds: float = 600, lifts: int = 40) -> Outc
 async def _age_of_samples(rig: Rig, since: float) -> str:
     """How old samples were when they were committed, of those stamped after `since` (wall clock)."""
     connection = await connect_url(rig.system.database_url, name="chaos", patience_s=10, command_timeout_s=120)
-    values = await connection.fetchval(
-        "select percentile_cont(array[0.5, 0.99, 1]) within group"
-        " (order by extract(epoch from b.committed_at - s.at)::float8 * 1000)"
-        " from sample s join ingest_batch b using (partition, batch_no) where s.at > to_timestamp($1)",
-        since,
-    )
+    committed = {
+        row["batch_no"]: row["committed_at"].timestamp() * 1_000
+        for row in await connection.fetch("select batch_no, committed_at from ingest_batch")
+    }
+    rows = await Log(connection, 0, after=0, columns=("at",)).upto(max(committed))
     await connection.close()
-    return " / ".join(f"{value:.0f}" for value in values or [])
+    ages = [
+        committed[batch_no] - at
+        for batch_no, at in zip(rows["batch_no"].tolist(), to_ms(rows["at"]).tolist(), strict=True)
+        if at > since * 1_000
+    ]
+    return percentiles(ages)
 
 
 def empty_broker(broker: str, *, rounds: int = 5) -> Outcome:

@@ -27,6 +27,7 @@ from tests.chaos.driver import Rig
 from tests.chaos.outages import Outcome, account, judged
 from tests.chaos.run import traffic
 from tests.support.feed import FREED
+from tests.support.ledger import stored
 from tests.support.system import wait_for
 
 KEPT = 20  # samples that a terminal had kept: ten minutes of heartbeats
@@ -242,12 +243,10 @@ def _accounts(rig: Rig, broker: str) -> Path:
 async def _lost(rig: Rig, terminals: list[Terminal]) -> int:
     """Samples that an ack named and the store lacks."""
     connection = await connect_url(rig.system.database_url, name="chaos", patience_s=10, command_timeout_s=300)
-    rows = await connection.fetch(
-        "select d.device, count(distinct s.seq) filter (where s.seq <= t.upto) as here, t.upto"
-        " from unnest($1::text[], $2::bigint[]) as t (device, upto) join device d on d.device = t.device"
-        " left join sample s on s.device_id = d.id group by d.device, t.upto",
-        [terminal.name for terminal in terminals],
-        [terminal.state for terminal in terminals],
-    )
+    there = set(await stored(connection))
     await connection.close()
-    return sum(row["upto"] - row["here"] for row in rows)
+    return sum(
+        (terminal.name, terminal.boot, "state", seq) not in there
+        for terminal in terminals
+        for seq in range(1, terminal.state + 1)
+    )
