@@ -136,7 +136,7 @@ async def _enrol(rig: Rig) -> list[Flooding]:
     return gateways
 
 
-def flood(broker: str, *, seconds: float = 120, samples_s: int = 100_000, array: int = 10, lifts: int = 20) -> Outcome:
+def flood(broker: str, *, seconds: float = 40, samples_s: int = 100_000, array: int = 10, lifts: int = 20) -> Outcome:
     """A flood of gateways beside terminals with buttons and entrapments."""
     with traffic(broker, lifts=lifts) as (rig, ledger):
         calm_since = time.monotonic()
