@@ -105,6 +105,14 @@ async def _reasons(database: Any) -> tuple[Sequence[str], Sequence[dict[str, Any
     return reasons, notes
 
 
+async def notes_of(state: Any) -> Sequence[dict[str, Any]]:
+    """As `_notes`; nothing while the database does not answer, which is said elsewhere."""
+    try:
+        return await _notes(state.database)
+    except (*AWAY, WorldFault):
+        return []
+
+
 async def _notes(database: Any) -> Sequence[dict[str, Any]]:
     """What is out of the ordinary and no reason to take the work away from this process, in words."""
     row = await database.fetchrow(_sql["overload"])
@@ -115,7 +123,7 @@ async def _notes(database: Any) -> Sequence[dict[str, Any]]:
         {
             "code": "overload",
             "since": since,
-            "zh": f"过载:自 {since} 起收到的数据多于可入库的数量;已合并 {shed} 条没有新内容的采样,设备仍保留;事件和状态变化照常入库",
+            "zh": f"过载：自 {since} 起收到的数据多于可入库的数量；已合并 {shed} 条没有新内容的采样，设备仍保留；事件和状态变化照常入库",
             "en": (
                 f"overload: since {since} more comes than can be stored; {shed} samples that say nothing new were shed,"
                 " the devices keep them; events and every change are stored as always"

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from api import people
 from api.access import COOKIE, EVERYONE, READERS, Member, check_same_origin, principal_of
 from api.console import pages
-from api.health import stages_late
+from api.health import notes_of, stages_late
 from hoistway.limits import SESSION_HOURS
 
 router = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
@@ -129,6 +129,7 @@ async def health_page(request: Request) -> Response:
         nonce=nonce,
         platform=state.watchdog.document(),
         late=[item.document() for item in await stages_late(state)],
+        notes=await notes_of(state),
     )
     return html_answer(request, text, nonce)
 

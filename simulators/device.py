@@ -25,8 +25,9 @@ KEPT_EVENTS: Final = 1_000
 RECORDS_A_MESSAGE: Final = 200
 RESEND_FIRST_MS: Final = 5_000
 RESEND_MOST_MS: Final = 60_000
-REMEMBERED: Final = 256
-"""Hashes of sent messages and ids of commands kept, to know what a refusal or a repeated command means."""
+REMEMBERED: Final = (
+    256  # hashes of sent messages and ids of commands, to know what a refusal or a repeated command means
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,7 @@ class Device:
         self.events = {boot: self.event}  # by boot, oldest first; those of boots before until the server has them
         self.offset_ms, self._stamped = 0, 0  # server time minus our clock; the last stamp
         self.on_selftest = on_selftest
-        self.refused = self.resent = 0
-        self.ignored = 0  # what could not be read, and commands that this device cannot follow
+        self.refused = self.resent = self.ignored = 0  # ignored: not to be read, and commands that cannot be followed
         self.slow_s = 0  # the server is overloaded: no old samples, and new ones so far apart unless something changed
         self._link_due, self._retry_ms, self._retry_at = False, RESEND_FIRST_MS, 0
         self._doubtful, self._doubt_until = set[int](), 0  # samples of before this connection: they wait for an ack

@@ -122,11 +122,19 @@ def security(
     return _render("security.html", language=language, nonce=nonce, **given)
 
 
-def health(*, language: str, nonce: str, platform: Mapping[str, object], late: Sequence[Mapping[str, object]]) -> str:
-    """What the watcher says and which stages are late, each as in `api.schemas`."""
+def health(
+    *,
+    language: str,
+    nonce: str,
+    platform: Mapping[str, object],
+    late: Sequence[Mapping[str, object]],
+    notes: Sequence[Mapping[str, object]],
+) -> str:
+    """What the watcher says, what is out of the ordinary and which stages are late, each as in `api.schemas`."""
     says = f"health.watch_{platform['state']}"
     word = "en" if language == "en" else "zh"
-    return _render("health.html", language=language, nonce=nonce, word=word, says=says, platform=platform, late=late)
+    told = {"platform": platform, "late": late, "notes": notes}
+    return _render("health.html", language=language, nonce=nonce, word=word, says=says, **told)
 
 
 def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:

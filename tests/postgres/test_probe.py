@@ -361,3 +361,9 @@ async def test_health_says_in_words_which_stage_is_late(
             page = await client.get("/health", params={"lang": language}, headers=headers)
             assert page.status_code == 200
             assert words in page.text
+        await database.execute(
+            "insert into overload (partition, began_at, last_at, coalesced) values (0, now(), clock_timestamp(), 4711)"
+        )
+        for language, words in (("zh-CN", "已合并 4711 条"), ("en", "4711 samples that say nothing new were shed")):
+            page = await client.get("/health", params={"lang": language}, headers=headers)
+            assert words in page.text
