@@ -126,7 +126,16 @@ class Lone(Recall):
         cell = step[rises] % COUNT_STEPS
         counts[rises, cell] += counts[rises, cell] < COUNT_MOST
         keep_counts(memory, (row, place), counts, step)
-        note_over(self._memory, row, self._state.rules.count_step_ms)
+        self._note(memory, row, place)
+
+    def _note(self, memory: Memory, row: Ints, place: Ints) -> None:
+        """When the counts will be too old. That a lift is looked at too early does no harm: then it is worked out anew."""
+        over, length = self._memory["count.over"], self._state.rules.count_step_ms
+        oldest = memory["oldest"][row, place].astype(np.int64)
+        np.minimum.at(over, row, np.where(oldest == NO_STEP, NEVER, (oldest + COUNT_STEPS) * length[place]))
+        early = row[over[row] <= self._at[row]]
+        if early.size:
+            note_over(self._memory, early, length)
 
     def _easily(self, memory: Memory, row: Ints, place: Ints, step: Ints, edge: Bools) -> Bools:
         """Count what has risen in the same step as the last time, or for the first time; answers which those are."""

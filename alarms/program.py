@@ -207,7 +207,8 @@ class Program:
         if term.op == "among":
             wanted = cast("tuple[int, ...]", term.value)
             first, *others = (f"({values['a']} == {int(value)})" for value in wanted)
-            return (f"{{t}} = {' | '.join([first, *others])}", f"{{f}} = ({values['a']} >= 0) & ~{values['t']}")
+            # Of conditions, greater is "and not": one pass instead of two.
+            return (f"{{t}} = {' | '.join([first, *others])}", f"{{f}} = ({values['a']} >= 0) > {values['t']}")
         if term.op == "known":
             return _KNOWN[term.parts[0].type]
         if term.op == "signal" and term.type is Type.BOOL:
