@@ -67,7 +67,7 @@ class Assembler:
     def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
         """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new."""
         work = _Work(self, Assembled(messages=len(messages)), stored)
-        for message in sorted(messages, key=_samples_last):
+        for message in sorted(messages, key=_turn):
             try:
                 work.message(message)
             except RefusedMessage as refused:
@@ -162,7 +162,7 @@ class _Work:
             raise RefusedMessage("bad-code", f"{PROBE_CODE!r} is for the probe lift, and the probe lift is for it")
 
     def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, unusable: int) -> None:
-        memory = self._memory.boot(device.id, record.boot)
+        memory = self._memory.look(device.id, record.boot)
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
         if self._stored is not None:
             verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
@@ -172,19 +172,21 @@ class _Work:
             if self._stored is None:
                 self._repeat(message, device, leaf, record, lift_id, memory)
             return
+        received = message.received_ms
         if verdict is Verdict.NEW_INCARNATION:
-            memory = self._memory.reincarnate(device.id, record.boot)
-            self.out.security += self._door.counted_anew(device, record.boot, message.received_ms)
+            memory = self._memory.reincarnate(device.id, record.boot, received)
+            self.out.security += self._door.counted_anew(device, record.boot, received)
+        else:
+            memory = self._memory.boot(device.id, record.boot, received)
         stream = memory.stream(leaf)
         live = self._memory.is_live(device.id, record.boot, record.ts)
         memory.was_live |= live
-        received = message.received_ms
         clock = self._memory.note_clock(memory, stream, seq=record.seq, ts=record.ts, received=received)
         newest = True
         if leaf == "event":
             newest = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
-        if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received)):
+        if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received), said=record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.tally.stored[device.id, leaf] += 1
         if self._stored is not None:
@@ -214,10 +216,14 @@ class _Work:
     def _link(self, message: Message, device: Device, link: Link) -> None:
         if link.online and not message.retained:
             self.out.security += self._door.connected(device, link.boot, message.received_ms)
-        if link.gone is not None:
+        said_now = not message.retained and self._stored is None
+        if link.gone is not None and said_now and not self._memory.link_is_old(device.id, link.boot, link.conn):
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots.add((device.id, "link", link.boot))
         self.out.tally.received[device.id, "link"] += 1
+        if self._stored is not None:
+            self.out.tally.duplicates[device.id, "link"] += 1  # an old word about a connection is no news of it
+            return
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             self.out.tally.duplicates[device.id, "link"] += 1
             return
@@ -230,12 +236,15 @@ class _Work:
         memory = self._memory.known(device_id, boot)
         if memory is None:
             return
-        for leaf, ranges in gone:
-            for first, last in ranges:
-                self.out.gaps += [
-                    Gap(device_id, leaf, boot, memory.incarnation, low, high, "gone")
-                    for low, high in memory.stream(leaf).give_up(first, last)
-                ]
+        gaps = [
+            Gap(device_id, leaf, boot, memory.incarnation, low, high, "gone")
+            for leaf, ranges in gone
+            for first, last in ranges
+            for low, high in memory.stream(leaf).give_up(first, last)
+        ]
+        if gaps:
+            self._memory.boot(device_id, boot)  # to hand, because it has changed
+            self.out.gaps += gaps
 
     def refuse(self, message: Message, refused: RefusedMessage) -> None:
         refusal = self._refusal(message, refused)
@@ -329,9 +338,9 @@ class _Work:
         self.out.samples, self.out.keys = rows, keys
 
 
-def _samples_last(message: Message) -> bool:
-    """Events and links first, as a replay takes them: what is learned of a device must not depend on who reads its records."""
-    return message.topic.endswith("/state")
+def _turn(message: Message) -> int:
+    """Links, then events, then samples, as a replay takes them: what is learned of a device must not depend on who reads its records."""
+    return 2 if message.topic.endswith("/state") else int(message.topic.endswith("/event"))
 
 
 def _place(item: _Accepted) -> int:

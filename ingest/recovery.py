@@ -178,6 +178,10 @@ class _Run:
         """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of."""
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
+        contacts = []
+        for row in self._contacts.get(number, []):
+            memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
+            contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
         rows = self._event_rows(number, memory)
         for sample, key in zip(samples, keys, strict=True):
             memory.replayed(
@@ -190,14 +194,14 @@ class _Run:
                 received=int(sample["received"]),
                 live=bool(key["folded"] != UNPLACED),
             )
-        contacts = []
-        for row in self._contacts.get(number, []):
-            memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
-            contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
         for row in self._gaps.get(number, []):
             boot = memory.known(row["device_id"], row["boot"])
-            if boot is not None and boot.incarnation == row["incarnation"]:
-                boot.stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+            if (
+                boot is not None
+                and boot.incarnation == row["incarnation"]
+                and boot.stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+            ):
+                memory.boot(row["device_id"], row["boot"])  # to hand, because it has changed
         heard = {row["lift_id"] for row in self._events.get(number, [])} | {lift for lift, _, _ in contacts}
         folded, late = (
             records_of(

@@ -35,6 +35,7 @@ from ingest.memory import Memory
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
+from ingest.relearn import relearn
 from ingest.repeats import Repeats
 from ingest.replays import SQL as REPLAYS
 from ingest.replays import read_again, result_of
@@ -266,17 +267,21 @@ class Ingest:
         await self._recover()
         middle = max(1, len(messages) // 2)
         waiting = [part for part in (messages[middle:], messages[:middle]) if part]
+        read_again: set[int] = set()
         while waiting:
             part = waiting.pop()
             try:
                 await self._finish(self._prepare(part))
             except DataRefusedError as refused:
                 await self._recover()
-                if len(part) == 1:
-                    await self._quarantine(part[0], str(refused))
-                else:
+                if len(part) > 1:
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
+                elif id(part[0]) not in read_again and await relearn(self._database, self._assembler, part[0]):
+                    read_again.add(id(part[0]))
+                    waiting.append(part)
+                else:
+                    await self._quarantine(part[0], str(refused))
 
     async def _quarantine(self, message: Message, detail: str) -> None:
         topic = self._assembler.topic(message.topic)
