@@ -105,4 +105,5 @@ async def _watch(source: MqttSource, clock: ServerClock) -> None:
         metrics.LET_GO.set(sum(session.let_go for session in source.sessions))
         metrics.WAITING.set(sum(session.queued for session in source.sessions))
         metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
+        metrics.SUBSCRIPTIONS_REFUSED.set(sum(session.subscriptions_refused for session in source.sessions))
         metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))

@@ -50,6 +50,7 @@ QUICK_READER: Final = _gauge(
     "quick_reader", "1 = MQTT is read at once; 0 = packet by packet, because of the installed paho"
 )
 SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
+SUBSCRIPTIONS_REFUSED: Final = _gauge("subscriptions_refused", "times the broker refused one of our subscriptions")
 THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
 ARRIVED: Final = _gauge("arrived_messages", "messages read from the network since the start")
 LET_GO: Final = _gauge("let_go_messages", "of them, not taken when their connection was lost; they come again")
