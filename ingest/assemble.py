@@ -51,8 +51,8 @@ from ingest.tally import class_of
 
 Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
-Stored = set[tuple[str, int, int]]
-"""Stream, boot and seq of records of one device that the store holds."""
+Stored = dict[tuple[str, int, int], list[tuple[int, int]]]
+"""By stream, boot and seq of records of one device: incarnation and stamp of those that the store holds under that number."""
 
 
 class Assembler:
@@ -64,9 +64,12 @@ class Assembler:
         self.door = Door()
         self._topics: dict[str, Topic | None] = {}
 
-    def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
-        """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new."""
-        work = _Work(self, Assembled(messages=len(messages)), stored)
+    def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None, now_ms: int = 0) -> Assembled:
+        """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new.
+
+        When they were received, and not `now_ms`, says when their records were; `now_ms` is only when the store received them.
+        """
+        work = _Work(self, Assembled(messages=len(messages)), stored, now_ms)
         for message in sorted(messages, key=_turn):
             try:
                 work.message(message)
@@ -107,8 +110,8 @@ class _Accepted:
 class _Work:
     """One batch in the making."""
 
-    def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
-        self._assembler, self.out, self._stored = assembler, out, stored
+    def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None, now_ms: int) -> None:
+        self._assembler, self.out, self._stored, self._now_ms = assembler, out, stored, now_ms
         self._directory, self._memory, self._door = assembler.directory, assembler.memory, assembler.door
         self._reading: tuple[int, str, Message]
         self._may = self._may_read_with_care
@@ -165,7 +168,8 @@ class _Work:
         memory = self._memory.look(device.id, record.boot)
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
         if self._stored is not None:
-            verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
+            held = self._stored.get((leaf, record.boot, record.seq), [])
+            verdict = _from_store(verdict, held, memory.incarnation, record.ts)
         self.out.boots.add((device.id, leaf, record.boot))
         if verdict is Verdict.DUPLICATE:
             self.out.tally.duplicates[device.id, leaf] += 1
@@ -190,7 +194,7 @@ class _Work:
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.tally.stored[device.id, leaf] += 1
         if self._stored is not None:
-            self._stored.add((leaf, record.boot, record.seq))
+            self._stored.setdefault((leaf, record.boot, record.seq), []).append((memory.incarnation, record.ts))
         accepted = _Accepted(
             record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
         )
@@ -296,6 +300,9 @@ class _Work:
         out.events = [replace(row, folded=LATE, at_once=True) if id(row) in late else row for row in out.events]
         out.late = int((out.keys["folded"] != IN_ORDER).sum()) + sum(row.folded != IN_ORDER for row in out.events)
 
+    def _row_received(self, item: _Accepted) -> int:
+        return item.received if self._stored is None else self._now_ms
+
     def _finish_events(self) -> None:
         for item in self._events:
             at = item.clock.corrected(item.record.ts, item.received)
@@ -308,7 +315,7 @@ class _Work:
                     item.record.seq,
                     item.record.ts,
                     at,
-                    item.received,
+                    self._row_received(item),
                     _place(item),
                     item.newest and not item.placed,
                     item.record.code,
@@ -328,7 +335,7 @@ class _Work:
         samples, keys = self._samples, np.empty(len(self._samples), KEYS_DTYPE)
         rows["slot"] = [item.lift_id for item in samples]
         rows["at"] = [item.clock.corrected(item.record.ts, item.received) for item in samples]
-        rows["received"] = [item.received for item in samples]
+        rows["received"] = [self._row_received(item) for item in samples]
         keys["device_id"] = [item.device.id for item in samples]
         keys["incarnation"] = [item.incarnation for item in samples]
         keys["folded"] = [IN_ORDER if item.placed else UNPLACED for item in samples]
@@ -350,9 +357,14 @@ def _place(item: _Accepted) -> int:
     return IN_ORDER if item.newest else LATE
 
 
-def _from_store(verdict: Verdict, stored: bool) -> Verdict:
-    """Whether a record of the quarantine is new: a number may count as had because its hole was given up, or be forgotten with its boot."""
-    if stored:
+def _from_store(verdict: Verdict, held: Sequence[tuple[int, int]], incarnation: int, ts: int) -> Verdict:
+    """Whether a record of the quarantine is new: a number may count as had because its hole was given up, or be forgotten with its boot.
+
+    The same stamp under the same number is the same record, in whatever life of its device it was stored.
+    """
+    if any(stamp == ts for _, stamp in held):
+        return Verdict.DUPLICATE
+    if any(number == incarnation for number, _ in held):
         return Verdict.DUPLICATE if verdict is Verdict.NEW else verdict
     return Verdict.NEW
 

@@ -23,6 +23,7 @@ def _gauge(name: str, text: str) -> Gauge:
 
 
 MESSAGES: Final = _counter("messages", "MQTT messages committed")
+REPLAYED: Final = _counter("replayed_messages", "messages of the quarantine that were taken in again: read from no network")
 RECEIVED: Final = _counter("received", "records, and whole messages that could not be read or are of a link", "class")
 RECORDS: Final = _counter(
     "records", "what became of what was received: the sum over outcomes is received", "class", "outcome"

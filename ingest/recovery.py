@@ -117,7 +117,7 @@ async def replay(
                 found.append((engine.rules, engine.tick(clock_ms)))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
-                memory.server_stepped(step_of(item["state"]))
+                memory.server_stepped(ms_of(item["state"]))
             elif item["kind"] == "refold":
                 unfolded.folded(engine.window.take_over(item["state"]))
             elif item["kind"] == "backfill":
@@ -127,7 +127,7 @@ async def replay(
                 unfolded.clear()  # what waited was folded before
                 await turn_again(connection, engine, item["rule_set"])
             else:
-                batch, records, late, lifts = run.batch(item["batch_no"], memory)
+                batch, records, late, lifts = run.batch(item["batch_no"], memory, ms_of(item["state"]))
                 if new := lifts - memory.alive:
                     meet(new)
                 found.append((engine.rules, engine.step(batch, clock_ms, records)))
@@ -136,13 +136,13 @@ async def replay(
         batches, samples, last = batches + len(rows), samples + run.size, upto
 
 
-def pack_step(ms: int) -> bytes | None:
-    """A step of the server's clock as an entry `listening` keeps it."""
+def pack_ms(ms: int) -> bytes | None:
+    """What an entry keeps besides its clock value: `listening` a step of the server's clock, `batch` when a message taken in again had come."""
     return ms.to_bytes(8, "big") if ms else None
 
 
-def step_of(state: bytes | None) -> int:
-    """By how much the server's clock was set forward before an entry `listening`, in ms."""
+def ms_of(state: bytes | None) -> int:
+    """The same from the store, in ms; 0: nothing."""
     return int.from_bytes(state or b"", "big")
 
 
@@ -174,15 +174,18 @@ class _Run:
     def size(self) -> int:
         return len(self._samples)
 
-    def batch(self, number: int, memory: Memory) -> tuple[Batch, Records, Records, set[int]]:
-        """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of."""
+    def batch(self, number: int, memory: Memory, first_received: int = 0) -> tuple[Batch, Records, Records, set[int]]:
+        """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of.
+
+        `first_received`: when a message that was taken in again had come, in ms; 0: it was none.
+        """
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
         contacts = []
         for row in self._contacts.get(number, []):
             memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
             contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
-        rows = self._event_rows(number, memory)
+        rows = self._event_rows(number, memory, first_received)
         for sample, key in zip(samples, keys, strict=True):
             memory.replayed(
                 device_id=int(key["device_id"]),
@@ -191,7 +194,7 @@ class _Run:
                 leaf="state",
                 seq=int(key["seq"]),
                 ts=int(key["ts"]),
-                received=int(sample["received"]),
+                received=first_received or int(sample["received"]),
                 live=bool(key["folded"] != UNPLACED),
             )
         for row in self._gaps.get(number, []):
@@ -215,10 +218,9 @@ class _Run:
         batch = Batch(samples=folded.samples, events=told, contacts=np.array(contacts, CONTACT_DTYPE))
         return batch, folded, late, heard | set(samples["slot"].tolist())
 
-    def _event_rows(self, number: int, memory: Memory) -> list[EventRow]:
+    def _event_rows(self, number: int, memory: Memory, first_received: int) -> list[EventRow]:
         rows = []
         for row in self._events.get(number, []):
-            received = _ms(row["received"])
             boot = memory.replayed(
                 device_id=row["device_id"],
                 boot=row["boot"],
@@ -226,7 +228,7 @@ class _Run:
                 leaf="event",
                 seq=row["seq"],
                 ts=row["ts"],
-                received=received,
+                received=first_received or _ms(row["received"]),
                 live=row["folded"] != UNPLACED,
             )
             boot.codes[row["code"]] = max(row["seq"], boot.codes.get(row["code"], 0))

@@ -34,7 +34,7 @@ from ingest.late import left_to_the_job, refold, sort_late
 from ingest.memory import Memory
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
+from ingest.recovery import Checkpoint, load_checkpoint, pack_ms, replay, save_checkpoint
 from ingest.relearn import relearn
 from ingest.repeats import Repeats
 from ingest.replays import SQL as REPLAYS
@@ -212,10 +212,10 @@ class Ingest:
 
     def _prepare(self, messages: Sequence[Message], stored: Stored | None = None) -> Step:
         """Decode and fold: all that a batch needs before its transaction."""
-        batch = self._assembler.assemble(messages, stored=stored)
+        now = self._clock.now_ms()
+        batch = self._assembler.assemble(messages, stored=stored, now_ms=now)
         if new := batch.lifts() - self._memory.alive:
             self._meet(new)
-        now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         transitions = self._engine.step(batch.for_engine(), now, batch.records(IN_ORDER))
         return Step(
@@ -238,11 +238,13 @@ class Ingest:
             replays=replays,
             shadow=step.shadow,
             too_old=step.too_old,
+            state=pack_ms(step.messages[0].received_ms) if replays else None,
         )
         self._source.acknowledge(step.messages)
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
-        count_batch(step.batch, step.messages, self._clock.now_ms())
+        count_batch(step.batch, () if replays else step.messages, self._clock.now_ms())
+        metrics.REPLAYED.inc(len(replays))
         self._repeats.note(step.batch)
 
     async def _settle(self) -> bool:
@@ -343,7 +345,7 @@ class Ingest:
         elif self._step_ms and now >= self._next_tick_ms:
             await self._settle()
             self._memory.server_stepped(self._step_ms)
-            await self._listen(now, state=pack_step(self._step_ms))
+            await self._listen(now, state=pack_ms(self._step_ms))
             self._step_ms = 0
         await self._tick(now, oldest)
 
@@ -443,7 +445,7 @@ class Ingest:
             await self._refresh()
         until = time.monotonic() + limits.REPLAY_MOST_S
         for row in itertools.takewhile(lambda _: time.monotonic() < until, rows):
-            found = await read_again(self._database, self._directory, row, now_ms=self._clock.now_ms())
+            found = await read_again(self._database, self._directory, row)
             try:
                 if isinstance(found, str):
                     await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], found)])

@@ -100,6 +100,6 @@ def test_a_link_of_the_quarantine_is_no_news() -> None:
     device = Terminal()
     device.say("link", link(6, 1), 0)
     old = message("link", link(5, 9, online=False, state=[[1, 2]]), device="t-1", received=T0)
-    batch = device.assembler.assemble([old], stored=set())
+    batch = device.assembler.assemble([old], stored={})
     assert (stored(batch), batch.links, batch.gaps) == ((0, 1), [], [])
     assert not device.memory.note_link(1, 6, 1, online=True)
