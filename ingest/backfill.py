@@ -27,7 +27,7 @@ from ingest.folding import Folding
 from ingest.late import unpack_keys
 from ingest.pack import unpack_samples
 from ingest.recovery import event_row
-from ingest.upkeep import waiting
+from ingest.upkeep import passed_over_while_away, waiting
 
 PRESENT_MS: Final = 60_000
 """A stretch that ends this close to now is the present: what it leaves a lift in is what the lift is."""
@@ -43,7 +43,9 @@ class Stretch:
     first_batch: int  # late records of earlier batches have been looked at
     noted: Any  # when it was noted, as the store says it
     goes_on: bool  # what is older than `first` waits for the next turn
-    looked: Sequence[tuple[int, int]] = ()  # earlier turns: from when on they looked, at what had come before which batch
+    looked: Sequence[
+        tuple[int, int]
+    ] = ()  # earlier turns: from when on they looked, at what had come before which batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +67,10 @@ def stretch_of(row: Any) -> Stretch:
         first_batch=row["first_batch"],
         noted=row["noted_at"],
         goes_on=oldest < first,
-        looked=[(int(since.timestamp() * 1_000), number) for since, number in zip(row["looked_from"], row["looked_batch"], strict=True)],
+        looked=[
+            (int(since.timestamp() * 1_000), number)
+            for since, number in zip(row["looked_from"], row["looked_batch"], strict=True)
+        ],
     )
 
 
@@ -86,10 +91,21 @@ async def due(database: Database, now: int) -> list[Any]:
     return await waiting(database, SQL["due_backfills"], when(now - BACKFILL_QUIET_S * 1_000), BACKFILL_LIFTS)
 
 
-async def look_at(connection: Any, engine: Folding, row: Any, *, partition: int, now: int) -> dict[str, Any]:
-    """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over."""
+async def look_at(
+    database: Database, engine: Folding, row: Any, *, partition: int, now: int
+) -> dict[str, Any] | None:
+    """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over.
+
+    None while the database is away: nothing was looked at, and the engine is as it was.
+    """
     stretch = stretch_of(row)
-    found = await look(connection, engine, stretch, partition=partition, now=now)
+    looked: list[Found] = []
+    with passed_over_while_away():
+        async with database.acquire() as connection:
+            looked.append(await look(connection, engine, stretch, partition=partition, now=now))
+    if not looked:
+        return None
+    (found,) = looked
     state = engine.window.take_lift(found.present, stretch.lift_id) if found.present is not None else None
     corrections = corrected(found.corrections, engine.rules)
     return {"corrections": corrections, "state": state, "looked_at": [looked_at(stretch)]}

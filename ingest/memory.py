@@ -144,7 +144,9 @@ class Memory:
 
     def __init__(self) -> None:
         self._devices: dict[int, dict[int, Boot]] = {}
-        self._packed: dict[int, dict[int, bytes]] = {}  # boots that are no longer at hand, whole, in a tenth of the room
+        self._packed: dict[
+            int, dict[int, bytes]
+        ] = {}  # boots that are no longer at hand, whole, in a tenth of the room
         self._unpacked: tuple[int, int, Boot] | None = None  # the last one looked at: records of one boot come in a row
         self._links: dict[int, tuple[int, int, bool]] = {}
         self.alive: set[int] = set()  # lifts that ever gave a sign of life

@@ -23,7 +23,9 @@ def _gauge(name: str, text: str) -> Gauge:
 
 
 MESSAGES: Final = _counter("messages", "MQTT messages committed")
-REPLAYED: Final = _counter("replayed_messages", "messages of the quarantine that were taken in again: read from no network")
+REPLAYED: Final = _counter(
+    "replayed_messages", "messages of the quarantine that were taken in again: read from no network"
+)
 RECEIVED: Final = _counter("received", "records, and whole messages that could not be read or are of a link", "class")
 RECORDS: Final = _counter(
     "records", "what became of what was received: the sum over outcomes is received", "class", "outcome"
@@ -43,6 +45,7 @@ NOT_COMPARED: Final = _counter(
     "repeats_not_compared", "repeated records beyond the limit: counted, their content not looked at"
 )
 TRANSITIONS: Final = _counter("transitions", "alarm transitions committed", "kind")
+LEFT_OUT: Final = _counter("left_out", "changes that the store refused and no message asked for: left out", "part")
 CORRECTIONS: Final = _counter("corrections", "alarms that late data changed, by kind", "kind")
 LATE_WINDOW: Final = _gauge("late_window_seconds", "how old a record may be and still be folded again from memory")
 RETRIES: Final = _counter("commit_retries", "commits tried again after an unknown outcome")

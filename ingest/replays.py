@@ -17,6 +17,7 @@ from ingest.directory import Directory
 from ingest.memory import Memory
 from ingest.source import Message
 from ingest.tally import Outcome
+from ingest.upkeep import passed_over_while_away
 
 SQL: Final = queries("ingest", "sql/replays.sql")
 
@@ -29,8 +30,8 @@ class Again:
     stored: Stored  # of its records, those that the store holds
 
 
-async def read_again(database: Database, directory: Directory, row: Any) -> Again | str:
-    """The message of a row of `replay_requests`, or why it cannot be used.
+async def read_again(database: Database, directory: Directory, row: Any) -> Again | str | None:
+    """The message of a row of `replay_requests`, or why it cannot be used; None while the database is away.
 
     It was received when it first came: that says how far its device's clock is off, and how old its records are.
     """
@@ -42,7 +43,10 @@ async def read_again(database: Database, directory: Directory, row: Any) -> Agai
     ).assemble([message], stored={})
     if verdict.refusals:
         return f"refused again: {verdict.refusals[0].reason}"
-    return Again(message=message, stored=await _stored(database, verdict))
+    stored: Stored | None = None
+    with passed_over_while_away():
+        stored = await _stored(database, verdict)
+    return None if stored is None else Again(message=message, stored=stored)
 
 
 async def _stored(database: Database, verdict: Assembled) -> Stored:

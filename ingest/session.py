@@ -185,7 +185,9 @@ class Session:
         try:
             if any(reason.is_failure for reason in reasons):
                 self.subscriptions_refused += 1
-                log.error("the broker refused a subscription", session=self.client_id, reasons=[str(r) for r in reasons])
+                log.error(
+                    "the broker refused a subscription", session=self.client_id, reasons=[str(r) for r in reasons]
+                )
                 self.drop_connection()
                 return
             with self._lock:

@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from hoistway import rulebook
@@ -15,8 +14,8 @@ from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
 from ingest.alarm_rows import write_changes, write_notices, write_unplaced
 from ingest.assembled import Assembled, Refusal
-from ingest.changes import Change, columns, when
 from ingest.backfill_rows import Looked, note_backfill, note_looked_at
+from ingest.changes import Change, columns, when
 from ingest.correction_rows import Corrected, write_corrections
 from ingest.decode import clean_text
 from ingest.door_rows import find_reused, write_security

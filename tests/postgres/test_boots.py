@@ -66,7 +66,9 @@ async def test_an_event_that_only_the_store_remembers_costs_no_neighbour(desk: D
     saved._packed.clear()
     desk.ingest._checkpointed = 0
     await desk.checkpoint()  # so that it stays forgotten when the state is rebuilt
-    await desk.say("forgotten-1", "event", [event(2, then + 2, "41", active=False), event(3, desk.now, "90")], after_s=1)
+    await desk.say(
+        "forgotten-1", "event", [event(2, then + 2, "41", active=False), event(3, desk.now, "90")], after_s=1
+    )
     assert [row[2] for row in await kept(desk, "forgotten-1")] == [1, 2, 3]
     assert ("alarm-button", "active", 0) in await desk.alarms(lift_id)
     assert (last_ack(desk)["event"], "missing" in last_ack(desk)) == (3, False)

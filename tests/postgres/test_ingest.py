@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import asyncpg
 import pytest
 
 from alarms.language.reader import load
@@ -13,7 +14,9 @@ from hoistway import limits
 from hoistway.errors import Fenced
 from hoistway.limits import MESSAGE_BYTES
 from hoistway.wire import REASONS
-from ingest import assemble, transaction
+from ingest import assemble, metrics, transaction
+from ingest.assembled import SecurityEvent
+from ingest.directory import Directory
 from ingest.source import Message
 from ingest.writer import Writer
 from tests.support.desk import Desk
@@ -598,6 +601,55 @@ async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
     assert desk.source.acknowledged == []
 
 
+async def test_a_change_of_the_register_that_commits_late_is_seen(desk: Desk, database_url: str) -> None:
+    """A long import that began before another change and ends after it: the register is read again for both."""
+    directory, lift_id = Directory(), await desk.lift("late-import")
+    long = await asyncpg.connect(database_url)
+    try:
+        async with long.transaction():
+            await long.execute("update lift set name = 'imported', updated_at = now() where id = $1", lift_id)
+            await desk.database.execute("update device set shard = 3 where device = 'late-import'")
+            await desk.lift("quick-change")
+            assert await directory.refresh(desk.database)
+            assert directory.devices["late-import"].shard == 3
+            assert not await directory.refresh(desk.database)
+        assert await directory.refresh(desk.database)
+    finally:
+        await long.close()
+
+
+async def refuse(desk: Desk, lift_id: int) -> None:
+    """From now on the store takes no raised alarm of this lift, and no security event."""
+    for name in ("alarm", "security_event"):
+        await desk.database.execute(
+            f"alter table {name} add constraint refused_here check (lift_id is distinct from {lift_id}) not valid"
+        )
+
+
+async def test_what_no_message_asked_for_and_the_store_refuses_is_left_out(desk: Desk) -> None:
+    """One alarm of a tick that cannot be stored costs no other its alarm and no restart its start; it is said in the log and counted."""
+    mine, other = await desk.lift("left-out-1"), await desk.lift("left-out-2")
+    for name in ("left-out-1", "left-out-2"):
+        await desk.say(name, "state", sample(1, desk.now, **TRAPPED))
+    counted = metrics.LEFT_OUT.labels("changes")._value.get()
+    await refuse(desk, mine)
+    try:
+        await desk.pass_s(25)
+        assert [row[0] for row in await desk.alarms(other)] == ["entrapment-between-floors"]
+        assert await desk.alarms(mine) == []
+        assert metrics.LEFT_OUT.labels("changes")._value.get() > counted
+        await desk.restart()
+        desk.ingest.door_log._waiting["takeover", "x"] = SecurityEvent(
+            kind="takeover", device="x", lift_id=mine, detail="", at=desk.now
+        )
+        await desk.housekeeping()
+        await desk.say("left-out-2", "state", sample(2, desk.now, **TRAPPED), after_s=1)
+    finally:
+        for name in ("alarm", "security_event"):
+            await desk.database.execute(f"alter table {name} drop constraint refused_here")
+    assert len(desk.source.acknowledged) == 1
+
+
 async def test_the_quarantine_keeps_the_newest_and_counts_what_goes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -606,7 +658,9 @@ async def test_the_quarantine_keeps_the_newest_and_counts_what_goes(
     await desk.database.execute("delete from quarantine")
     for number in (1, 1, 1, 2, 3, 4, 5):
         await desk.say("stranger-1", "event", f"garbage {number}".encode())
-    desk.ingest._next_trim_s = 0
+    desk.ingest.trim.due_s = 0.0
     await desk.ingest.round()
+    assert desk.ingest.trim.task is not None
+    await desk.ingest.trim.task
     found = await desk.rows("select payload from quarantine order by id")
     assert [row["payload"] for row in found] == [b"garbage 3", b"garbage 4", b"garbage 5"]

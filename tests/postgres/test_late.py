@@ -352,10 +352,14 @@ async def test_a_ring_of_three_days_is_looked_at_whole(desk: Desk, between: str)
     if between:
         await desk.restart()
     await settle(desk)
-    await desk.say(name, "state", sample(11, start + (2 * day + 300) * 1_000, **FREED))  # a straggler: nothing is told twice
+    await desk.say(
+        name, "state", sample(11, start + (2 * day + 300) * 1_000, **FREED)
+    )  # a straggler: nothing is told twice
     for _ in range(4):
         await settle(desk)
-    (told,) = await desk.rows("select raises, repeats, correction from alarm where lift_id = $1 and rule_id = $2", lift_id, RULE)
+    (told,) = await desk.rows(
+        "select raises, repeats, correction from alarm where lift_id = $1 and rule_id = $2", lift_id, RULE
+    )
     assert [moment.timestamp() - start / 1_000 for moment in told["raises"]] == [120.0, 2 * day + 120.0]
     assert (told["repeats"], told["correction"]) == (1, "late")
     assert await desk.rows("select 1 from backfill where lift_id = $1", lift_id) == []

@@ -167,7 +167,9 @@ async def test_the_quarantine_of_one_device_pushes_out_nobody_else_s(
     monkeypatch.setattr(limits, "QUARANTINE_ROWS", 4)
     before = metrics.REGISTRY.get_sample_value("hoistway_ingest_quarantine_trimmed_total") or 0.0
     for _ in range(3):
-        desk.ingest._next_trim_s = 0.0
+        desk.ingest.trim.due_s = 0.0
         await desk.ingest.round()
+        assert desk.ingest.trim.task is not None
+        await desk.ingest.trim.task
     assert metrics.REGISTRY.get_sample_value("hoistway_ingest_quarantine_trimmed_total") == before + 7
     assert [row["id"] for row in await desk.rows("select id from quarantine order by id")] == nobody

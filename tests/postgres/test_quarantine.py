@@ -160,7 +160,9 @@ async def test_a_replay_keeps_the_time_of_its_records(desk: Desk, leaf: str) -> 
     lift_id, slow, code = await desk.lift(name), 30_000, {"event": "777011", "state": "777012"}[leaf]
     device_id = await desk.database.fetchval("select id from device where device = $1", name)
     await desk.say(name, "link", {"online": True, "boot": 7, "conn": 1})
-    foreign = event(1, desk.now - slow, "90", boot=7) if leaf == "event" else sample(1, desk.now - slow, boot=7, **FREED)
+    foreign = (
+        event(1, desk.now - slow, "90", boot=7) if leaf == "event" else sample(1, desk.now - slow, boot=7, **FREED)
+    )
     then = desk.now
     await desk.say(name, leaf, {**foreign, "lift": code})
     await desk.pass_s(7_200)
@@ -172,7 +174,7 @@ async def test_a_replay_keeps_the_time_of_its_records(desk: Desk, leaf: str) -> 
     (row,) = await desk.rows("select replay_result from quarantine")
     assert row["replay_result"] == "accepted: 1 stored, 0 held before"
     table = "event" if leaf == "event" else "sample"
-    (found,) = await desk.rows(f"select at, received from {table} where lift_id = $1", lift_id)  # noqa: S608  # one of two words
+    (found,) = await desk.rows(f"select at, received from {table} where lift_id = $1", lift_id)
     assert found["at"].timestamp() * 1_000 == then
     assert found["received"].timestamp() * 1_000 == desk.now
     assert (metrics.REPLAYED._value.get() - replayed, metrics.MESSAGES._value.get() - messages) == (1, 0)

@@ -25,7 +25,9 @@ class Terminal:
         directory.devices = {"t-1": Device(1, "t-1", 0, 10, {"310115": 10})}
         self.memory = Memory()
         self.assembler = Assembler(
-            directory, self.memory, lambda found: (np.zeros(len(found.samples), bool), np.zeros(len(found.events), bool))
+            directory,
+            self.memory,
+            lambda found: (np.zeros(len(found.samples), bool), np.zeros(len(found.events), bool)),
         )
 
     def say(self, leaf: str, payload: Any, at: int, *, retained: bool = False) -> Assembled:
