@@ -252,11 +252,19 @@ class _Work:
 
     def refuse(self, message: Message, refused: RefusedMessage) -> None:
         refusal = self._refusal(message, refused)
+        self._say(message, refusal)
         keep = self._assembler.budget.keep(refusal.device_id, class_of(refusal.leaf), message)
         (self.out.refuse if keep or self._stored is not None else self.out.cut)(refusal)
 
     def cut(self, message: Message, refused: RefusedMessage) -> None:
-        self.out.cut(self._refusal(message, refused))
+        refusal = self._refusal(message, refused)
+        self._say(message, refusal)
+        self.out.cut(refusal)
+
+    def _say(self, message: Message, refusal: Refusal) -> None:
+        lift_id = refusal.lift_id
+        if refusal.leaf == "event" and lift_id is not None and self._assembler.budget.says(lift_id, message):
+            self.out.said.add(lift_id)
 
     def _refusal(self, message: Message, refused: RefusedMessage) -> Refusal:
         topic = self._assembler.topic(message.topic)

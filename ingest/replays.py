@@ -43,10 +43,10 @@ async def read_again(database: Database, directory: Directory, row: Any) -> Agai
     ).assemble([message], stored={})
     if verdict.refusals:
         return f"refused again: {verdict.refusals[0].reason}"
-    stored: Stored | None = None
+    found: list[Again] = []
     with passed_over_while_away():
-        stored = await _stored(database, verdict)
-    return None if stored is None else Again(message=message, stored=stored)
+        found.append(Again(message=message, stored=await _stored(database, verdict)))
+    return found[0] if found else None
 
 
 async def _stored(database: Database, verdict: Assembled) -> Stored:

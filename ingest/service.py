@@ -281,7 +281,9 @@ class Ingest:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
         batch = Assembled(messages=1)
-        batch.refuse(refusal_of(message, topic, device, RefusedMessage("refused-by-store", detail)))
+        batch.refuse(refusal := refusal_of(message, topic, device, RefusedMessage("refused-by-store", detail)))
+        if refusal.lift_id is not None:
+            batch.said.add(refusal.lift_id)
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         await self._finish(Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))

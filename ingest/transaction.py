@@ -79,7 +79,7 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             await note_backfill(connection, work.too_old, batch_no=work.batch_no, at=when(work.clock_ms))
         await note_looked_at(connection, work.looked_at, batch_no=work.batch_no, at=when(work.clock_ms))
         if unreadable := batch.unreadable():
-            await write_notices(connection, unreadable, at=when(work.clock_ms))
+            await write_notices(connection, unreadable, said=batch.said, at=when(work.clock_ms))
         if unplaced := batch.unplaced():
             await write_unplaced(connection, unplaced, at=when(work.clock_ms))
         batch.reused = await find_reused(connection, batch)

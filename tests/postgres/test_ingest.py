@@ -12,7 +12,7 @@ import pytest
 from alarms.language.reader import load
 from hoistway import limits
 from hoistway.errors import Fenced
-from hoistway.limits import MESSAGE_BYTES
+from hoistway.limits import GARBAGE_WINDOW_MS, MESSAGE_BYTES
 from hoistway.wire import REASONS
 from ingest import assemble, metrics, transaction
 from ingest.assembled import SecurityEvent
@@ -202,7 +202,7 @@ async def test_an_unreadable_event_of_a_known_lift_is_a_notice_at_the_desk(desk:
     """The dispatcher sees at once that a lift said something that nobody could read."""
     lift_id = await desk.lift("mumble-1")
     await desk.say("mumble-1", "event", b"{...")
-    await desk.say("mumble-1", "event", b"{....")
+    await desk.say("mumble-1", "event", b"{....", after_s=10)
     assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 1)]
     (alarm,) = await desk.rows("select open, operator_state from alarm where lift_id = $1", lift_id)
     assert alarm == {"open": True, "operator_state": "unacknowledged"}
@@ -599,6 +599,40 @@ async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
     await second.close()
     assert await desk.rows("select 1 from sample where lift_id = $1", lift_id) == []
     assert desk.source.acknowledged == []
+
+
+async def test_garbage_without_end_is_one_line_in_ten_seconds(desk: Desk) -> None:
+    """Unreadable events, kept or cut: the desk hears at once, then once in each stretch, and at once again when it has seen the line."""
+    lift_id = await desk.lift("garbage-1")
+    desk.now += -desk.now % GARBAGE_WINDOW_MS
+    lines = "select count(*) as n from alarm_event e join alarm a on a.id = e.alarm_id where a.lift_id = $1"
+    changes = await desk.database.fetchval("select count(*) from change")
+    for number in range(20):
+        await desk.say("garbage-1", "event", f"garbage {number}".encode(), after_s=1)
+    assert (await desk.rows(lines, lift_id))[0]["n"] == 3
+    assert await desk.database.fetchval("select count(*) from change") - changes == 3
+    (alarm,) = await desk.rows("select rule_id, repeats from alarm where lift_id = $1", lift_id)
+    assert alarm == {"rule_id": "event-unreadable", "repeats": 2}
+    await desk.database.execute(
+        "update alarm set operator_state = 'acknowledged', acknowledged_at = now() where lift_id = $1", lift_id
+    )
+    for _ in range(3):
+        await desk.say("garbage-1", "event", b"more of it", after_s=1)
+    assert [row[2] for row in await desk.alarms(lift_id)] == [2, 0]
+
+
+async def test_an_unreadable_event_of_a_gateway_is_heard(desk: Desk) -> None:
+    """Whose it was nobody can read: it is a line of the gateway's first lift."""
+    lift_id, other = await desk.lift("gateway-1-lift"), await desk.lift("gateway-1-other")
+    for number, of in enumerate((lift_id, other)):
+        await desk.database.execute("update lift set rescue_code = $2 where id = $1", of, f"77800{number}")
+    gateway = await desk.database.fetchval("insert into device (device, shard) values ('gateway-1', 0) returning id")
+    await desk.database.execute(
+        "insert into gateway_lift (device_id, lift_id) values ($1, $2), ($1, $3)", gateway, lift_id, other
+    )
+    await desk.say("gateway-1", "event", b"[{", after_s=2)
+    assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 0)]
+    assert await desk.alarms(other) == []
 
 
 async def test_a_change_of_the_register_that_commits_late_is_seen(desk: Desk, database_url: str) -> None:
