@@ -59,6 +59,7 @@ THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead a
 ARRIVED: Final = _gauge("arrived_messages", "messages read from the network since the start")
 LET_GO: Final = _gauge("let_go_messages", "of them, not taken when their connection was lost; they come again")
 WAITING: Final = _gauge("waiting_messages", "of them, waiting to be taken into a batch")
+LOOKS_FAILED: Final = _counter("looks_failed", "looks of the watch at sessions, clock and the broker's log that failed")
 INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")
 CLOCK_STEPS: Final = _gauge("device_clock_steps", "times a device's clock was set back or forward")
 CLOCK_BEHIND: Final = _gauge("wall_clock_behind_seconds", "how far the machine's clock was set back")

@@ -68,12 +68,10 @@ async def make_partitions(database: Database, now: datetime, *, at_start: bool =
                 await asyncio.sleep(TRY_S)
 
 
-async def keep_findable(database: Database) -> None:
-    """For ever: readers find the newest rows of the log without reading the others, whether or not anybody moves them."""
-    while True:
-        await asyncio.sleep(FINDABLE_S)
-        with passed_over_while_away():
-            await database.execute(SQL["summarize"])
+async def make_findable(database: Database) -> None:
+    """Every `FINDABLE_S`: readers find the newest rows of the log without reading the others, whether or not anybody moves them."""
+    with passed_over_while_away():
+        await database.execute(SQL["summarize"])
 
 
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
