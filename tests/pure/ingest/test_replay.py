@@ -16,7 +16,7 @@ from hoistway.samples import of_copy
 from ingest.assemble import Assembler
 from ingest.assembled import Assembled
 from ingest.directory import Device, Directory
-from ingest.memory import Memory, _Saved
+from ingest.memory import Memory, _Saved, _unpacked
 from ingest.pack import pack_samples
 from ingest.recovery import _Run
 from ingest.source import Message
@@ -30,7 +30,8 @@ def known(memory: Memory) -> tuple[Any, ...]:
     """Everything that a snapshot keeps, with the order in which boots were heard."""
     saved = msgspec.msgpack.decode(memory.snapshot(), type=_Saved)
     order = {device: list(boots) for device, boots in saved.devices.items()}
-    return saved.devices, saved.packed, order, saved.links, saved.server_stepped_ms
+    packed = {device: {boot: _unpacked(body) for boot, body in boots.items()} for device, boots in saved.packed.items()}
+    return saved.devices, packed, order, saved.links, saved.server_stepped_ms
 
 
 def some_late(records: Records) -> Any:
