@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from alarms.rules import RuleSet
-from alarms.signals import CONTACT_DTYPE, Batch, Transitions
+from alarms.signals import CONTACT_DTYPE, Batch, Ints, Transitions
 from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
@@ -119,7 +119,9 @@ async def replay(
                 engine.listening(clock_ms)
                 memory.server_stepped(ms_of(item["state"]))
             elif item["kind"] == "refold":
-                unfolded.folded(engine.window.take_over(item["state"]))
+                settled = engine.window.take_over(item["state"])
+                unfolded.folded(settled)
+                found = [(before, _without(part, settled)) for before, part in found]
             elif item["kind"] == "backfill":
                 if item["state"] is not None:  # a replay before this one has noted them
                     unfolded.clear()
@@ -144,6 +146,12 @@ def pack_ms(ms: int) -> bytes | None:
 def ms_of(state: bytes | None) -> int:
     """The same from the store, in ms; 0: nothing."""
     return int.from_bytes(state or b"", "big")
+
+
+def _without(transitions: Transitions, lifts: Ints) -> Transitions:
+    """What was said of some lifts before a refold is settled: what the refold made of it stands in the store."""
+    rows = transitions.rows
+    return Transitions(rows=rows[~np.isin(rows["slot"], lifts)]) if len(transitions) else transitions
 
 
 def _of_rules(rules: RuleSet, parts: list[tuple[RuleSet, Transitions]]) -> Transitions:

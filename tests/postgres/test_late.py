@@ -214,6 +214,19 @@ async def test_a_kill_between_a_refold_and_the_next_checkpoint(desk: Desk) -> No
     assert cleared is not None
 
 
+async def test_a_kill_between_a_contradiction_and_the_next_checkpoint(desk: Desk) -> None:
+    """What a correction had ended is not raised again by the replay of what came before it."""
+    lift_id, start = await desk.lift("killed-3"), desk.now
+    for received, seq, stamped, values in (*CONTRADICTED[:3], (40, 3, 20, FREED)):
+        desk.now = start + int(received * 1_000)
+        await desk.say("killed-3", "state", sample(seq, start + int(stamped * 1_000), **values))
+    await desk.pass_s(2)
+    before = await desk.rows("select * from alarm where lift_id = $1 order by id", lift_id)
+    assert "contradicted" in {row["correction"] for row in before}
+    await desk.restart()
+    assert await desk.rows("select * from alarm where lift_id = $1 order by id", lift_id) == before
+
+
 async def test_a_kill_between_late_data_and_its_refold(desk: Desk) -> None:
     """The records are stored, and the process dies before the tick that folds them again: the next one does."""
     lift_id, start = await desk.lift("killed-2"), desk.now
