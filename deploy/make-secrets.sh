@@ -103,7 +103,7 @@ keep hoistway_database_url "postgresql://hoistway:$(cat hoistway_database_passwo
 keep mqtt_ingest_password "$(random)" hoistway_mqtt_url
 keep mqtt_health_password "$(random)"
 keep hoistway_mqtt_url "mqtts://ingest:$(cat mqtt_ingest_password)@mosquitto:8884?ca=/run/secrets/mqtt_ca"
-keep mqtt_probe_password "$(random)"
+keep mqtt_probe_password "$(random)" hoistway_probe_mqtt_url
 probe_files="ca=/run/secrets/mqtt_ca&cert=/run/secrets/hoistway_probe_cert&key=/run/secrets/hoistway_probe_key"
 keep hoistway_probe_mqtt_url "mqtts://hoistway-probe:$(cat mqtt_probe_password)@mosquitto:8883?$probe_files"
 keep hoistway_watch_key "$(random)"
@@ -135,6 +135,8 @@ say postgres_password "the database keeps the old one until you say there: alter
 say hoistway_database_password "the database keeps the old one until you say there: alter role hoistway password '...'; then start every process again"
 say mqtt_ingest_password "start the broker and ingest again"
 say mqtt_health_password "start the broker again"
+say mqtt_probe_password "start the broker and the watch again"
+say hoistway_watch_key "start every process that has it again"
 say mqtt_passwords "no device can log in until deploy/devices.sh has written it: enrol, rotate or revoke any"
 say device_key "the simulated city's passwords have changed: deploy/make-demo.sh writes them"
 echo "secrets are in $(pwd)"

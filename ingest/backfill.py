@@ -91,9 +91,7 @@ async def due(database: Database, now: int) -> list[Any]:
     return await waiting(database, SQL["due_backfills"], when(now - BACKFILL_QUIET_S * 1_000), BACKFILL_LIFTS)
 
 
-async def look_at(
-    database: Database, engine: Folding, row: Any, *, partition: int, now: int
-) -> dict[str, Any] | None:
+async def look_at(database: Database, engine: Folding, row: Any, *, partition: int, now: int) -> dict[str, Any] | None:
     """Look at a row of the table `backfill`: what the entry of the stream has to say. What the lift is now, the engine takes over.
 
     None while the database is away: nothing was looked at, and the engine is as it was.

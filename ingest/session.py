@@ -120,10 +120,10 @@ class Session:
 
     @property
     def well(self) -> bool:
-        """Connected, its thread runs, and the broker was heard within two keep-alives: it answers every ping."""
+        """Subscribed, its thread runs, and the broker was heard within two keep-alives: it answers every ping."""
         now = time.monotonic()
         heard: float = getattr(self._client, "_last_bytes_received", now)
-        return self._connected and self.thread_alive and now - heard < 2 * KEEPALIVE_S
+        return self._subscribed_since is not None and self.thread_alive and now - heard < 2 * KEEPALIVE_S
 
     def revive(self) -> bool:
         """Start a new network thread when the old one died; answers whether it had to."""

@@ -133,11 +133,12 @@ def made_anew(folder: Path, *gone: str) -> subprocess.CompletedProcess[str]:
 def test_a_secret_made_anew_takes_along_what_belongs_to_it(secrets: Path, tmp_path: Path) -> None:
     """Addresses name the new password, certificates go with the new authority and with their key, and the script says what is left to do."""
     folder = Path(shutil.copytree(secrets, tmp_path / "secrets"))
-    done = made_anew(folder, "hoistway_database_password", "mqtt_ingest_password")
+    done = made_anew(folder, "hoistway_database_password", "mqtt_ingest_password", "mqtt_probe_password")
     assert done.returncode == 0, done.stderr
     for password, url in (
         ("hoistway_database_password", "hoistway_database_url"),
         ("mqtt_ingest_password", "hoistway_mqtt_url"),
+        ("mqtt_probe_password", "hoistway_probe_mqtt_url"),
     ):
         assert f":{(folder / password).read_text()}@" in (folder / url).read_text()
         assert (folder / password).read_text() != (secrets / password).read_text()
