@@ -65,14 +65,16 @@ if [ ! -s hoistway_device_ca ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7300 -sha256 -subj "/CN=hoistway device CA" \
     -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
     -keyout hoistway_device_ca_key -out hoistway_device_ca 2>/dev/null
-  rm -f mqtt_device_crl
+  rm -f mqtt_device_crl hoistway_probe_cert hoistway_probe_key
 fi
+need_device_ca_key() {
+  [ -s hoistway_device_ca_key ] && return
+  echo "hoistway_device_ca_key is missing: nothing can be signed for the authority hoistway_device_ca. Put the key back from" \
+    "your copy, or delete hoistway_device_ca as well; then every device with a certificate needs a new one" >&2
+  exit 1
+}
 if [ ! -s mqtt_device_crl ]; then
-  if [ ! -s hoistway_device_ca_key ]; then
-    echo "hoistway_device_ca_key is missing: no list can be signed for the authority hoistway_device_ca. Put the key back from" \
-      "your copy, or delete hoistway_device_ca as well; then every device with a certificate needs a new one" >&2
-    exit 1
-  fi
+  need_device_ca_key
   list=$(mktemp -d)
   : >"$list/index"
   echo 01 >"$list/number"
@@ -87,7 +89,9 @@ if [ ! -s mqtt_device_crl ]; then
 fi
 
 # --- the probe's own certificate, for a door of certificates; a door of passwords does not ask for it ---
-if [ ! -s hoistway_probe_cert ]; then
+if [ ! -s hoistway_probe_cert ] || [ ! -s hoistway_probe_key ]; then
+  need_device_ca_key
+  rm -f hoistway_probe_cert hoistway_probe_key
   printf 'extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n' >hoistway_probe_ext
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=hoistway-probe" \
     -keyout hoistway_probe_key -out hoistway_probe_csr 2>/dev/null

@@ -163,6 +163,7 @@ def test_an_authority_of_devices_made_anew_has_a_list_of_its_own(secrets: Path, 
     assert made_anew(folder, "hoistway_device_ca").returncode == 0
     authority, revoked = str(folder / "hoistway_device_ca"), str(folder / "mqtt_device_crl")
     assert "verify OK" in run("openssl", "crl", "-in", revoked, "-CAfile", authority, "-noout").stderr
+    assert run("openssl", "verify", "-CAfile", authority, str(folder / "hoistway_probe_cert")).returncode == 0
     refused = made_anew(folder, "hoistway_device_ca_key", "mqtt_device_crl")
     assert refused.returncode != 0
     assert "hoistway_device_ca_key is missing" in refused.stderr
