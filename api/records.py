@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -15,6 +14,7 @@ from api.access import Staff, Tester
 from api.exchange import After, Document, Limit, act, answer, cursor, moment, page
 from api.problems import Problem, not_found
 from api.schemas import PROBLEMS, Id
+from hoistway.ledger import quarantine as ledger
 from hoistway.store import queries
 from hoistway.wire import REASONS
 
@@ -22,7 +22,6 @@ quarantine = APIRouter(prefix="/api/v1/quarantine", tags=["quarantine"], respons
 rules = APIRouter(prefix="/api/v1/rules", tags=["rules"], responses=PROBLEMS)
 
 _sql: Final = queries("api", "sql/records.sql")
-_UNIQUE: Final = "23505"
 
 
 def _message(row: Mapping[str, Any]) -> Document:
@@ -30,11 +29,11 @@ def _message(row: Mapping[str, Any]) -> Document:
     return {name: moment(value) if name in times else value for name, value in row.items()}
 
 
-async def _one(source: Any, message_id: int) -> Document:
-    row = await source.fetchrow(_sql["quarantine_documents"], [message_id])
-    if row is None:
+async def _one(source: Any, message_id: int) -> Mapping[str, Any]:
+    rows = await ledger.by_id(source, [message_id])
+    if not rows:
         raise not_found("message in quarantine")
-    return _message(row)
+    return rows[0]
 
 
 @quarantine.get("", response_model=schemas.QuarantinePage)
@@ -47,23 +46,21 @@ async def list_quarantine(
     reason: Annotated[str | None, Query(max_length=40, description=", ".join(REASONS))] = None,
 ) -> Response:
     """Messages that could not be used, newest first."""
-    database = request.app.state.database
-    rows = await database.fetch(_sql["quarantine_ids"], device, reason, cursor(after), limit + 1)
-    ids = [row["id"] for row in rows]
-    documents = await database.fetch(_sql["quarantine_documents"], ids[:limit])
-    return page(request, [_message(row) for row in documents], ids, limit)
+    wanted = ledger.Wanted(device=device, reason=reason)
+    rows = await ledger.page(request.app.state.database, wanted, after=cursor(after), limit=limit + 1)
+    return page(request, [_message(row) for row in rows[:limit]], [row["id"] for row in rows], limit)
 
 
 @quarantine.get("/reasons", response_model=schemas.QuarantineReasons)
 async def count_reasons(request: Request, principal: Tester) -> Response:  # noqa: ARG001
     """How many messages wait in quarantine, by reason."""
-    rows = await request.app.state.database.fetch(_sql["quarantine_reasons"])
+    rows = await ledger.reasons(request.app.state.database, ledger.Wanted(waiting=True))
     items = [
         {
             "reason": row["reason"],
             "meaning": REASONS.get(row["reason"], row["reason"]),
             "rows": row["rows"],
-            "times": row["times"],
+            "times": row["messages"],
             "last_received": moment(row["last_received"]),
         }
         for row in rows
@@ -75,29 +72,21 @@ async def count_reasons(request: Request, principal: Tester) -> Response:  # noq
 async def read_message(request: Request, principal: Tester, message_id: Id) -> Response:  # noqa: ARG001
     """One message with its raw bytes."""
     database = request.app.state.database
-    document = await _one(database, message_id)
-    payload: bytes = await database.fetchval(_sql["quarantine_payload"], message_id)
-    document["payload_base64"] = base64.b64encode(payload).decode()
-    try:
-        document["payload_text"] = payload.decode()
-    except UnicodeDecodeError:
-        document["payload_text"] = None
-    return answer(document)
+    row = await _one(database, message_id)
+    payloads = await ledger.payloads(database, [message_id])
+    return answer({**_message(row), **ledger.in_words(payloads.get(message_id, b""))})
 
 
 @quarantine.post("/{message_id}/replay", response_model=schemas.Quarantined, status_code=202)
 async def replay_message(request: Request, principal: Tester, message_id: Id) -> Response:
-    """Ask the ingest to take the message again. The answer is the message with `replay_requested_at` set."""
+    """Ask the ingest to take the message again. The answer is the message with `replay_requested_at` set; one that was accepted since
+    is left as it is."""
 
     async def work(connection: Any) -> Document:
-        await _one(connection, message_id)
-        try:
-            await connection.fetchval(_sql["request_replay"], message_id, request.app.state.clock())
-        except Exception as error:
-            if getattr(error, "sqlstate", None) != _UNIQUE:
-                raise
-            raise Problem(409, "the same message came again since and waits in quarantine; replay that one") from error
-        return await _one(connection, message_id)
+        row = await _one(connection, message_id)
+        if message_id not in await ledger.ask(connection, [message_id]) and not ledger.accepted(row):
+            raise Problem(409, "the same message came again since and waits in quarantine; replay that one")
+        return _message(await _one(connection, message_id))
 
     return await act(request, principal, work, status=202)
 

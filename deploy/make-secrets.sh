@@ -2,7 +2,7 @@
 # Makes every secret of deploy/secrets once: a local authority and the broker's certificate, another authority for
 # certificates of devices with an empty revocation list, random passwords.
 # Usage: deploy/make-secrets.sh [--dir DIR] [BROKER_HOST...]     names or addresses by which devices reach the broker
-# What is there already is kept; delete a file to have it made anew. Needs OpenSSL 3.
+# What is there already is kept; delete a file to have it made anew, and with it what belongs to it. Needs OpenSSL 3.
 set -eu
 umask 077
 
@@ -13,15 +13,36 @@ mkdir -p "$dir"
 cd "$dir"
 
 random() { openssl rand -hex 24; }
-keep() { [ -s "$1" ] || printf '%s' "$2" >"$1"; }
+# keep FILE CONTENT [WHAT FOLLOWS FROM IT...]: a file that has to be made anew takes along what was made of its old content.
+keep() {
+  [ -s "$1" ] && return
+  made="$made $1 "
+  rm -f "$1"
+  printf '%s' "$2" >"$1"
+  shift 2
+  [ $# = 0 ] || rm -f "$@"
+}
+made=
+before=$(ls)
+# say FILE TEXT: what is left to do when FILE was made anew and not for the first time
+say() { case $made in *" $1 "*) [ -z "$before" ] || echo "$1 is new: $2" >&2 ;; esac; }
 
 # --- certificates ---
 if [ ! -s mqtt_ca ]; then
+  made="$made mqtt_ca "
+  rm -f mqtt_ca mqtt_ca_key mqtt_server_cert mqtt_server_key
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -sha256 -subj "/CN=hoistway local CA" \
     -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign" \
     -keyout mqtt_ca_key -out mqtt_ca 2>/dev/null
 fi
-if [ ! -s mqtt_server_cert ]; then
+if [ ! -s mqtt_server_cert ] || [ ! -s mqtt_server_key ]; then
+  if [ ! -s mqtt_ca_key ]; then
+    echo "mqtt_ca_key is missing: nothing can be signed for the authority mqtt_ca. Put the key back from your copy, or" \
+      "delete mqtt_ca as well; then every device needs the new one" >&2
+    exit 1
+  fi
+  made="$made mqtt_server_cert "
+  rm -f mqtt_server_cert mqtt_server_key
   names="DNS:mosquitto,DNS:localhost,IP:127.0.0.1"
   for name in "$@"; do
     case $name in
@@ -39,12 +60,21 @@ fi
 
 # --- the authority of device certificates: another one, so that no device's certificate can pass for the broker's ---
 if [ ! -s hoistway_device_ca ]; then
+  made="$made hoistway_device_ca "
+  rm -f hoistway_device_ca hoistway_device_ca_key
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7300 -sha256 -subj "/CN=hoistway device CA" \
     -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
     -keyout hoistway_device_ca_key -out hoistway_device_ca 2>/dev/null
-  rm -f mqtt_device_crl
+  rm -f mqtt_device_crl hoistway_probe_cert hoistway_probe_key
 fi
+need_device_ca_key() {
+  [ -s hoistway_device_ca_key ] && return
+  echo "hoistway_device_ca_key is missing: nothing can be signed for the authority hoistway_device_ca. Put the key back from" \
+    "your copy, or delete hoistway_device_ca as well; then every device with a certificate needs a new one" >&2
+  exit 1
+}
 if [ ! -s mqtt_device_crl ]; then
+  need_device_ca_key
   list=$(mktemp -d)
   : >"$list/index"
   echo 01 >"$list/number"
@@ -59,7 +89,9 @@ if [ ! -s mqtt_device_crl ]; then
 fi
 
 # --- the probe's own certificate, for a door of certificates; a door of passwords does not ask for it ---
-if [ ! -s hoistway_probe_cert ]; then
+if [ ! -s hoistway_probe_cert ] || [ ! -s hoistway_probe_key ]; then
+  need_device_ca_key
+  rm -f hoistway_probe_cert hoistway_probe_key
   printf 'extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n' >hoistway_probe_ext
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=hoistway-probe" \
     -keyout hoistway_probe_key -out hoistway_probe_csr 2>/dev/null
@@ -70,17 +102,17 @@ fi
 
 # --- passwords ---
 keep postgres_password "$(random)"
-keep hoistway_database_password "$(random)"
+keep hoistway_database_password "$(random)" hoistway_database_url
 keep hoistway_database_url "postgresql://hoistway:$(cat hoistway_database_password)@postgres:5432/hoistway"
-keep mqtt_ingest_password "$(random)"
+keep mqtt_ingest_password "$(random)" hoistway_mqtt_url
 keep mqtt_health_password "$(random)"
 keep hoistway_mqtt_url "mqtts://ingest:$(cat mqtt_ingest_password)@mosquitto:8884?ca=/run/secrets/mqtt_ca"
-keep mqtt_probe_password "$(random)"
+keep mqtt_probe_password "$(random)" hoistway_probe_mqtt_url
 probe_files="ca=/run/secrets/mqtt_ca&cert=/run/secrets/hoistway_probe_cert&key=/run/secrets/hoistway_probe_key"
 keep hoistway_probe_mqtt_url "mqtts://hoistway-probe:$(cat mqtt_probe_password)@mosquitto:8883?$probe_files"
 keep hoistway_watch_key "$(random)"
 keep device_key "$(random)"
-[ -e mqtt_passwords ] || : >mqtt_passwords
+[ -e mqtt_passwords ] || { made="$made mqtt_passwords "; : >mqtt_passwords; }
 "$here/mosquitto/set-password.sh" mqtt_passwords ingest "$(cat mqtt_ingest_password)"
 "$here/mosquitto/set-password.sh" mqtt_passwords health "$(cat mqtt_health_password)"
 "$here/mosquitto/set-password.sh" mqtt_passwords hoistway-probe "$(cat mqtt_probe_password)"
@@ -100,4 +132,15 @@ else
     hoistway_probe_mqtt_url hoistway_probe_cert hoistway_probe_key hoistway_watch_key
   chmod 0644 mqtt_passwords mqtt_device_crl
 fi
+say mqtt_ca "give it to every device, and start the broker and every process again"
+say hoistway_device_ca "every device with a certificate needs a new one (deploy/devices.sh rotate); start the broker and every process again"
+say mqtt_server_cert "it has the names that the script was given this time; start the broker again"
+say postgres_password "the database keeps the old one until you say there: alter role postgres password '...'"
+say hoistway_database_password "the database keeps the old one until you say there: alter role hoistway password '...'; then start every process again"
+say mqtt_ingest_password "start the broker and ingest again"
+say mqtt_health_password "start the broker again"
+say mqtt_probe_password "start the broker and the watch again"
+say hoistway_watch_key "start every process that has it again"
+say mqtt_passwords "no device can log in until deploy/devices.sh has written it: enrol, rotate or revoke any"
+say device_key "the simulated city's passwords have changed: deploy/make-demo.sh writes them"
 echo "secrets are in $(pwd)"

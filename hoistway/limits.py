@@ -54,8 +54,16 @@ SERVER_STEP_REST_MS = 45_000
 """After the server's own clock was set forward no hold completes by time alone for so long (a heartbeat and a half)."""
 GONE_RANGES = 256
 """Ranges in one `gone`; a link message with more is refused."""
-BOOTS_REMEMBERED = 4
-"""Boots per device whose high-water marks are kept."""
+BOOTS_REMEMBERED = 12
+BOOTS_REMEMBERED_MS = 30 * 86_400_000
+"""Boots per device of which it is known what was accepted; so many days longer than the last record of one at most. Beyond either the boot
+heard of longest ago is forgotten, never the one of the last `link`. Rings hold days of samples and weeks of events."""
+BOOTS_AT_HAND = 4
+"""Of them, so many are ready to use; the others are packed."""
+RELEARNED_EVENTS = 100_000
+"""Stored events of a forgotten boot that are read again, newest first, when one of its events turns out to be stored already."""
+CAPPED_STAMPS = 32
+"""Wild stamps of a stream that are remembered, so that the same record sent again is known; the oldest is forgotten first."""
 
 # --- ingest ---
 QUEUE_MESSAGES = 200_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -141,14 +141,22 @@ def _asked_again(rows: Sequence[Any], by_key: dict[tuple[int, str], Change]) -> 
     return events
 
 
-async def write_notices(connection: Any, refusals: Sequence[Refusal], *, at: datetime) -> None:
-    """One notice a lift for events of it that could not be read."""
-    first = {refusal.lift_id: refusal for refusal in reversed(refusals)}
-    evidence = [
-        json.dumps({"reason": row.reason, "detail": row.detail, "sha256_8": row.sha256_8}) for row in first.values()
-    ]
-    rows = await connection.fetch(SQL["notice"], list(first), UNREADABLE, at, evidence)
-    await alarm_events(connection, [(row["id"], "repeated" if row["repeats"] else "raised", at, "{}") for row in rows])
+async def write_notices(connection: Any, refusals: Sequence[Refusal], *, said: Container[int], at: datetime) -> None:
+    """One notice a lift for events of it that could not be read. Where nobody has seen the last one yet, only those of `said` are
+    worth another line."""
+    first = {refusal.lift_id: refusal for refusal in reversed(refusals) if refusal.lift_id is not None}
+    for query, lifts in (
+        ("notice", [lift for lift in first if lift in said]),
+        ("first_notice", [lift for lift in first if lift not in said]),
+    ):
+        evidence = [
+            json.dumps({"reason": row.reason, "detail": row.detail, "sha256_8": row.sha256_8})
+            for row in (first[lift] for lift in lifts)
+        ]
+        rows = await connection.fetch(SQL[query], lifts, UNREADABLE, at, evidence) if lifts else []
+        await alarm_events(
+            connection, [(row["id"], "repeated" if row["repeats"] else "raised", at, "{}") for row in rows]
+        )
 
 
 async def write_unplaced(connection: Any, found: Sequence[Unplaced], *, at: datetime) -> None:

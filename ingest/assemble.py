@@ -52,8 +52,8 @@ from ingest.tally import class_of
 
 Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
-Stored = set[tuple[str, int, int]]
-"""Stream, boot and seq of records of one device that the store holds."""
+Stored = dict[tuple[str, int, int], list[tuple[int, int]]]
+"""By stream, boot and seq of records of one device: incarnation and stamp of those that the store holds under that number."""
 Busy = Callable[[int], bool]
 """Whether a lift has a hold or an alarm."""
 
@@ -72,11 +72,14 @@ class Assembler:
         self.door = Door()
         self._topics: dict[str, Topic | None] = {}
 
-    def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None) -> Assembled:
-        """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new."""
+    def assemble(self, messages: Sequence[Message], *, stored: Stored | None = None, now_ms: int = 0) -> Assembled:
+        """One batch. `stored`: the messages come from the quarantine; what the store holds of their records decides what is new.
+
+        When they were received, and not `now_ms`, says when their records were; `now_ms` is only when the store received them.
+        """
         self.coalescer.next_batch()
-        work = _Work(self, Assembled(messages=len(messages)), stored)
-        for message in sorted(messages, key=_samples_last):
+        work = _Work(self, Assembled(messages=len(messages)), stored, now_ms)
+        for message in sorted(messages, key=_turn):
             try:
                 work.message(message)
             except RefusedMessage as refused:
@@ -116,8 +119,8 @@ class _Accepted:
 class _Work:
     """One batch in the making."""
 
-    def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None) -> None:
-        self._assembler, self.out, self._stored = assembler, out, stored
+    def __init__(self, assembler: Assembler, out: Assembled, stored: Stored | None, now_ms: int) -> None:
+        self._assembler, self.out, self._stored, self._now_ms = assembler, out, stored, now_ms
         self._directory, self._memory, self._door = assembler.directory, assembler.memory, assembler.door
         self._coalescer = assembler.coalescer
         self._reading: tuple[int, str, Message]
@@ -172,10 +175,11 @@ class _Work:
             raise RefusedMessage("bad-code", f"{PROBE_CODE!r} is for the probe lift, and the probe lift is for it")
 
     def _record(self, message: Message, device: Device, leaf: str, record: Any, lift_id: int, unusable: int) -> None:
-        memory = self._memory.boot(device.id, record.boot)
+        memory = self._memory.look(device.id, record.boot)
         verdict = self._memory.judge(memory, leaf, record.seq, record.ts)
         if self._stored is not None:
-            verdict = _from_store(verdict, (leaf, record.boot, record.seq) in self._stored)
+            held = self._stored.get((leaf, record.boot, record.seq), [])
+            verdict = _from_store(verdict, held, memory.incarnation, record.ts)
         self.out.boots.add((device.id, leaf, record.boot))
         if verdict is Verdict.DUPLICATE:
             self.out.tally.duplicates[device.id, leaf] += 1
@@ -184,23 +188,25 @@ class _Work:
             return
         if leaf == "state" and verdict is Verdict.NEW and self._shed(message, device, record, lift_id, unusable):
             return
+        received = message.received_ms
         if verdict is Verdict.NEW_INCARNATION:
-            memory = self._memory.reincarnate(device.id, record.boot)
-            self.out.security += self._door.counted_anew(device, record.boot, message.received_ms)
+            memory = self._memory.reincarnate(device.id, record.boot, received)
+            self.out.security += self._door.counted_anew(device, record.boot, received)
+        else:
+            memory = self._memory.boot(device.id, record.boot, received)
         stream = memory.stream(leaf)
         live = self._memory.is_live(device.id, record.boot, record.ts)
         memory.was_live |= live
-        received = message.received_ms
         clock = self._memory.note_clock(memory, stream, seq=record.seq, ts=record.ts, received=received)
         newest = True
         if leaf == "event":
             newest = self._memory.event_is_newest(device.id, memory, live=live, code=record.code, seq=record.seq)
             memory.codes[record.code] = max(record.seq, memory.codes.get(record.code, 0))
-        if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received)):
+        if hole := stream.accept(record.seq, clock.stamp_now(record.ts, received), said=record.ts):
             self.out.gaps.append(Gap(device.id, leaf, record.boot, memory.incarnation, hole[0], hole[1], "given-up"))
         self.out.tally.stored[device.id, leaf] += 1
         if self._stored is not None:
-            self._stored.add((leaf, record.boot, record.seq))
+            self._stored.setdefault((leaf, record.boot, record.seq), []).append((memory.incarnation, record.ts))
         accepted = _Accepted(
             record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
         )
@@ -240,10 +246,14 @@ class _Work:
     def _link(self, message: Message, device: Device, link: Link) -> None:
         if link.online and not message.retained:
             self.out.security += self._door.connected(device, link.boot, message.received_ms)
-        if link.gone is not None:
+        said_now = not message.retained and self._stored is None
+        if link.gone is not None and said_now and not self._memory.link_is_old(device.id, link.boot, link.conn):
             self._gone.append((device.id, link.boot, (("state", link.gone.state), ("event", link.gone.event))))
         self.out.boots.add((device.id, "link", link.boot))
         self.out.tally.received[device.id, "link"] += 1
+        if self._stored is not None:
+            self.out.tally.duplicates[device.id, "link"] += 1  # an old word about a connection is no news of it
+            return
         if not self._memory.note_link(device.id, link.boot, link.conn, online=link.online):
             self.out.tally.duplicates[device.id, "link"] += 1
             return
@@ -256,20 +266,31 @@ class _Work:
         memory = self._memory.known(device_id, boot)
         if memory is None:
             return
-        for leaf, ranges in gone:
-            for first, last in ranges:
-                self.out.gaps += [
-                    Gap(device_id, leaf, boot, memory.incarnation, low, high, "gone")
-                    for low, high in memory.stream(leaf).give_up(first, last)
-                ]
+        gaps = [
+            Gap(device_id, leaf, boot, memory.incarnation, low, high, "gone")
+            for leaf, ranges in gone
+            for first, last in ranges
+            for low, high in memory.stream(leaf).give_up(first, last)
+        ]
+        if gaps:
+            self._memory.boot(device_id, boot)  # to hand, because it has changed
+            self.out.gaps += gaps
 
     def refuse(self, message: Message, refused: RefusedMessage) -> None:
         refusal = self._refusal(message, refused)
+        self._say(message, refusal)
         keep = self._assembler.budget.keep(refusal.device_id, class_of(refusal.leaf), message)
         (self.out.refuse if keep or self._stored is not None else self.out.cut)(refusal)
 
     def cut(self, message: Message, refused: RefusedMessage) -> None:
-        self.out.cut(self._refusal(message, refused))
+        refusal = self._refusal(message, refused)
+        self._say(message, refusal)
+        self.out.cut(refusal)
+
+    def _say(self, message: Message, refusal: Refusal) -> None:
+        lift_id = refusal.lift_id
+        if refusal.leaf == "event" and lift_id is not None and self._assembler.budget.says(lift_id, message):
+            self.out.said.add(lift_id)
 
     def _refusal(self, message: Message, refused: RefusedMessage) -> Refusal:
         topic = self._assembler.topic(message.topic)
@@ -313,6 +334,9 @@ class _Work:
         out.events = [replace(row, folded=LATE, at_once=True) if id(row) in late else row for row in out.events]
         out.late = int((out.keys["folded"] != IN_ORDER).sum()) + sum(row.folded != IN_ORDER for row in out.events)
 
+    def _row_received(self, item: _Accepted) -> int:
+        return item.received if self._stored is None else self._now_ms
+
     def _finish_events(self) -> None:
         for item in self._events:
             at = item.clock.corrected(item.record.ts, item.received)
@@ -325,7 +349,7 @@ class _Work:
                     item.record.seq,
                     item.record.ts,
                     at,
-                    item.received,
+                    self._row_received(item),
                     _place(item),
                     item.newest and not item.placed,
                     item.record.code,
@@ -345,7 +369,7 @@ class _Work:
         samples, keys = self._samples, np.empty(len(self._samples), KEYS_DTYPE)
         rows["slot"] = [item.lift_id for item in samples]
         rows["at"] = [item.clock.corrected(item.record.ts, item.received) for item in samples]
-        rows["received"] = [item.received for item in samples]
+        rows["received"] = [self._row_received(item) for item in samples]
         keys["device_id"] = [item.device.id for item in samples]
         keys["incarnation"] = [item.incarnation for item in samples]
         keys["folded"] = [IN_ORDER if item.placed else UNPLACED for item in samples]
@@ -355,9 +379,9 @@ class _Work:
         self.out.samples, self.out.keys = rows, keys
 
 
-def _samples_last(message: Message) -> bool:
-    """Events and links first, as a replay takes them: what is learned of a device must not depend on who reads its records."""
-    return message.topic.endswith("/state")
+def _turn(message: Message) -> int:
+    """Links, then events, then samples, as a replay takes them: what is learned of a device must not depend on who reads its records."""
+    return 2 if message.topic.endswith("/state") else int(message.topic.endswith("/event"))
 
 
 def _place(item: _Accepted) -> int:
@@ -367,9 +391,14 @@ def _place(item: _Accepted) -> int:
     return IN_ORDER if item.newest else LATE
 
 
-def _from_store(verdict: Verdict, stored: bool) -> Verdict:
-    """Whether a record of the quarantine is new: a number may count as had because its hole was given up, or be forgotten with its boot."""
-    if stored:
+def _from_store(verdict: Verdict, held: Sequence[tuple[int, int]], incarnation: int, ts: int) -> Verdict:
+    """Whether a record of the quarantine is new: a number may count as had because its hole was given up, or be forgotten with its boot.
+
+    The same stamp under the same number is the same record, in whatever life of its device it was stored.
+    """
+    if any(stamp == ts for _, stamp in held):
+        return Verdict.DUPLICATE
+    if any(number == incarnation for number, _ in held):
         return Verdict.DUPLICATE if verdict is Verdict.NEW else verdict
     return Verdict.NEW
 

@@ -124,6 +124,9 @@ class Assembled:
     events: list[EventRow] = field(default_factory=list)
     links: list[LinkRow] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    said: set[int] = field(
+        default_factory=set
+    )  # lifts of unreadable events that are worth a line at the desk, also a repeated one
     unheard: dict[int, Refusal] = field(default_factory=dict)  # by lift, the first event message of it that was cut
     faults: dict[tuple[int, str, str], tuple[int, str]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)

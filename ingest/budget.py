@@ -36,6 +36,7 @@ class Budget:
     def __init__(self) -> None:
         self._window = -1
         self._spent: dict[tuple[int | None, str], _Spent] = {}
+        self._said: set[int] = set()
 
     def read(self, device_id: int | None, leaf: str, message: Message) -> bool:
         """Whether the message may be read with care, field by field."""
@@ -55,9 +56,21 @@ class Budget:
         spent.kept_bytes += min(len(message.payload), QUARANTINE_BYTES)
         return True
 
+    def says(self, lift_id: int, message: Message) -> bool:
+        """Whether the desk is told once more that an event of this lift could not be read: once in each stretch."""
+        self._turn(message)
+        if lift_id in self._said:
+            return False
+        self._said.add(lift_id)
+        return True
+
     def _of(self, device_id: int | None, leaf: str, message: Message) -> _Spent:
+        self._turn(message)
+        return self._spent.setdefault((device_id, leaf), _Spent())
+
+    def _turn(self, message: Message) -> None:
         window = message.received_ms // GARBAGE_WINDOW_MS
         if window > self._window:
             self._window = window
             self._spent.clear()
-        return self._spent.setdefault((device_id, leaf), _Spent())
+            self._said.clear()

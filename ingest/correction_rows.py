@@ -226,9 +226,3 @@ _WRITE: Final = {
     CorrectionKind.CONTRADICTED: _contradicted,
     CorrectionKind.AMENDED: _amended,
 }
-
-
-async def note_backfill(connection: Any, spans: Sequence[tuple[int, int, int]], *, batch_no: int, at: datetime) -> None:
-    """Lifts with records older than what can be folded again from memory: (lift, from, to) in ms."""
-    rows = [(lift, when(first), when(last)) for lift, first, last in spans]
-    await connection.execute(SQL["note_backfill"], *columns(rows, 3), at, batch_no)

@@ -62,16 +62,16 @@ class Directory:
         lifts_of: dict[int, dict[str, int]] = {}
         for row in await database.fetch(SQL["device_lifts"]):
             lifts_of.setdefault(row["device_id"], {})[row["rescue_code"]] = row["lift_id"]
+        rows = await database.fetch(SQL["devices"])
+        labels = self._labels or {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
+        # all at once, after the last word of the database: half a register would refuse the other half of the city
         self.devices, self.revoked = {}, {}
-        for row in await database.fetch(SQL["devices"]):
+        for row in rows:
             device = Device(row["id"], row["device"], row["shard"], row["lift_id"], lifts_of.get(row["id"], {}))
             (self.revoked if row["revoked"] else self.devices)[device.device] = device
         self.devices_by_id = {device.id: device for device in self.devices.values()}
-        self.lifts = lifts
+        self.lifts, self._labels, self._stamp = lifts, labels, stamp
         self.probes = frozenset(lift.id for lift in lifts.values() if lift.probe)
-        if not self._labels:
-            self._labels = {row["label"]: row["id"] for row in await database.fetch(SQL["labels"])}
-        self._stamp = stamp
         return True
 
     def worth_a_look(self, device: str, now_ms: int) -> bool:

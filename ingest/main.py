@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -20,7 +21,7 @@ from ingest import metrics
 from ingest.door_upkeep import EVERY_S, look_after_door
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
-from ingest.upkeep import keep_findable
+from ingest.upkeep import FINDABLE_S, make_findable
 from ingest.writer import Writer
 
 log: Final = structlog.get_logger("ingest")
@@ -50,11 +51,11 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
     watch = asyncio.gather(
-        _watch(source, clock),
-        _hear(source, ingest),
-        _feel(source, beats),
-        _look_after_door(database, settings),
-        keep_findable(database),
+        every(WATCH_S, lambda: _watch(source, clock)),
+        every(HEAR_S, lambda: _hear(source, ingest)),
+        every(FEEL_S, lambda: _feel(source, beats)),
+        every(EVERY_S, lambda: look_after_door(database, security_days=settings.security_days)),
+        every(FINDABLE_S, lambda: make_findable(database)),
         beats.run(url, settings.cadence),
     )
     try:
@@ -71,38 +72,40 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     return 0
 
 
-async def _hear(source: MqttSource, ingest: Ingest) -> None:
+async def every(seconds: float, look: Callable[[], Awaitable[None] | None]) -> None:
+    """Look again and again. A look that fails is said and counted, and does not end the watch: nobody waits for its task."""
     while True:
-        await asyncio.sleep(HEAR_S)
-        ingest.door_log.hear(source.hear())
-        metrics.LOGINS_REFUSED.set(ingest.door_log.refused)
+        try:
+            going_on = look()
+            if going_on is not None:
+                await going_on
+        except Exception:
+            metrics.LOOKS_FAILED.inc()
+            log.exception("a look failed; the next one comes")
+        await asyncio.sleep(seconds)
 
 
-async def _look_after_door(database: Database, settings: Settings) -> None:
-    while True:
-        await look_after_door(database, security_days=settings.security_days)
-        await asyncio.sleep(EVERY_S)
+def _hear(source: MqttSource, ingest: Ingest) -> None:
+    ingest.door_log.hear(source.hear())
+    metrics.LOGINS_REFUSED.set(ingest.door_log.refused)
 
 
-async def _feel(source: MqttSource, beats: Heartbeats) -> None:
+def _feel(source: MqttSource, beats: Heartbeats) -> None:
     """The heartbeat of the network threads: paho says that it is connected when its thread has died."""
-    while True:
-        if source.well:
-            beats.beat("network")
-        await asyncio.sleep(FEEL_S)
+    if source.well:
+        beats.beat("network")
 
 
-async def _watch(source: MqttSource, clock: ServerClock) -> None:
-    while True:
-        await asyncio.sleep(WATCH_S)
-        source.watch()
-        metrics.CLOCK_BEHIND.set(clock.behind_ms / 1_000)
-        if clock.behind_ms > STEP_MS:
-            log.error("the machine's clock was set back; going on without it", behind_s=clock.behind_ms / 1_000)
-        metrics.STALE_ACKS.set(sum(session.stale_acks for session in source.sessions))
-        metrics.QUICK_READER.set(all(session.quick for session in source.sessions))
-        metrics.ARRIVED.set(sum(session.arrived for session in source.sessions))
-        metrics.LET_GO.set(sum(session.let_go for session in source.sessions))
-        metrics.WAITING.set(sum(session.queued for session in source.sessions))
-        metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
-        metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))
+def _watch(source: MqttSource, clock: ServerClock) -> None:
+    source.watch()
+    metrics.CLOCK_BEHIND.set(clock.behind_ms / 1_000)
+    if clock.behind_ms > STEP_MS:
+        log.error("the machine's clock was set back; going on without it", behind_s=clock.behind_ms / 1_000)
+    metrics.STALE_ACKS.set(sum(session.stale_acks for session in source.sessions))
+    metrics.QUICK_READER.set(all(session.quick for session in source.sessions))
+    metrics.ARRIVED.set(sum(session.arrived for session in source.sessions))
+    metrics.LET_GO.set(sum(session.let_go for session in source.sessions))
+    metrics.WAITING.set(sum(session.queued for session in source.sessions))
+    metrics.SESSIONS_LOST.set(sum(session.sessions_lost for session in source.sessions))
+    metrics.SUBSCRIPTIONS_REFUSED.set(sum(session.subscriptions_refused for session in source.sessions))
+    metrics.THREADS_REVIVED.set(sum(session.restarts for session in source.sessions))

@@ -23,6 +23,9 @@ def _gauge(name: str, text: str) -> Gauge:
 
 
 MESSAGES: Final = _counter("messages", "MQTT messages committed")
+REPLAYED: Final = _counter(
+    "replayed_messages", "messages of the quarantine that were taken in again: read from no network"
+)
 RECEIVED: Final = _counter("received", "records, and whole messages that could not be read or are of a link", "class")
 RECORDS: Final = _counter(
     "records", "what became of what was received: the sum over outcomes is received", "class", "outcome"
@@ -42,6 +45,7 @@ NOT_COMPARED: Final = _counter(
     "repeats_not_compared", "repeated records beyond the limit: counted, their content not looked at"
 )
 TRANSITIONS: Final = _counter("transitions", "alarm transitions committed", "kind")
+LEFT_OUT: Final = _counter("left_out", "changes that the store refused and no message asked for: left out", "part")
 CORRECTIONS: Final = _counter("corrections", "alarms that late data changed, by kind", "kind")
 LATE_WINDOW: Final = _gauge("late_window_seconds", "how old a record may be and still be folded again from memory")
 RETRIES: Final = _counter("commit_retries", "commits tried again after an unknown outcome")
@@ -50,10 +54,12 @@ QUICK_READER: Final = _gauge(
     "quick_reader", "1 = MQTT is read at once; 0 = packet by packet, because of the installed paho"
 )
 SESSIONS_LOST: Final = _gauge("sessions_lost", "times the broker had forgotten our session")
+SUBSCRIPTIONS_REFUSED: Final = _gauge("subscriptions_refused", "times the broker refused one of our subscriptions")
 THREADS_REVIVED: Final = _gauge("threads_revived", "network threads found dead and started again")
 ARRIVED: Final = _gauge("arrived_messages", "messages read from the network since the start")
 LET_GO: Final = _gauge("let_go_messages", "of them, not taken when their connection was lost; they come again")
 WAITING: Final = _gauge("waiting_messages", "of them, waiting to be taken into a batch")
+LOOKS_FAILED: Final = _counter("looks_failed", "looks of the watch at sessions, clock and the broker's log that failed")
 INCARNATIONS: Final = _gauge("incarnations", "boot numbers used again with other content")
 CLOCK_STEPS: Final = _gauge("device_clock_steps", "times a device's clock was set back or forward")
 CLOCK_BEHIND: Final = _gauge("wall_clock_behind_seconds", "how far the machine's clock was set back")

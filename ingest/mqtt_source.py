@@ -52,6 +52,7 @@ class MqttSource:
             mqtt5=mqtt5,
             wake=lambda: None,
             now_ms=clock.now_ms,
+            lasting=False,
         )
         self.sessions: Final = (self.events, self.samples)
         self._all: Final = (*self.sessions, self.log) if mqtt5 else self.sessions  # only mosquitto tells its log

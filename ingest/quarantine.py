@@ -19,7 +19,7 @@ def refusal_of(message: Message, topic: Topic | None, device: Device | None, ref
         topic=message.topic,
         device=topic.device if topic else None,
         device_id=device.id if device else None,
-        lift_id=device.lift_id if device else None,
+        lift_id=device.first_lift if device else None,
         shard=device.shard if device else None,
         reason=refused.reason,
         detail=refused.detail[:DETAIL_CHARS],

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from alarms.rules import RuleSet
-from alarms.signals import CONTACT_DTYPE, Batch, Transitions
+from alarms.signals import CONTACT_DTYPE, Batch, Ints, Transitions
 from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
@@ -117,9 +117,11 @@ async def replay(
                 found.append((engine.rules, engine.tick(clock_ms)))
             elif item["kind"] == "listening":
                 engine.listening(clock_ms)
-                memory.server_stepped(step_of(item["state"]))
+                memory.server_stepped(ms_of(item["state"]))
             elif item["kind"] == "refold":
-                unfolded.folded(engine.window.take_over(item["state"]))
+                settled = engine.window.take_over(item["state"])
+                unfolded.folded(settled)
+                found = [(before, _without(part, settled)) for before, part in found]
             elif item["kind"] == "backfill":
                 if item["state"] is not None:  # a replay before this one has noted them
                     unfolded.clear()
@@ -127,7 +129,7 @@ async def replay(
                 unfolded.clear()  # what waited was folded before
                 await turn_again(connection, engine, item["rule_set"])
             else:
-                batch, records, late, lifts = run.batch(item["batch_no"], memory)
+                batch, records, late, lifts = run.batch(item["batch_no"], memory, ms_of(item["state"]))
                 if new := lifts - memory.alive:
                     meet(new)
                 found.append((engine.rules, engine.step(batch, clock_ms, records)))
@@ -136,14 +138,20 @@ async def replay(
         batches, samples, last = batches + len(rows), samples + run.size, upto
 
 
-def pack_step(ms: int) -> bytes | None:
-    """A step of the server's clock as an entry `listening` keeps it."""
+def pack_ms(ms: int) -> bytes | None:
+    """What an entry keeps besides its clock value: `listening` a step of the server's clock, `batch` when a message taken in again had come."""
     return ms.to_bytes(8, "big") if ms else None
 
 
-def step_of(state: bytes | None) -> int:
-    """By how much the server's clock was set forward before an entry `listening`, in ms."""
+def ms_of(state: bytes | None) -> int:
+    """The same from the store, in ms; 0: nothing."""
     return int.from_bytes(state or b"", "big")
+
+
+def _without(transitions: Transitions, lifts: Ints) -> Transitions:
+    """What was said of some lifts before a refold is settled: what the refold made of it stands in the store."""
+    rows = transitions.rows
+    return Transitions(rows=rows[~np.isin(rows["slot"], lifts)]) if len(transitions) else transitions
 
 
 def _of_rules(rules: RuleSet, parts: list[tuple[RuleSet, Transitions]]) -> Transitions:
@@ -174,11 +182,18 @@ class _Run:
     def size(self) -> int:
         return len(self._samples)
 
-    def batch(self, number: int, memory: Memory) -> tuple[Batch, Records, Records, set[int]]:
-        """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of."""
+    def batch(self, number: int, memory: Memory, first_received: int = 0) -> tuple[Batch, Records, Records, set[int]]:
+        """What the engine folded in that batch, the same with its keys, what came late, and the lifts that it was a sign of life of.
+
+        `first_received`: when a message that was taken in again had come, in ms; 0: it was none.
+        """
         first, last = np.searchsorted(self._numbers, [number, number + 1])
         samples, keys = self._samples[first:last], self._keys[first:last]
-        rows = self._event_rows(number, memory)
+        contacts = []
+        for row in self._contacts.get(number, []):
+            memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
+            contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
+        rows = self._event_rows(number, memory, first_received)
         for sample, key in zip(samples, keys, strict=True):
             memory.replayed(
                 device_id=int(key["device_id"]),
@@ -187,17 +202,17 @@ class _Run:
                 leaf="state",
                 seq=int(key["seq"]),
                 ts=int(key["ts"]),
-                received=int(sample["received"]),
+                received=first_received or int(sample["received"]),
                 live=bool(key["folded"] != UNPLACED),
             )
-        contacts = []
-        for row in self._contacts.get(number, []):
-            memory.note_link(row["device_id"], row["boot"], row["conn"], online=row["online"])
-            contacts += [(lift, _ms(row["received"]), row["online"]) for lift in row["lift_ids"]]
         for row in self._gaps.get(number, []):
             boot = memory.known(row["device_id"], row["boot"])
-            if boot is not None and boot.incarnation == row["incarnation"]:
-                boot.stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+            if (
+                boot is not None
+                and boot.incarnation == row["incarnation"]
+                and boot.stream(row["stream"]).give_up(row["first_seq"], row["last_seq"])
+            ):
+                memory.boot(row["device_id"], row["boot"])  # to hand, because it has changed
         heard = {row["lift_id"] for row in self._events.get(number, [])} | {lift for lift, _, _ in contacts}
         folded, late = (
             records_of(
@@ -211,10 +226,9 @@ class _Run:
         batch = Batch(samples=folded.samples, events=told, contacts=np.array(contacts, CONTACT_DTYPE))
         return batch, folded, late, heard | set(samples["slot"].tolist())
 
-    def _event_rows(self, number: int, memory: Memory) -> list[EventRow]:
+    def _event_rows(self, number: int, memory: Memory, first_received: int) -> list[EventRow]:
         rows = []
         for row in self._events.get(number, []):
-            received = _ms(row["received"])
             boot = memory.replayed(
                 device_id=row["device_id"],
                 boot=row["boot"],
@@ -222,7 +236,7 @@ class _Run:
                 leaf="event",
                 seq=row["seq"],
                 ts=row["ts"],
-                received=received,
+                received=first_received or _ms(row["received"]),
                 live=row["folded"] != UNPLACED,
             )
             boot.codes[row["code"]] = max(row["seq"], boot.codes.get(row["code"], 0))

@@ -17,6 +17,7 @@ from ingest.directory import Directory
 from ingest.memory import Memory
 from ingest.source import Message
 from ingest.tally import Outcome
+from ingest.upkeep import passed_over_while_away
 
 SQL: Final = queries("ingest", "sql/replays.sql")
 
@@ -29,42 +30,47 @@ class Again:
     stored: Stored  # of its records, those that the store holds
 
 
-async def read_again(database: Database, directory: Directory, row: Any, *, now_ms: int) -> Again | str:
-    """The message of a row of `replay_requests`, or why it cannot be used."""
+async def read_again(database: Database, directory: Directory, row: Any) -> Again | str | None:
+    """The message of a row of `replay_requests`, or why it cannot be used; None while the database is away.
+
+    It was received when it first came: that says how far its device's clock is off, and how old its records are.
+    """
     if row["payload_bytes"] > len(row["payload"]):
         return f"not possible: only the first {len(row['payload'])} of {row['payload_bytes']} bytes are kept"
-    message = Message(row["topic"], row["payload"], now_ms)
+    message = Message(row["topic"], row["payload"], int(row["received"].timestamp() * 1_000))
     verdict = Assembler(
         directory, Memory(), lambda records: (records.samples["at"] < 0, records.events["at"] < 0)
-    ).assemble([message], stored=set())
+    ).assemble([message], stored={})
     if verdict.refusals:
         return f"refused again: {verdict.refusals[0].reason}"
-    return Again(message=message, stored=await _stored(database, verdict))
+    found: list[Again] = []
+    with passed_over_while_away():
+        found.append(Again(message=message, stored=await _stored(database, verdict)))
+    return found[0] if found else None
 
 
 async def _stored(database: Database, verdict: Assembled) -> Stored:
-    held: Stored = set()
+    held: Stored = {}
     if len(verdict.keys):
-        held |= await _stored_samples(database, verdict.keys, sorted(verdict.lifts()))
+        await _stored_samples(database, verdict.keys, sorted(verdict.lifts()), held)
     if verdict.events:
         keys = [[getattr(row, name) for row in verdict.events] for name in ("boot", "seq")]
-        rows = await database.fetch(SQL["stored_events"], verdict.events[0].device_id, *keys)
-        held |= {("event", row["boot"], row["seq"]) for row in rows}
+        for row in await database.fetch(SQL["stored_events"], verdict.events[0].device_id, *keys):
+            held.setdefault(("event", row["boot"], row["seq"]), []).append((row["incarnation"], row["ts"]))
     return held
 
 
-async def _stored_samples(database: Database, keys: Rows, lifts: list[int]) -> Stored:
+async def _stored_samples(database: Database, keys: Rows, lifts: list[int], held: Stored) -> None:
     """Which of these records of one device are stored, however long ago."""
     wanted = Wanted(lifts=lifts, seqs=(int(keys["seq"].min()), int(keys["seq"].max())))
     asked = set(zip(keys["boot"].tolist(), keys["seq"].tolist(), strict=True))
-    held: Stored = set()
     async with database.acquire() as connection, snapshot(connection) as store:
-        async for rows in store.of_lifts(wanted, ("device_id", "boot", "seq")):
+        async for rows in store.of_lifts(wanted, ("device_id", "boot", "seq", "incarnation", "ts")):
             mine = rows[rows["device_id"] == keys["device_id"][0]]
-            held |= {
-                ("state", *key) for key in zip(mine["boot"].tolist(), mine["seq"].tolist(), strict=True) if key in asked
-            }
-    return held
+            columns = (mine[name].tolist() for name in ("boot", "seq", "incarnation", "ts"))
+            for boot, seq, *life in zip(*columns, strict=True):
+                if (boot, seq) in asked:
+                    held.setdefault(("state", boot, seq), []).append((life[0], life[1]))
 
 
 def result_of(batch: Assembled) -> str:

@@ -35,23 +35,25 @@ from ingest.memory import Memory
 from ingest.overload_watch import OverloadWatch
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
-from ingest.recovery import Checkpoint, load_checkpoint, pack_step, replay, save_checkpoint
+from ingest.recovery import Checkpoint, load_checkpoint, pack_ms, replay, save_checkpoint
+from ingest.relearn import relearn
 from ingest.repeats import Repeats
 from ingest.replays import SQL as REPLAYS
 from ingest.replays import read_again, result_of
+from ingest.salvage import save_what_can_be
+from ingest.sifting import sift
 from ingest.source import Message, Source
 from ingest.step import Step
 from ingest.transaction import Work
 from ingest.transitions import caught_up, changes_of
 from ingest.turning import shelve_product, turn
-from ingest.upkeep import make_partitions, passed_over_while_away, trim_quarantine, waiting, wake_consoles
+from ingest.upkeep import QuarantineTrim, make_partitions, passed_over_while_away, waiting, wake_consoles
 from ingest.writer import DataRefusedError, Writer
 
 log: Final = structlog.get_logger("ingest")
 
 REFRESH_S: Final = 5.0
 HOUSEKEEPING_S: Final = 2.0
-TRIM_S: Final = 3_600.0
 
 
 class Ingest:
@@ -83,7 +85,8 @@ class Ingest:
         self._hint: asyncio.Task[None] | None = None
         self._next_tick_ms = self._checkpointed = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
-        self._next_refresh_s = self._next_housekeeping_s = self._next_trim_s = 0.0
+        self._next_refresh_s = self._next_housekeeping_s = 0.0
+        self.trim: Final = QuarantineTrim(database)
 
     def _reset(self) -> None:
         self._memory = Memory()
@@ -125,7 +128,7 @@ class Ingest:
         self._clock.not_before(found.clock_ms)
         await self._catch_up(found.transitions, active, after.lapsed)
         if len(found.unfolded):
-            await self._commit("backfill", self._clock.now_ms(), **left_to_the_job(found.unfolded))
+            await self._save("backfill", self._clock.now_ms(), **left_to_the_job(found.unfolded))
         counts = {"batches_replayed": found.batches_replayed, "samples_replayed": found.samples_replayed}
         log.info("recovered", batch=found.batch_no, late_unfolded=len(found.unfolded), **counts)
 
@@ -140,7 +143,7 @@ class Ingest:
         raised, ended = caught_up(self._changes(transitions), active, lapsed, now)
         if raised or ended:
             log.warning("other rules than before the restart", raised=len(raised), cleared=len(ended))
-            await self._commit("listening", now, changes=[*ended, *raised])
+            await self._save("listening", now, changes=[*ended, *raised])
 
     async def _refresh(self) -> None:
         self._register_changed |= await self._directory.refresh(self._database)
@@ -157,7 +160,7 @@ class Ingest:
         if turned is not None:
             before, ended = turned
             changes = changes_of(ended, self._engine.live, before, with_their_rules=True)
-            await self._commit("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
+            await self._save("rules", self._clock.now_ms(), changes=changes, shadow=self._engine.take_shadow())
 
     def _changes(self, transitions: Transitions) -> list[Change]:
         return changes_of(transitions, self._engine.live, self._engine.rules)
@@ -205,7 +208,8 @@ class Ingest:
     async def _carry_out(self, messages: Sequence[Message]) -> None:
         if self._assembler.worth_a_look(messages):
             await self._settle()
-            await self._refresh()
+            with passed_over_while_away():
+                await self._refresh()
         step = self._prepare(messages)
         if not await self._settle():
             step = self._prepare(messages)  # the state was rebuilt under it
@@ -214,23 +218,16 @@ class Ingest:
 
     def _prepare(self, messages: Sequence[Message], stored: Stored | None = None) -> Step:
         """Decode and fold: all that a batch needs before its transaction."""
-        began_s = time.monotonic()
-        batch = self._assembler.assemble(messages, stored=stored)
+        began_s, now = time.monotonic(), self._clock.now_ms()
+        batch = self._assembler.assemble(messages, stored=stored, now_ms=now)
         if new := batch.lifts() - self._memory.alive:
             self._meet(new)
-        now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now, overload=self._overload.on))
         transitions = self._engine.step(batch.for_engine(), now, batch.records(IN_ORDER))
         return Step(
-            messages=messages,
-            batch=batch,
-            clock_ms=now,
-            changes=self._changes(transitions),
-            acks=acks,
-            shadow=self._engine.take_shadow(),
-            too_old=sort_late(self._engine, batch),
-            began_s=began_s,
-        )
+            messages=messages, batch=batch, clock_ms=now, changes=self._changes(transitions), acks=acks,
+            shadow=self._engine.take_shadow(), too_old=sort_late(self._engine, batch), began_s=began_s,
+        )  # fmt: skip
 
     async def _finish(self, step: Step, replays: Sequence[tuple[int, str]] = ()) -> None:
         """Commit; then, and only then, acknowledge to the broker and to the devices."""
@@ -242,11 +239,13 @@ class Ingest:
             replays=replays,
             shadow=step.shadow,
             too_old=step.too_old,
+            state=pack_ms(step.messages[0].received_ms) if replays else None,
         )
         self._source.acknowledge(step.messages)
         for topic, payload in step.acks:
             self._source.publish(topic, payload)
-        count_batch(step.batch, step.messages, self._clock.now_ms())
+        count_batch(step.batch, () if replays else step.messages, self._clock.now_ms())
+        metrics.REPLAYED.inc(len(replays))
         self._repeats.note(step.batch)
         if step.began_s:
             self._overload.committed(step.messages, step.batch.tally, time.monotonic() - step.began_s)
@@ -266,33 +265,32 @@ class Ingest:
         return True
 
     async def _sift(self, messages: Sequence[Message]) -> None:
-        """Find what the store refuses: halve the batch, in order, until the guilty message stands alone; the rest is committed.
+        """Find what the store refuses, and commit the rest."""
 
-        After each refusal the state is rebuilt from the store, because the refused part had been folded already.
-        """
-        await self._recover()
-        middle = max(1, len(messages) // 2)
-        waiting = [part for part in (messages[middle:], messages[:middle]) if part]
-        while waiting:
-            part = waiting.pop()
-            try:
-                await self._finish(self._prepare(part))
-            except DataRefusedError as refused:
-                await self._recover()
-                if len(part) == 1:
-                    await self._quarantine(part[0], str(refused))
-                else:
-                    middle = len(part) // 2
-                    waiting += [part[middle:], part[:middle]]
+        async def take_in(part: Sequence[Message]) -> None:
+            await self._finish(self._prepare(part))
+
+        async def may_be_held(message: Message) -> bool:
+            return await relearn(self._database, self._assembler, message)
+
+        await sift(
+            messages, take_in=take_in, recover=self._recover, may_be_held=may_be_held, set_aside=self._quarantine
+        )
 
     async def _quarantine(self, message: Message, detail: str) -> None:
         topic = self._assembler.topic(message.topic)
         device = self._directory.devices.get(topic.device) if topic else None
         batch = Assembled(messages=1)
-        batch.refuse(refusal_of(message, topic, device, RefusedMessage("refused-by-store", detail)))
+        batch.refuse(refusal := refusal_of(message, topic, device, RefusedMessage("refused-by-store", detail)))
+        if refusal.lift_id is not None:
+            batch.said.add(refusal.lift_id)
         now = self._clock.now_ms()
         acks = tuple(self._acks.plan(batch, now_ms=now))
         await self._finish(Step(messages=[message], batch=batch, clock_ms=now, changes=(), acks=acks))
+
+    async def _save(self, kind: str, clock_ms: int, **parts: Any) -> None:
+        """Commit what no message asked for: whatever the store refuses of it is left out, loudly, and the loop goes on."""
+        await save_what_can_be(self._commit, kind, clock_ms, **parts)
 
     async def _commit(self, kind: str, clock_ms: int, **parts: Any) -> None:
         """Commit one entry of the stream; `parts` are those of `Work`."""
@@ -337,7 +335,7 @@ class Ingest:
         elif self._step_ms and now >= self._next_tick_ms:
             await self._settle()
             self._memory.server_stepped(self._step_ms)
-            await self._listen(now, state=pack_step(self._step_ms))
+            await self._listen(now, state=pack_ms(self._step_ms))
             self._step_ms = 0
         await self._tick(now, oldest)
 
@@ -361,7 +359,7 @@ class Ingest:
         transitions = self._engine.tick(tick)
         shadow = self._engine.take_shadow()
         if len(transitions) or shadow:
-            await self._commit("tick", tick, changes=self._changes(transitions), shadow=shadow)
+            await self._save("tick", tick, changes=self._changes(transitions), shadow=shadow)
         await self._refold(tick)
 
     async def _refold(self, tick: int | None = None) -> bool:
@@ -370,7 +368,7 @@ class Ingest:
         again = refold(self._engine)
         if again is not None:
             at = self._clock.now_ms() if tick is None else tick
-            await self._commit("refold", at, corrections=again.corrections, state=again.state)
+            await self._save("refold", at, corrections=again.corrections, state=again.state)
         return not self._engine.window.waiting
 
     # --- what else has to be done ---
@@ -392,13 +390,9 @@ class Ingest:
             await self._replay_quarantine()
             await self._backfill()
             if events := [*self.door_log.take(), *self._repeats.turn(idle=self._source.oldest_ms() is None)]:
-                batch = Assembled(security=events)
-                await self._commit("batch", self._clock.now_ms(), assembled=batch)
-                count_batch(batch, (), self._clock.now_ms())
-        if now >= self._next_trim_s:
-            messages, more = await trim_quarantine(self._database)
-            self._next_trim_s = now + (HOUSEKEEPING_S if more else TRIM_S)
-            metrics.QUARANTINE_TRIMMED.inc(messages)
+                await self._save("batch", self._clock.now_ms(), security=events)
+                count_batch(Assembled(security=events), (), self._clock.now_ms())
+        self.trim.go_on(now)
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             await self._checkpoint()
@@ -411,9 +405,10 @@ class Ingest:
         now = self._clock.now_ms()
         rows = await due(self._database, now)
         for row in rows if rows and await self._refold() else ():
-            async with self._database.acquire() as connection:
-                found = await look_at(connection, self._engine, row, partition=self.partition, now=now)
-            await self._commit("backfill" if found["state"] is None else "refold", now, **found)
+            found = await look_at(self._database, self._engine, row, partition=self.partition, now=now)
+            if found is None:
+                return
+            await self._save("backfill" if found["state"] is None else "refold", now, **found)
 
     async def _checkpoint(self) -> None:
         """Write where a replay begins. Its window begins there too, so nothing may wait to be folded again."""
@@ -422,23 +417,23 @@ class Ingest:
             return
         if self._batch_no == self._checkpointed:
             return
-        await save_checkpoint(
-            self._database,
-            self._engine,
-            self._memory,
-            partition=self.partition,
-            batch_no=self._batch_no,
-            clock_ms=self._clock.now_ms(),
-        )
-        self._checkpointed = self._batch_no
+        with passed_over_while_away():
+            await save_checkpoint(
+                self._database, self._engine, self._memory,
+                partition=self.partition, batch_no=self._batch_no, clock_ms=self._clock.now_ms(),
+            )  # fmt: skip
+            self._checkpointed = self._batch_no
 
     async def _replay_quarantine(self) -> None:
         rows = await waiting(self._database, REPLAYS["replay_requests"], limits.REPLAYS_AT_ONCE)
         if rows:
-            await self._refresh()
+            with passed_over_while_away():
+                await self._refresh()
         until = time.monotonic() + limits.REPLAY_MOST_S
         for row in itertools.takewhile(lambda _: time.monotonic() < until, rows):
-            found = await read_again(self._database, self._directory, row, now_ms=self._clock.now_ms())
+            found = await read_again(self._database, self._directory, row)
+            if found is None:
+                return
             try:
                 if isinstance(found, str):
                     await self._commit("batch", self._clock.now_ms(), replays=[(row["id"], found)])

@@ -58,8 +58,10 @@ class Session:
         mqtt5: bool,
         wake: Callable[[], None],
         now_ms: Callable[[], int],
+        lasting: bool = True,
     ) -> None:
-        self._now_ms = now_ms
+        """`lasting`: the broker keeps the session, and what comes for it, while we are away."""
+        self._now_ms, self._lasting = now_ms, lasting
         self.client_id, self._subscriptions, self._mqtt5, self._wake = client_id, tuple(subscriptions), mqtt5, wake
         self._address = address
         self._lock = threading.Lock()
@@ -69,12 +71,13 @@ class Session:
         self._unacknowledged = 0  # of this connection, queued or taken
         self._epoch = 0
         self._connected = False
-        self._connected_since = 0.0
+        self._subscribed_since: float | None = None
         self._stopping = False
         self.connects = 0
         self.sessions_lost = 0
         self.callback_errors = 0
         self.stale_acks = 0
+        self.subscriptions_refused = 0
         self.arrived = 0  # messages read from the network
         self.let_go = 0  # of them, not taken when their connection was lost: they come again
         self.restarts = 0
@@ -91,10 +94,14 @@ class Session:
         """Connect in the background, now and after every loss; paho's thread alone reads and writes the socket."""
         if self._mqtt5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._lasting else 0
             properties.ReceiveMaximum = BROKER_INFLIGHT
             self._client.connect_async(
-                self._address.host, self._address.port, keepalive=KEEPALIVE_S, clean_start=False, properties=properties
+                self._address.host,
+                self._address.port,
+                keepalive=KEEPALIVE_S,
+                clean_start=not self._lasting,
+                properties=properties,
             )
         else:
             self._client.connect_async(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
@@ -115,10 +122,10 @@ class Session:
 
     @property
     def well(self) -> bool:
-        """Connected, its thread runs, and the broker was heard within two keep-alives: it answers every ping."""
+        """Subscribed, its thread runs, and the broker was heard within two keep-alives: it answers every ping."""
         now = time.monotonic()
         heard: float = getattr(self._client, "_last_bytes_received", now)
-        return self._connected and self.thread_alive and now - heard < 2 * KEEPALIVE_S
+        return self._subscribed_since is not None and self.thread_alive and now - heard < 2 * KEEPALIVE_S
 
     def revive(self) -> bool:
         """Start a new network thread when the old one died; answers whether it had to."""
@@ -134,7 +141,7 @@ class Session:
     def _new_client(self) -> paho.Client:
         named: dict[str, Any] = {
             "client_id": self.client_id,
-            "clean_session": None if self._mqtt5 else False,
+            "clean_session": None if self._mqtt5 else not self._lasting,
             "protocol": paho.MQTTv5 if self._mqtt5 else paho.MQTTv311,
             "manual_ack": True,
         }
@@ -145,28 +152,50 @@ class Session:
         )
         configure(client, self._address)
         client.reconnect_delay_set(min_delay=1, max_delay=5)
+        client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
 
     # --- callbacks, on the network thread: they may not raise ---
+
+    def _on_pre_connect(self, *_arguments: Any) -> None:
+        """Paho connects anew also without a word about the loss. Nothing of the new connection can have come before this."""
+        try:
+            self._lost()
+        except Exception:  # noqa: BLE001  # a callback that raises ends the thread
+            self._callback_failed("on_pre_connect")
 
     def _on_connect(self, client: paho.Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         try:
             if getattr(reason, "is_failure", False):
                 log.error("the broker refused the session", session=self.client_id, reason=str(reason))
                 return
-            if self.connects and not flags.session_present:
+            if self.connects and self._lasting and not flags.session_present:
                 self.sessions_lost += 1
                 log.error("the broker forgot our session: devices will send again", session=self.client_id)
             with self._lock:
                 self.connects += 1
                 self._connected = True
-                self._connected_since = time.monotonic()
             client.subscribe([(topic, 1) for topic in self._subscriptions])
         except Exception:  # noqa: BLE001  # a callback that raises ends the thread
             self._callback_failed("on_connect")
+
+    def _on_subscribe(self, _client: paho.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        try:
+            if any(reason.is_failure for reason in reasons):
+                self.subscriptions_refused += 1
+                log.error(
+                    "the broker refused a subscription", session=self.client_id, reasons=[str(r) for r in reasons]
+                )
+                self.drop_connection()
+                return
+            with self._lock:
+                self._subscribed_since = time.monotonic()
+        except Exception:  # noqa: BLE001
+            self._callback_failed("on_subscribe")
 
     def _on_disconnect(self, *_arguments: Any) -> None:
         try:
@@ -222,7 +251,7 @@ class Session:
     def _lost(self) -> None:
         with self._lock:
             self._epoch += 1
-            self._connected = False
+            self._connected, self._subscribed_since = False, None
             self.let_go += len(self._queue)
             self._queue.clear()  # nothing of a dead connection can be acknowledged: all of it comes again
             self._bytes = self._unacknowledged = 0
@@ -235,9 +264,10 @@ class Session:
 
     @property
     def settled(self) -> bool:
-        """Connected for a while: what had gathered at the broker has had time to start coming in."""
+        """Subscribed for a while: what had gathered at the broker has had time to start coming in."""
         with self._lock:
-            return self._connected and time.monotonic() - self._connected_since >= DRAINED_AFTER_S
+            since = self._subscribed_since
+            return since is not None and time.monotonic() - since >= DRAINED_AFTER_S
 
     @property
     def queued(self) -> int:
@@ -286,7 +316,11 @@ class Session:
             self._client.publish(topic, payload, qos=0)
 
     def drop_connection(self) -> None:
-        """Close the socket; paho reconnects and the broker sends again what was not acknowledged."""
+        """Close the socket; paho reconnects and the broker sends again what was not acknowledged.
+
+        On its own thread paho says nothing about a socket that was closed under it, so the connection counts as lost from here on.
+        """
+        self._lost()
         socket = self._client.socket()
         if socket is not None:
             try:

@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from hoistway import rulebook
@@ -15,9 +14,9 @@ from hoistway.limits import QUARANTINE_BYTES
 from hoistway.store import queries
 from ingest.alarm_rows import write_changes, write_notices, write_unplaced
 from ingest.assembled import Assembled, Refusal
+from ingest.backfill_rows import Looked, note_backfill, note_looked_at
 from ingest.changes import Change, columns, when
-from ingest.correction_rows import SQL as CORRECTIONS
-from ingest.correction_rows import Corrected, note_backfill, write_corrections
+from ingest.correction_rows import Corrected, write_corrections
 from ingest.decode import clean_text
 from ingest.door_rows import find_reused, write_security
 from ingest.folding import ShadowLine
@@ -44,7 +43,7 @@ class Work:
     corrections: Sequence[Corrected] = ()
     state: bytes | None = None  # of kind refold: what the lifts concerned are afterwards
     too_old: Sequence[tuple[int, int, int]] = ()  # lift, from, to: for the job that reads the store
-    looked_at: Sequence[tuple[int, datetime]] = ()  # lift and when it was noted: done by that job
+    looked_at: Sequence[Looked] = ()  # by that job
     token: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
@@ -78,10 +77,9 @@ async def write(connection: Any, work: Work, *, partition: int, epoch: int) -> N
             await write_corrections(connection, work.corrections, at=when(work.clock_ms))
         if work.too_old:
             await note_backfill(connection, work.too_old, batch_no=work.batch_no, at=when(work.clock_ms))
-        for lift_id, noted_at in work.looked_at:
-            await connection.execute(CORRECTIONS["backfill_done"], lift_id, noted_at)
+        await note_looked_at(connection, work.looked_at, batch_no=work.batch_no, at=when(work.clock_ms))
         if unreadable := batch.unreadable():
-            await write_notices(connection, unreadable, at=when(work.clock_ms))
+            await write_notices(connection, unreadable, said=batch.said, at=when(work.clock_ms))
         if unplaced := batch.unplaced():
             await write_unplaced(connection, unplaced, at=when(work.clock_ms))
         batch.reused = await find_reused(connection, batch)

@@ -16,6 +16,7 @@ import structlog
 
 from hoistway import limits
 from hoistway.store import AWAY, Database
+from ingest import metrics
 from ingest.transaction import SQL
 from ingest.writer import may_pass
 
@@ -24,6 +25,9 @@ log: Final = structlog.get_logger("ingest")
 NOW_TRIES: Final = 20
 TRY_S: Final = 0.05
 FINDABLE_S: Final = 10.0
+TRIM_S: Final = 3_600.0
+TRIM_ON_S: Final = 2.0
+"""With more to go."""
 
 
 @contextmanager
@@ -64,12 +68,10 @@ async def make_partitions(database: Database, now: datetime, *, at_start: bool =
                 await asyncio.sleep(TRY_S)
 
 
-async def keep_findable(database: Database) -> None:
-    """For ever: readers find the newest rows of the log without reading the others, whether or not anybody moves them."""
-    while True:
-        await asyncio.sleep(FINDABLE_S)
-        with passed_over_while_away():
-            await database.execute(SQL["summarize"])
+async def make_findable(database: Database) -> None:
+    """Every `FINDABLE_S`: readers find the newest rows of the log without reading the others, whether or not anybody moves them."""
+    with passed_over_while_away():
+        await database.execute(SQL["summarize"])
 
 
 async def trim_quarantine(database: Database) -> tuple[int, bool]:
@@ -78,6 +80,31 @@ async def trim_quarantine(database: Database) -> tuple[int, bool]:
     given = (limits.QUARANTINE_ROWS, limits.QUARANTINE_DEVICE_ROWS, most)
     rows = await waiting(database, SQL["trim_quarantine"], *given)
     return (rows[0]["messages"], rows[0]["rows"] == most) if rows else (0, False)
+
+
+class QuarantineTrim:
+    """Trims the quarantine from time to time, beside the loop: no alarm waits for it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.due_s = 0.0
+        self.task: asyncio.Task[None] | None = None
+
+    def go_on(self, now_s: float) -> None:
+        """Begin when it is time and the turn before is over. `now_s`: monotonic."""
+        if now_s >= self.due_s and (self.task is None or self.task.done()):
+            self.due_s = now_s + TRIM_S
+            self.task = asyncio.create_task(self._trim(now_s))
+
+    async def _trim(self, now_s: float) -> None:
+        try:
+            messages, more = await trim_quarantine(self._database)
+        except Exception:
+            log.exception("the quarantine is not trimmed; trying again in an hour")
+            return
+        if more:
+            self.due_s = now_s + TRIM_ON_S
+        metrics.QUARANTINE_TRIMMED.inc(messages)
 
 
 async def _make_partition(database: Database, hour: datetime) -> None:

@@ -52,10 +52,18 @@ def topic_pattern(topic: str | None) -> str | None:
 async def page(
     connection: Any, wanted: Wanted, *, text: str | None = None, after: int | None = None, limit: int = PAGE_ROWS
 ) -> list[Mapping[str, Any]]:
-    """At most `limit` rows, newest first, without payloads. `text` must stand in the payload or in the detail."""
+    """At most `limit` rows, newest first, without payloads; never more than a page and one, which says that there are more.
+
+    `text` must stand in the payload or in the detail.
+    """
     needle = text.encode("utf-8", "backslashreplace") if text is not None else None
     rows: list[Mapping[str, Any]] = await connection.fetch(
-        SQL["quarantine_page"], *wanted.columns(), needle, wanted.waiting, after or NEWEST, min(limit, PAGE_ROWS)
+        SQL["quarantine_page"],
+        *wanted.columns(),
+        needle,
+        wanted.waiting,
+        NEWEST if after is None else after,
+        min(limit, PAGE_ROWS + 1),
     )
     return rows
 
@@ -94,12 +102,27 @@ def document(row: Mapping[str, Any], payload: bytes) -> dict[str, Any]:
         name: value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
         for name, value in row.items()
     }
-    found["payload_base64"] = base64.b64encode(payload).decode()
+    return found | in_words(payload)
+
+
+def in_words(payload: bytes) -> dict[str, str | None]:
+    """A payload as fields of a document: in base 64 and, when it is UTF-8, as text."""
     try:
-        found["payload_text"] = payload.decode()
+        text = payload.decode()
     except UnicodeDecodeError:
-        found["payload_text"] = None
-    return found
+        text = None
+    return {"payload_base64": base64.b64encode(payload).decode(), "payload_text": text}
+
+
+def accepted(row: Mapping[str, Any]) -> bool:
+    """Whether a row was taken in since it was refused."""
+    return (row["replay_result"] or "").startswith(ACCEPTED)
+
+
+async def ask(connection: Any, ids: Sequence[int]) -> set[int]:
+    """Ask the ingest to take these rows in again; answers of which it was asked. Not of what was accepted, and of equal rows only of
+    the newest."""
+    return {row["id"] for row in await connection.fetch(SQL["ask_again"], ids)}
 
 
 async def replay(connection: Any, ids: Sequence[int], *, wait_s: float) -> list[tuple[int, str]]:
@@ -107,13 +130,13 @@ async def replay(connection: Any, ids: Sequence[int], *, wait_s: float) -> list[
 
     What was accepted before is not asked for again, so that a second call changes nothing.
     """
-    asked = {row["id"] for row in await connection.fetch(SQL["ask_again"], ids)}
+    asked = await ask(connection, ids)
     answers = await _answers(connection, asked, wait_s)
     found = []
     for row in await by_id(connection, ids):
         if row["id"] in asked:
             found.append((row["id"], answers.get(row["id"], "waits for the ingest")))
-        elif (row["replay_result"] or "").startswith(ACCEPTED):
+        elif accepted(row):
             found.append((row["id"], f"nothing to do, {row['replay_result']}"))
         else:
             found.append((row["id"], "nothing to do, the same message waits under another number"))

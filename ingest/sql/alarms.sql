@@ -72,6 +72,15 @@ on conflict (lift_id, rule_id) where open do update
 set repeats = a.repeats + 1, version = a.version + 1
 returning id, repeats
 
+-- name: first_notice
+-- The same of a device that goes on and on: said only where no line is open.
+insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,
+    cleared_at, evidence, exercise)
+select t.lift_id, $2, 'built-in', 'notice', 'notice', 'cleared', $3, $3, $3, $3, t.evidence::jsonb, l.exercise
+from unnest($1::int[], $4::text[]) as t (lift_id, evidence) join lift l on l.id = t.lift_id
+on conflict (lift_id, rule_id) where open do nothing
+returning id, repeats
+
 -- name: hourly_notice
 -- Said once, not for each of thousands; again after an hour. Records whose time nobody knows, and security events.
 insert into alarm as a (lift_id, rule_id, rule_version, severity, opens, condition, hold_start, raised_at, detected_at,

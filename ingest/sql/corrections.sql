@@ -85,15 +85,19 @@ set first_at = least(backfill.first_at, excluded.first_at), last_at = greatest(b
 
 -- name: due_backfills
 -- Lifts that nothing old has come from for a while: their backlog is in.
-select lift_id, first_at, last_at, first_batch, noted_at from backfill where noted_at <= $1 order by noted_at limit $2
+select lift_id, first_at, last_at, first_batch, noted_at, looked_from, looked_batch from backfill where noted_at <= $1 order by noted_at limit $2
 
 -- name: unfolded
 -- Late records that a replay could not fold, noted since a stretch was.
-select state from ingest_batch where kind = 'backfill' and state is not null and partition = $1 and batch_no >= $2
+select batch_no, state from ingest_batch where kind = 'backfill' and state is not null and partition = $1 and batch_no >= $2
 
 -- name: backfill_done
 -- What came since stays for the next turn.
 delete from backfill where lift_id = $1 and noted_at <= $2
+
+-- name: backfill_goes_on
+-- A stretch of it was looked at. The rest waits for its turn, behind the other lifts.
+update backfill set last_at = $3, looked_from = $4, looked_batch = $5, noted_at = $6 where lift_id = $1 and noted_at <= $2
 
 -- name: events_of_lift
 select batch_no, received, at, ts, seq, boot, incarnation, device_id, lift_id, folded, at_once, code, active

@@ -1,12 +1,11 @@
 -- The register as ingest needs it.
 
 -- name: stamp
--- Changes whenever a lift or device was added, changed or revoked.
+-- Another one whenever a change of the register was committed, in whatever order changes began: a changed row bears its own
+-- transaction's number, which is higher than any that was there when it was made.
 select
-    (select count(*) from lift), (select max(updated_at) from lift),
-    (select count(*) from device), (select max(enrolled_at) from device), (select count(revoked_at) from device),
-    (select max(id) from device_act),
-    (select count(*) from gateway_lift)
+    (select (count(*), sum(xmin::text::bigint)) from lift), (select (count(*), sum(xmin::text::bigint)) from device),
+    (select (count(*), sum(xmin::text::bigint)) from gateway_lift)
 
 -- name: lifts
 select id, rescue_code, kind, rated_speed_m_s, exercise, parameters, floors, probe from lift

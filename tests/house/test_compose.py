@@ -123,6 +123,52 @@ def test_secrets_are_kept(secrets: Path) -> None:
     assert {name: (secrets / name).read_bytes() for name in names} == before
 
 
+def made_anew(folder: Path, *gone: str) -> subprocess.CompletedProcess[str]:
+    """The script once more, after somebody deleted some files."""
+    for name in gone:
+        (folder / name).unlink()
+    return run("sh", "deploy/make-secrets.sh", "--dir", str(folder))
+
+
+def test_a_secret_made_anew_takes_along_what_belongs_to_it(secrets: Path, tmp_path: Path) -> None:
+    """Addresses name the new password, certificates go with the new authority and with their key, and the script says what is left to do."""
+    folder = Path(shutil.copytree(secrets, tmp_path / "secrets"))
+    done = made_anew(folder, "hoistway_database_password", "mqtt_ingest_password", "mqtt_probe_password")
+    assert done.returncode == 0, done.stderr
+    for password, url in (
+        ("hoistway_database_password", "hoistway_database_url"),
+        ("mqtt_ingest_password", "hoistway_mqtt_url"),
+        ("mqtt_probe_password", "hoistway_probe_mqtt_url"),
+    ):
+        assert f":{(folder / password).read_text()}@" in (folder / url).read_text()
+        assert (folder / password).read_text() != (secrets / password).read_text()
+    assert "alter role hoistway" in done.stderr
+    assert "postgres_password is new" not in done.stderr
+    assert made_anew(folder, "mqtt_ca").returncode == 0
+    verified = run("openssl", "verify", "-CAfile", str(folder / "mqtt_ca"), str(folder / "mqtt_server_cert"))
+    assert verified.returncode == 0, verified.stderr
+    assert made_anew(folder, "mqtt_server_key").returncode == 0
+    public = run("openssl", "pkey", "-in", str(folder / "mqtt_server_key"), "-pubout").stdout
+    assert run("openssl", "x509", "-in", str(folder / "mqtt_server_cert"), "-noout", "-pubkey").stdout == public
+    before = (folder / "mqtt_ca").read_bytes()
+    refused = made_anew(folder, "mqtt_ca_key", "mqtt_server_cert")
+    assert refused.returncode != 0
+    assert "mqtt_ca_key is missing" in refused.stderr
+    assert (folder / "mqtt_ca").read_bytes() == before
+
+
+def test_an_authority_of_devices_made_anew_has_a_list_of_its_own(secrets: Path, tmp_path: Path) -> None:
+    """The list of ended certificates is signed by the new authority; without the key of the old one nothing is made in silence."""
+    folder = Path(shutil.copytree(secrets, tmp_path / "secrets"))
+    assert made_anew(folder, "hoistway_device_ca").returncode == 0
+    authority, revoked = str(folder / "hoistway_device_ca"), str(folder / "mqtt_device_crl")
+    assert "verify OK" in run("openssl", "crl", "-in", revoked, "-CAfile", authority, "-noout").stderr
+    assert run("openssl", "verify", "-CAfile", authority, str(folder / "hoistway_probe_cert")).returncode == 0
+    refused = made_anew(folder, "hoistway_device_ca_key", "mqtt_device_crl")
+    assert refused.returncode != 0
+    assert "hoistway_device_ca_key is missing" in refused.stderr
+
+
 def test_the_broker_s_certificate(secrets: Path) -> None:
     """The certificate is signed by the local authority and names the broker as devices and our processes call it."""
     checked = run("openssl", "verify", "-CAfile", str(secrets / "mqtt_ca"), str(secrets / "mqtt_server_cert"))

@@ -203,6 +203,34 @@ async def test_replay_of_a_message_that_came_again(web: Api) -> None:
         assert (await client.post(f"/api/v1/quarantine/{old}/replay")).status_code == 409
 
 
+async def test_what_was_accepted_is_not_asked_for_again(web: Api) -> None:
+    """The desk and the command go by the same rules: a message that was taken in stays as it is, however often it is asked for."""
+    done = await rows.quarantined(
+        web.db, sha256_8="00000000000000dd", replayed_at=rows.NOW, replay_result="accepted: 1 stored, 0 held before"
+    )
+    async with web.client(Role.TESTER) as client:
+        answer = await client.post(f"/api/v1/quarantine/{done}/replay")
+        assert answer.status_code == 202
+        assert answer.json()["replay_result"] == "accepted: 1 stored, 0 held before"
+        assert answer.json()["replay_requested_at"] is None
+
+
+async def test_a_full_page_of_the_quarantine_says_that_there_is_more(web: Api) -> None:
+    """Also the largest page names the next one, and following them ends."""
+    for number in range(3):
+        await rows.quarantined(web.db, device="paged", sha256_8=f"{number:016x}")
+    seen: list[int] = []
+    async with web.client(Role.TESTER) as client:
+        following: str | None = ""
+        while following is not None:
+            params = {"device": "paged", "limit": "2"} | ({"after": following} if following else {})
+            found = (await client.get("/api/v1/quarantine", params=params)).json()
+            seen += [item["id"] for item in found["items"]]
+            following = found["next"]
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == 3
+
+
 async def test_rules(web: Api) -> None:
     """The list has the live rules; one rule has its text and every version, the live one first."""
     await rows.rule(web.db, "offline", version="a" * 12, live=False, text="old")

@@ -22,6 +22,7 @@ class Leaving(Database):
     """A pool whose connections break when `error` says so."""
 
     error: Exception | None = None
+    left: int | None = None  # so many reads still go well
 
     raised = 0
 
@@ -36,7 +37,15 @@ class Leaving(Database):
 
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         self._fail()
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise ConnectionRefusedError(111, "Connect call failed")
         return await super().fetch(query, *values)
+
+    async def execute(self, query: str, *values: object) -> str:
+        self._fail()
+        return await super().execute(query, *values)
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -85,10 +94,63 @@ async def test_upkeep_outlives_a_database_that_is_away(desk: Desk, database: Lea
     await all_upkeep(desk)
     await desk.say(device, "state", sample(1, desk.now, **FREED))
     assert len(desk.source.acknowledged) == 1
-    lift_id = await desk.lift(f"{device}-new")
     database.error = None
+    lift_id = await desk.lift(f"{device}-new")
     await all_upkeep(desk)
     await desk.say(f"{device}-new", "state", sample(1, desk.now, **FREED))
+    assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 1
+
+
+@ERRORS
+async def test_a_checkpoint_and_a_strange_name_outlive_a_database_that_is_away(
+    desk: Desk, database: Leaving, error: Exception
+) -> None:
+    """No checkpoint was written, so the next one is; the register is read for a name that nobody knows, another time."""
+    device = f"away-checkpoint-{type(error).__name__}"
+    await desk.lift(device)
+    await all_upkeep(desk)
+    await desk.say(device, "state", sample(1, desk.now, **FREED))
+    query = "select batch_no from checkpoint where partition = 0"
+    before = await desk.database.fetchval(query)
+    database.error = error
+    await desk.checkpoint()
+    await desk.say(f"{device}-unheard-of", "state", sample(1, desk.now, **FREED), after_s=2)
+    database.error = None
+    await desk.checkpoint()
+    assert await desk.database.fetchval(query) > (before or 0)
+
+
+async def test_a_job_waits_while_the_database_is_away(desk: Desk, database: Leaving) -> None:
+    """A backfill that is due and a replay that was asked for stay so, whichever of their reads fails."""
+    lift_id = await desk.lift("away-jobs")
+    await desk.say("away-jobs", "state", b"garbage")
+    await desk.database.execute("update quarantine set replay_requested_at = now()")
+    await desk.database.execute(
+        "insert into backfill (lift_id, first_at, last_at, first_batch, noted_at) select $1, t, t, 1, t from (select timestamptz '2026-01-01') x (t)",
+        lift_id,
+    )
+    for left in range(6):
+        database.left = left
+        await all_upkeep(desk)
+    database.left = None
+    await all_upkeep(desk)
+    assert await desk.rows("select 1 from backfill where lift_id = $1", lift_id) == []
+    assert (
+        await desk.rows("select 1 from quarantine where replayed_at is null and replay_requested_at is not null") == []
+    )
+
+
+@pytest.mark.parametrize("left", range(1, 4))
+async def test_half_a_register_is_none(desk: Desk, database: Leaving, left: int) -> None:
+    """A database that goes away in the middle of reading the register: everybody who was known is known still."""
+    device = f"away-half-{left}"
+    lift_id = await desk.lift(device)
+    await all_upkeep(desk)
+    await desk.lift(f"{device}-new")
+    database.left = left
+    await all_upkeep(desk)
+    database.left = None
+    await desk.say(device, "state", sample(1, desk.now, **FREED))
     assert len(await desk.rows("select 1 from sample where lift_id = $1", lift_id)) == 1
 
 

@@ -6,14 +6,17 @@ import asyncio
 import json
 from typing import Any
 
+import asyncpg
 import pytest
 
 from alarms.language.reader import load
 from hoistway import limits
 from hoistway.errors import Fenced
-from hoistway.limits import MESSAGE_BYTES
+from hoistway.limits import GARBAGE_WINDOW_MS, MESSAGE_BYTES
 from hoistway.wire import REASONS
-from ingest import assemble, transaction
+from ingest import assemble, metrics, transaction
+from ingest.assembled import SecurityEvent
+from ingest.directory import Directory
 from ingest.source import Message
 from ingest.writer import Writer
 from tests.support.desk import Desk
@@ -199,7 +202,7 @@ async def test_an_unreadable_event_of_a_known_lift_is_a_notice_at_the_desk(desk:
     """The dispatcher sees at once that a lift said something that nobody could read."""
     lift_id = await desk.lift("mumble-1")
     await desk.say("mumble-1", "event", b"{...")
-    await desk.say("mumble-1", "event", b"{....")
+    await desk.say("mumble-1", "event", b"{....", after_s=10)
     assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 1)]
     (alarm,) = await desk.rows("select open, operator_state from alarm where lift_id = $1", lift_id)
     assert alarm == {"open": True, "operator_state": "unacknowledged"}
@@ -598,6 +601,89 @@ async def test_a_process_that_was_overtaken_cannot_write(desk: Desk) -> None:
     assert desk.source.acknowledged == []
 
 
+async def test_garbage_without_end_is_one_line_in_ten_seconds(desk: Desk) -> None:
+    """Unreadable events, kept or cut: the desk hears at once, then once in each stretch, and at once again when it has seen the line."""
+    lift_id = await desk.lift("garbage-1")
+    desk.now += -desk.now % GARBAGE_WINDOW_MS
+    lines = "select count(*) as n from alarm_event e join alarm a on a.id = e.alarm_id where a.lift_id = $1"
+    changes = await desk.database.fetchval("select count(*) from change")
+    for number in range(20):
+        await desk.say("garbage-1", "event", f"garbage {number}".encode(), after_s=1)
+    assert (await desk.rows(lines, lift_id))[0]["n"] == 3
+    assert await desk.database.fetchval("select count(*) from change") - changes == 3
+    (alarm,) = await desk.rows("select rule_id, repeats from alarm where lift_id = $1", lift_id)
+    assert alarm == {"rule_id": "event-unreadable", "repeats": 2}
+    await desk.database.execute(
+        "update alarm set operator_state = 'acknowledged', acknowledged_at = now() where lift_id = $1", lift_id
+    )
+    for _ in range(3):
+        await desk.say("garbage-1", "event", b"more of it", after_s=1)
+    assert [row[2] for row in await desk.alarms(lift_id)] == [2, 0]
+
+
+async def test_an_unreadable_event_of_a_gateway_is_heard(desk: Desk) -> None:
+    """Whose it was nobody can read: it is a line of the gateway's first lift."""
+    lift_id, other = await desk.lift("gateway-1-lift"), await desk.lift("gateway-1-other")
+    for number, of in enumerate((lift_id, other)):
+        await desk.database.execute("update lift set rescue_code = $2 where id = $1", of, f"77800{number}")
+    gateway = await desk.database.fetchval("insert into device (device, shard) values ('gateway-1', 0) returning id")
+    await desk.database.execute(
+        "insert into gateway_lift (device_id, lift_id) values ($1, $2), ($1, $3)", gateway, lift_id, other
+    )
+    await desk.say("gateway-1", "event", b"[{", after_s=2)
+    assert await desk.alarms(lift_id) == [("event-unreadable", "cleared", 0)]
+    assert await desk.alarms(other) == []
+
+
+async def test_a_change_of_the_register_that_commits_late_is_seen(desk: Desk, database_url: str) -> None:
+    """A long import that began before another change and ends after it: the register is read again for both."""
+    directory, lift_id = Directory(), await desk.lift("late-import")
+    long = await asyncpg.connect(database_url)
+    try:
+        async with long.transaction():
+            await long.execute("update lift set name = 'imported', updated_at = now() where id = $1", lift_id)
+            await desk.database.execute("update device set shard = 3 where device = 'late-import'")
+            await desk.lift("quick-change")
+            assert await directory.refresh(desk.database)
+            assert directory.devices["late-import"].shard == 3
+            assert not await directory.refresh(desk.database)
+        assert await directory.refresh(desk.database)
+    finally:
+        await long.close()
+
+
+async def refuse(desk: Desk, lift_id: int) -> None:
+    """From now on the store takes no raised alarm of this lift, and no security event."""
+    for name in ("alarm", "security_event"):
+        await desk.database.execute(
+            f"alter table {name} add constraint refused_here check (lift_id is distinct from {lift_id}) not valid"
+        )
+
+
+async def test_what_no_message_asked_for_and_the_store_refuses_is_left_out(desk: Desk) -> None:
+    """One alarm of a tick that cannot be stored costs no other its alarm and no restart its start; it is said in the log and counted."""
+    mine, other = await desk.lift("left-out-1"), await desk.lift("left-out-2")
+    for name in ("left-out-1", "left-out-2"):
+        await desk.say(name, "state", sample(1, desk.now, **TRAPPED))
+    counted = metrics.LEFT_OUT.labels("changes")._value.get()
+    await refuse(desk, mine)
+    try:
+        await desk.pass_s(25)
+        assert [row[0] for row in await desk.alarms(other)] == ["entrapment-between-floors"]
+        assert await desk.alarms(mine) == []
+        assert metrics.LEFT_OUT.labels("changes")._value.get() > counted
+        await desk.restart()
+        desk.ingest.door_log._waiting["takeover", "x"] = SecurityEvent(
+            kind="takeover", device="x", lift_id=mine, detail="", at=desk.now
+        )
+        await desk.housekeeping()
+        await desk.say("left-out-2", "state", sample(2, desk.now, **TRAPPED), after_s=1)
+    finally:
+        for name in ("alarm", "security_event"):
+            await desk.database.execute(f"alter table {name} drop constraint refused_here")
+    assert len(desk.source.acknowledged) == 1
+
+
 async def test_the_quarantine_keeps_the_newest_and_counts_what_goes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -606,7 +692,9 @@ async def test_the_quarantine_keeps_the_newest_and_counts_what_goes(
     await desk.database.execute("delete from quarantine")
     for number in (1, 1, 1, 2, 3, 4, 5):
         await desk.say("stranger-1", "event", f"garbage {number}".encode())
-    desk.ingest._next_trim_s = 0
+    desk.ingest.trim.due_s = 0.0
     await desk.ingest.round()
+    assert desk.ingest.trim.task is not None
+    await desk.ingest.trim.task
     found = await desk.rows("select payload from quarantine order by id")
     assert [row["payload"] for row in found] == [b"garbage 3", b"garbage 4", b"garbage 5"]

@@ -214,6 +214,19 @@ async def test_a_kill_between_a_refold_and_the_next_checkpoint(desk: Desk) -> No
     assert cleared is not None
 
 
+async def test_a_kill_between_a_contradiction_and_the_next_checkpoint(desk: Desk) -> None:
+    """What a correction had ended is not raised again by the replay of what came before it."""
+    lift_id, start = await desk.lift("killed-3"), desk.now
+    for received, seq, stamped, values in (*CONTRADICTED[:3], (40, 3, 20, FREED)):
+        desk.now = start + int(received * 1_000)
+        await desk.say("killed-3", "state", sample(seq, start + int(stamped * 1_000), **values))
+    await desk.pass_s(2)
+    before = await desk.rows("select * from alarm where lift_id = $1 order by id", lift_id)
+    assert "contradicted" in {row["correction"] for row in before}
+    await desk.restart()
+    assert await desk.rows("select * from alarm where lift_id = $1 order by id", lift_id) == before
+
+
 async def test_a_kill_between_late_data_and_its_refold(desk: Desk) -> None:
     """The records are stored, and the process dies before the tick that folds them again: the next one does."""
     lift_id, start = await desk.lift("killed-2"), desk.now
@@ -330,6 +343,39 @@ async def test_an_entrapment_older_than_the_window_that_still_holds(desk: Desk, 
     ((raised, cleared, condition, correction),) = await alarms(desk, lift_id, start)
     assert (raised, condition, correction) == (120.0, "cleared", "late")
     assert cleared > 1_800
+
+
+@pytest.mark.parametrize("between", ["", "restart"])
+async def test_a_ring_of_three_days_is_looked_at_whole(desk: Desk, between: str) -> None:
+    """More than one turn of the job: the entrapment of the first day and that of the last are told, each once, and nothing is left."""
+    name = f"three-days-{between}"
+    lift_id, start = await desk.lift(name), desk.now
+    day = 86_400
+    await desk.say(name, "state", sample(1, start, **FREED))
+    desk.now += 3 * day * 1_000
+    await a_quiet_half_hour(desk, name, FREED, first=20)
+    trapped = [(at, TRAPPED) for at in (100, 124, 130)] + [(200, FREED)]
+    lines = [(since + at, values) for since in (0, 2 * day) for at, values in trapped]
+    ring = [sample(seq, start + at * 1_000, **values) for seq, (at, values) in enumerate(lines, 2)]
+    await desk.say(name, "state", ring, after_s=5)
+    await settle(desk)
+    assert [row[0] for row in await alarms(desk, lift_id, start)] == [2 * day + 120.0]
+    (left,) = await desk.rows("select first_at < last_at as older from backfill where lift_id = $1", lift_id)
+    assert left["older"]
+    if between:
+        await desk.restart()
+    await settle(desk)
+    await desk.say(
+        name, "state", sample(11, start + (2 * day + 300) * 1_000, **FREED)
+    )  # a straggler: nothing is told twice
+    for _ in range(4):
+        await settle(desk)
+    (told,) = await desk.rows(
+        "select raises, repeats, correction from alarm where lift_id = $1 and rule_id = $2", lift_id, RULE
+    )
+    assert [moment.timestamp() - start / 1_000 for moment in told["raises"]] == [120.0, 2 * day + 120.0]
+    assert (told["repeats"], told["correction"]) == (1, "late")
+    assert await desk.rows("select 1 from backfill where lift_id = $1", lift_id) == []
 
 
 async def test_old_data_that_contradicts_an_alarm(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from hoistway.cli import app
 from hoistway.ledger.quarantine import topic_pattern
 from hoistway.store import Database
+from ingest import metrics
 from tests.support import rows
 from tests.support.desk import Desk
 from tests.support.feed import FREED, event, message, sample
@@ -150,6 +151,58 @@ async def test_a_replay_of_a_forgotten_boot_stores_nothing_twice(desk: Desk) -> 
     )
     assert "accepted: 0 stored, 2 held before" in (await hoistway(desk, "quarantine", "replay", str(number))).output
     assert await desk.database.fetchval("select count(*) from event where lift_id = $1", lift_id) == 9
+
+
+@pytest.mark.parametrize("leaf", ["event", "state"])
+async def test_a_replay_keeps_the_time_of_its_records(desk: Desk, leaf: str) -> None:
+    """Two hours after it was refused a record is where it belongs, the clock of its boot is learned as if it had gone in, also after a restart."""
+    name = f"two-hours-{leaf}"
+    lift_id, slow, code = await desk.lift(name), 30_000, {"event": "777011", "state": "777012"}[leaf]
+    device_id = await desk.database.fetchval("select id from device where device = $1", name)
+    await desk.say(name, "link", {"online": True, "boot": 7, "conn": 1})
+    foreign = (
+        event(1, desk.now - slow, "90", boot=7) if leaf == "event" else sample(1, desk.now - slow, boot=7, **FREED)
+    )
+    then = desk.now
+    await desk.say(name, leaf, {**foreign, "lift": code})
+    await desk.pass_s(7_200)
+    await desk.database.execute("update lift set rescue_code = $2 where id = $1", lift_id, code)
+    await desk.database.execute("update quarantine set replay_requested_at = now()")
+    replayed = metrics.REPLAYED._value.get()
+    messages = metrics.MESSAGES._value.get()
+    await desk.housekeeping()
+    (row,) = await desk.rows("select replay_result from quarantine")
+    assert row["replay_result"] == "accepted: 1 stored, 0 held before"
+    table = "event" if leaf == "event" else "sample"
+    (found,) = await desk.rows(f"select at, received from {table} where lift_id = $1", lift_id)
+    assert found["at"].timestamp() * 1_000 == then
+    assert found["received"].timestamp() * 1_000 == desk.now
+    assert (metrics.REPLAYED._value.get() - replayed, metrics.MESSAGES._value.get() - messages) == (1, 0)
+    before = desk.ingest._memory.known(device_id, 7)
+    assert before is not None
+    assert (before.clock.offset_ms, before.heard) == (slow, then)
+    await desk.restart()
+    assert desk.ingest._memory.known(device_id, 7) == before
+
+
+async def test_a_replay_tells_the_lives_of_a_device_apart(desk: Desk) -> None:
+    """A number that an earlier life of the boot had used does not stand for the record of a later one; the same stamp does."""
+    lift_id, then = await desk.lift("lives-1"), desk.now
+    first = [event(seq, then + seq, "41", active=seq == 1) for seq in (1, 2)]
+    await desk.say("lives-1", "event", first)
+    await desk.say("lives-1", "event", event(1, then + 100_000, "42"), after_s=100)
+    lost = [event(2, then + 101_000, "90"), event(2, then + 2, "41", active=False)]
+    for record in lost:
+        number = await rows.quarantined(
+            desk.database, device="lives-1", topic="lift/v1/0/lives-1/event", payload=json.dumps(record).encode(),
+            sha256_8=f"{record['ts']:016x}",
+        )  # fmt: skip
+        await desk.database.execute("update quarantine set replay_requested_at = now() where id = $1", number)
+    await desk.housekeeping()
+    found = [row["replay_result"] for row in await desk.rows("select replay_result from quarantine order by id")]
+    assert found == ["accepted: 1 stored, 0 held before", "accepted: 0 stored, 1 held before"]
+    stored = await desk.rows("select incarnation, seq, code from event where lift_id = $1 order by 1, 2", lift_id)
+    assert [tuple(row.values()) for row in stored] == [(0, 1, "41"), (0, 2, "41"), (1, 1, "42"), (1, 2, "90")]
 
 
 async def test_a_replay_says_why_it_cannot_be(desk: Desk) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoistway.limits import BOOTS_REMEMBERED, EVENT_HOLES
+from hoistway.limits import BOOTS_AT_HAND, BOOTS_REMEMBERED, BOOTS_REMEMBERED_MS, CAPPED_STAMPS, EVENT_HOLES
 from ingest.memory import Memory, Stream, Verdict
 
 
@@ -43,6 +43,29 @@ def test_a_stream_full_of_holes_gives_the_oldest_up() -> None:
     assert [hole for hole in given_up if hole] == [(1, 1), (3, 3), (5, 5)][: len([hole for hole in given_up if hole])]
     assert any(given_up)
     assert len(stream.above) <= EVENT_HOLES
+
+
+def test_a_hole_that_is_filled_is_not_given_up() -> None:
+    """A stream full to its limit above one hole closes when the hole is filled: nothing is said to be lost."""
+    stream = Stream()
+    for number in range(2, EVENT_HOLES + 2):
+        assert stream.accept(number, 1) is None
+    assert stream.accept(1, 1) is None
+    assert (stream.contiguous, stream.above) == (EVENT_HOLES + 1, set())
+
+
+def test_a_wild_stamp_sent_again_is_the_same_record() -> None:
+    """What no clock could show yet is remembered beside what it could: the same stamp again is no new life of the device."""
+    stream = Stream()
+    stream.accept(1, 1_000, said=9_000)
+    assert not stream.counts_anew(1, 9_000)
+    assert stream.counts_anew(1, 9_001)
+    stream.accept(2, 10_000, said=20_000)
+    assert stream.capped == {2: 20_000}  # the stream has passed the first one
+    for seq in range(3, 3 + 2 * CAPPED_STAMPS):
+        stream.accept(seq, 10_000, said=20_000 + seq)
+    assert len(stream.capped) == CAPPED_STAMPS
+    assert not stream.counts_anew(2 + 2 * CAPPED_STAMPS, 20_002 + 2 * CAPPED_STAMPS)
 
 
 def test_a_number_sent_again_is_a_duplicate_and_a_newer_one_under_it_is_not() -> None:
@@ -134,13 +157,47 @@ def test_an_old_word_about_a_code_is_not_the_newest() -> None:
     assert memory.event_is_newest(1, late, live=False, code="entrapment", seq=1)
 
 
-def test_only_the_last_boots_are_kept() -> None:
-    """A device that restarts for ever does not fill the memory."""
+def test_only_the_last_boots_are_remembered() -> None:
+    """A device that restarts for ever does not fill the memory: few boots are at hand, some more packed, the others forgotten."""
     memory = Memory()
     for number in range(50):
-        memory.boot(1, number)
-    assert sum(memory.known(1, number) is not None for number in range(50)) == BOOTS_REMEMBERED
-    assert memory.latest_boot(1) == 49
+        memory.boot(1, number, number)
+    remembered = {number for number in range(50) if memory.known(1, number) is not None}
+    assert remembered == set(range(50 - BOOTS_REMEMBERED, 50))
+    assert len(memory._devices[1]) == BOOTS_AT_HAND
+    memory.boot(1, 50, 49 + BOOTS_REMEMBERED_MS)
+    memory.boot(1, 51, 49 + BOOTS_REMEMBERED_MS)
+    assert memory.known(1, 46) is None  # and what was packed for a month
+    assert memory.known(1, 49) is not None
+
+
+def test_rings_that_drain_push_out_no_boot() -> None:
+    """The present boot stays at hand while old rings drain; whatever was packed is known again, to the last number."""
+    memory = Memory()
+    memory.note_link(1, 12, 1, online=True)
+    for number in (12, *range(2, 12)):
+        boot = memory.boot(1, number, 100 - number)
+        boot.incarnation = number
+        for seq in (1, 2, 5):
+            boot.event.accept(seq, 1_000 * number + seq)
+    assert 12 in memory._devices[1]
+    assert len(memory._devices[1]) == BOOTS_AT_HAND
+    for number in range(2, 13):
+        found = memory.look(1, number)
+        assert (found.incarnation, found.event.missing()) == (number, [(3, 4)])
+        assert memory.judge(found, "event", 5, 1_000 * number + 5) is Verdict.DUPLICATE
+        assert memory.judge(found, "event", 3, 1_000 * number + 3) is Verdict.NEW
+
+
+def test_a_look_makes_no_room_for_itself() -> None:
+    """What is only asked about changes nothing: a duplicate leaves no trace in the store either."""
+    memory = Memory()
+    for number in range(BOOTS_REMEMBERED):
+        memory.boot(1, number, number)
+    before = memory.snapshot()
+    assert memory.look(1, 0).heard == 0
+    assert memory.look(1, 99).incarnation == 0
+    assert memory.snapshot() == before
 
 
 def test_the_ring_of_an_earlier_boot_is_the_past_and_the_present_stays_live() -> None:
@@ -184,6 +241,18 @@ def test_the_retained_copy_of_a_link_message_is_no_news() -> None:
     assert not memory.note_link(1, 4, 9, online=False)
     assert memory.note_link(1, 4, 10, online=False)
     assert memory.note_link(1, 5, 1, online=True)
+
+
+def test_a_new_life_has_connections_of_its_own() -> None:
+    """A device that lost its memory counts its connections anew: its will is heard, and not taken for an old connection's."""
+    memory = Memory()
+    memory.note_link(1, 12, 31, online=True)
+    assert not memory.note_link(1, 12, 1, online=True)
+    memory.boot(1, 12).event.accept(1, 1_000)
+    memory.reincarnate(1, 12)
+    assert memory.note_link(1, 12, 1, online=False)
+    memory.reincarnate(1, 7)
+    assert not memory.note_link(1, 12, 0, online=True)
 
 
 def test_a_snapshot_restores_everything() -> None:

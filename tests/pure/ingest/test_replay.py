@@ -16,7 +16,7 @@ from hoistway.samples import of_copy
 from ingest.assemble import Assembler
 from ingest.assembled import Assembled
 from ingest.directory import Device, Directory
-from ingest.memory import Memory, _Saved
+from ingest.memory import Memory, _Saved, _unpacked
 from ingest.pack import pack_samples
 from ingest.recovery import _Run
 from ingest.source import Message
@@ -30,7 +30,8 @@ def known(memory: Memory) -> tuple[Any, ...]:
     """Everything that a snapshot keeps, with the order in which boots were heard."""
     saved = msgspec.msgpack.decode(memory.snapshot(), type=_Saved)
     order = {device: list(boots) for device, boots in saved.devices.items()}
-    return saved.devices, order, saved.links, saved.server_stepped_ms
+    packed = {device: {boot: _unpacked(body) for boot, body in boots.items()} for device, boots in saved.packed.items()}
+    return saved.devices, packed, order, saved.links, saved.server_stepped_ms
 
 
 def some_late(records: Records) -> Any:
@@ -77,7 +78,7 @@ def record(name: str, leaf: str, boot: int, seq: int, ts: int, received: int) ->
 RECORDS = st.tuples(
     st.sampled_from(("one", "two")),
     st.sampled_from(("state", "state", "state", "event", "event", "link", "gone")),
-    st.integers(1, 7),
+    st.integers(1, 20),
     st.integers(1, 30),
     st.sampled_from(OFF),
     st.sampled_from((0, 1, 300, 5_000, 40_000)),
