@@ -245,7 +245,7 @@ async def test_the_ledger_names_boots_numbers_and_holes(desk: Desk) -> None:
     ]
     assert [(row["reason"], row["messages"]) for row in found["quarantine"]] == [("not-json", 1)]
     counts = {row.pop("leaf"): row for row in found["counts"]}
-    assert counts["event"] == {"received": 3, "stored": 1, "duplicates": 1, "quarantined": 1, "cut": 0}
+    assert counts["event"] == {"received": 3, "stored": 1, "duplicates": 1, "quarantined": 1, "cut": 0, "coalesced": 0}
     late = await books(desk, "books-1", "--from", found["streams"][1]["first_received"])
     assert [row["leaf"] for row in late["streams"]] == ["event"]
     shown = (await hoistway(desk, "ledger", "--device", "books-1")).output
