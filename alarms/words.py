@@ -108,7 +108,8 @@ class Layout:
         count, used = lines.shape[1], len(self._used)
         found = np.zeros((self._planes, self._width, count, 8), np.uint8)
         for start in range(0, count if used else 0, _CHUNK):
-            part = lines[:, start : start + _CHUNK][self._lines].view(np.uint8)
+            some_lines = lines if count <= _CHUNK else lines[:, start : start + _CHUNK]
+            part = some_lines.take(self._lines, axis=0, mode="clip").view(np.uint8)
             part = part.reshape(8, -1, part.shape[1])
             packed = part[7].copy()
             for bit in range(6, -1, -1):
