@@ -11,21 +11,10 @@ from typing import Any
 import numpy as np
 
 from alarms.compiled import NEVER
-from alarms.language.checker import COUNT_STEPS, Term, Type, window_ms
+from alarms.counts import aged, in_step, note_over, repacked, total, unpacked
+from alarms.language.checker import COUNT_MOST, COUNT_STEPS, Term, Type, window_ms
 from alarms.program import LASTING_BIAS, LASTING_NONE, Lasted, Truth
-from alarms.recall import (
-    COUNT_MOST,
-    LASTED_MOST,
-    PASSED_MOST,
-    Memory,
-    Recall,
-    fading,
-    keep_counts,
-    latest_step,
-    note_over,
-    plain,
-    steps_of,
-)
+from alarms.recall import LASTED_MOST, PASSED_MOST, Memory, Recall, plain
 from alarms.signals import Bools, Column, Ints, Rows, columns, hits, pick
 from alarms.state import AGO_MOST, State
 from hoistway.limits import MAX_GAP_MS
@@ -167,15 +156,15 @@ class InOrder(Recall):
         length = window_ms(term) // COUNT_STEPS
         step = self._line.at // length
         self._stop_counting(memory, edge, step)
-        stored = np.asarray(memory["counts"].any(axis=1))
+        stored = np.asarray(memory["packed"] != 0)
         if not edge.any() and not stored.any():
             return np.zeros(len(edge), np.float32)
-        total = self._inside(edge, step)
+        found = self._inside(edge, step)
         places = hits(stored[self._group])
         if places.size:
-            total[places] += self._stored(memory, places, step)
+            found[places] += self._stored(memory, places, step)
         self._keep_counts(memory, edge, step, stored)
-        return self._in_rows(total.astype(np.float32))
+        return self._in_rows(found.astype(np.float32))
 
     def _rises(self, true: Bools, false: Bools, was: Column) -> Bools:
         """Records at which the condition is true and was false when last known; keeps what is known now."""
@@ -204,41 +193,39 @@ class InOrder(Recall):
         group, mine = self._group[rises], step[rises]
         opening = hits((np.diff(group, prepend=-1) != 0) | (np.diff(mine, prepend=-1) != 0))
         ordinal = np.arange(len(rises)) - np.repeat(opening, np.diff(np.append(opening, len(rises))))
-        before = np.where(steps_of(latest_step(memory, group)) == mine[:, None], memory["counts"][group], 0).sum(
-            axis=1, dtype=np.int64
-        )
+        before = in_step(memory["packed"][group], memory["latest"][group].astype(np.int64) - mine)
         edge[rises[before + ordinal >= COUNT_MOST]] = False
 
     def _inside(self, edge: Bools, step: Ints) -> Ints:
         """Rises within this batch, in the step of each record and the nine before it."""
-        total = np.concatenate([np.array([0]), np.cumsum(edge)])
+        before = np.concatenate([np.array([0]), np.cumsum(edge)])
         low = int(step.min())
         span = int(step.max()) - low + COUNT_STEPS + 1
         key = self._group * span + (step - low)
         first = np.searchsorted(key, np.maximum(key - (COUNT_STEPS - 1), self._group * span))
-        return np.asarray(total[self._index + 1] - total[first])
+        return np.asarray(before[self._index + 1] - before[first])
 
     def _stored(self, memory: Memory, places: Ints, step: Ints) -> Ints:
         """Of some records the kept rises in the step of the record and the nine before it."""
-        latest = latest_step(memory, np.arange(len(self._slots)))
-        newest_first = (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS
-        total = np.take_along_axis(memory["counts"], newest_first, axis=1).cumsum(axis=1, dtype=np.int16)
+        upto = unpacked(memory["packed"]).cumsum(axis=1)
         groups = self._group[places]
-        reach = COUNT_STEPS - 1 - (step[places] - latest[groups])
-        return np.where(reach >= 0, total[groups, np.clip(reach, 0, COUNT_STEPS - 1)], 0)
+        reach = COUNT_STEPS - 1 - (step[places] - memory["latest"][groups].astype(np.int64))
+        return np.where(reach >= 0, upto[groups, np.clip(reach, 0, COUNT_STEPS - 1)], 0)
 
     def _keep_counts(self, memory: Memory, edge: Bools, step: Ints, stored: Bools) -> None:
         touched = stored.copy()
         touched[self._group[edge]] = True
         groups = hits(touched)
         latest = step[self._last[groups]]
-        counts = fading(memory, groups, latest).astype(np.int64)
+        counts = unpacked(aged(memory["packed"][groups], memory["latest"][groups].astype(np.int64), latest))
         place = np.zeros(len(self._slots), np.int64)
         place[groups] = np.arange(len(groups))
         rises = hits(edge)
-        rises = rises[step[rises] > step[self._last[self._group[rises]]] - COUNT_STEPS]
-        np.add.at(counts, (place[self._group[rises]], step[rises] % COUNT_STEPS), 1)
-        keep_counts(memory, groups, np.minimum(counts, COUNT_MOST).astype(np.uint8), latest)
+        back = step[self._last[self._group[rises]]] - step[rises]
+        rises, back = rises[back < COUNT_STEPS], back[back < COUNT_STEPS]
+        np.add.at(counts, (place[self._group[rises]], back), 1)
+        packed = repacked(counts)
+        memory["packed"][groups], memory["latest"][groups], memory["total"][groups] = packed, latest, total(packed)
 
     def rate(self, term: Term, memory: Memory, value: Column) -> Column:
         line, window = self._line, window_ms(term)

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from alarms.compiled import NEVER
+from alarms.counts import aged, note_over, over_at, risen, total
 from alarms.in_order import InOrder
-from alarms.language.checker import COUNT_STEPS, Term, Type, window_ms
+from alarms.language.checker import Term, Type, window_ms
 from alarms.program import LASTING_BIAS, LASTING_NONE, Lasted, Truth
-from alarms.recall import (
-    COUNT_MOST,
-    LASTED_MOST,
-    NO_STEP,
-    PASSED_MOST,
-    Memory,
-    Recall,
-    fading,
-    keep_counts,
-    latest_step,
-    note_over,
-    plain,
-)
-from alarms.signals import Bools, Column, Ints, Rows, Values, columns_at, hits
-from alarms.state import AGO_MOST, REMEMBERED, State, memory_field
+from alarms.recall import LASTED_MOST, PASSED_MOST, Memory, Recall, plain
+from alarms.signals import Bools, Column, Ints, Rows, Values, columns_at
+from alarms.state import AGO_MOST, State, memory_field
 from hoistway.limits import MAX_GAP_MS
-
-MANY: Final = 1_000
-"""So many counts at once are worth a look at the easy ones."""
 
 
 class Lone(Recall):
@@ -116,43 +102,17 @@ class Lone(Recall):
 
     def _count(self, place: Ints, row: Ints, edge: Bools) -> None:
         """Where something has risen, or a count of the lift has grown too old."""
-        memory = {name: self._memory[memory_field("count", name)] for name in REMEMBERED["count"]}
-        step = self._at[row] // self._state.rules.count_step_ms[place]
-        if len(row) >= MANY:
-            rest = hits(~self._easily(memory, row, place, step, edge))
-            row, place, step, edge = row[rest], place[rest], step[rest], edge[rest]
-        counts = fading(memory, (row, place), step)
-        rises = hits(edge)
-        cell = step[rises] % COUNT_STEPS
-        counts[rises, cell] += counts[rises, cell] < COUNT_MOST
-        keep_counts(memory, (row, place), counts, step)
-        self._note(memory, row, place)
-
-    def _note(self, memory: Memory, row: Ints, place: Ints) -> None:
-        """When the counts will be too old. That a lift is looked at too early does no harm: then it is worked out anew."""
-        over, length = self._memory["count.over"], self._state.rules.count_step_ms
-        oldest = memory["oldest"][row, place].astype(np.int64)
-        np.minimum.at(over, row, np.where(oldest == NO_STEP, NEVER, (oldest + COUNT_STEPS) * length[place]))
-        early = row[over[row] <= self._at[row]]
+        fields = (self._memory[memory_field("count", name)] for name in ("packed", "latest", "total"))
+        packed, latest, total_ = fields
+        over, step_ms, at = self._memory["count.over"], self._state.rules.count_step_ms[place], self._at[row]
+        step = at // step_ms
+        now = risen(aged(packed[row, place], latest[row, place].astype(np.int64), step), edge)
+        packed[row, place], latest[row, place], total_[row, place] = now, step, total(now)
+        # That a lift is looked at too early does no harm: then it is worked out anew.
+        np.minimum.at(over, row, over_at(now, step, step_ms))
+        early = row[over[row] <= at]
         if early.size:
-            note_over(self._memory, early, length)
-
-    def _easily(self, memory: Memory, row: Ints, place: Ints, step: Ints, edge: Bools) -> Bools:
-        """Count what has risen in the same step as the last time, or for the first time; answers which those are."""
-        latest, oldest = latest_step(memory, (row, place)), memory["oldest"][row, place]
-        none = oldest == NO_STEP
-        again = edge & (latest == step) & (oldest > step - COUNT_STEPS) & ~none
-        here = row[again], place[again], step[again] % COUNT_STEPS
-        more = memory["counts"][here] < COUNT_MOST
-        memory["counts"][here] += more
-        memory["total"][here[:2]] += more
-        first = edge & none
-        row, place, step = row[first], place[first], step[first]
-        memory["counts"][row, place, step % COUNT_STEPS] = 1
-        memory["total"][row, place], memory["oldest"][row, place], memory["lead"][row, place] = 1, step, 0
-        over = (step + COUNT_STEPS) * self._state.rules.count_step_ms[place]
-        np.minimum.at(self._memory["count.over"], row, over)
-        return np.asarray(again | first)
+            note_over(self._memory, early, self._state.rules.count_step_ms)
 
     def rates(self, terms: list[Term], places: slice, values: tuple[Column, ...]) -> Column:
         here = np.empty((len(values), len(self._slots)), np.float32)

@@ -1,5 +1,5 @@
 """What remembers earlier records, one batch at a time: the functions changed, age, count, rate and since_reported (docs/rules.md,
-section 3), and lasting conditions. Here what `in_order` and `lone` share: memory taken out of the rows and put back, counts by steps.
+section 3), and lasting conditions. Here what `in_order` and `lone` share: memory taken out of the rows and put back.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from alarms.compiled import NEVER
-from alarms.language.checker import COUNT_STEPS
 from alarms.program import Lasted, Truth
 from alarms.signals import Bools, Column, Ints, Rows
 from alarms.state import State, kept
@@ -62,48 +60,6 @@ def plain(value: Any) -> Column:
     return value.true.astype(np.int8) - (~(value.true | value.false)).astype(np.int8)
 
 
-def keep_counts(memory: Memory, rows: Ints | tuple[Ints, Ints], counts: Column, step: Ints) -> None:
-    """Counts by step, the oldest step that counts, how far the latest is from it, and the total."""
-    back = np.where(counts > 0, _BACK[step % COUNT_STEPS], np.int8(-1)).max(axis=1)
-    memory["oldest"][rows] = np.where(back < 0, NO_STEP, step - back)
-    memory["lead"][rows] = np.maximum(back, 0)
-    memory["counts"][rows] = counts
-    memory["total"][rows] = counts.sum(axis=1, dtype=np.uint16)
-
-
-def note_over(memory: Rows, rows: Ints, step_ms: Ints) -> None:
-    """Note when the first of the counts of these rows of memory will be too old; `step_ms` is the length of a step of each count."""
-    oldest = memory["count.oldest"][rows]
-    over = (oldest.astype(np.int64) + COUNT_STEPS) * step_ms
-    memory["count.over"][rows] = np.where(oldest == NO_STEP, NEVER, over).min(axis=1)
-
-
-def fading(memory: Memory, rows: Ints | tuple[Ints, Ints], step: Ints) -> Column:
-    """The kept counts as of a step: those of steps too long ago are over."""
-    counts, latest = memory["counts"][rows], latest_step(memory, rows)
-    passed = np.clip(step - latest, 0, COUNT_STEPS).astype(np.int8)
-    counts[_BACK[latest % COUNT_STEPS] + passed[:, None] >= COUNT_STEPS] = 0
-    return np.asarray(counts)
-
-
-def latest_step(memory: Memory, rows: Ints | tuple[Ints, Ints]) -> Ints:
-    """The step in which each was counted last; of no meaning where there is no count."""
-    return np.asarray(memory["oldest"][rows].astype(np.int64) + memory["lead"][rows])
-
-
 LASTED_MOST: Final = 2**32 - 2 - 2**30
 """The most that is kept of how long a condition has lasted, ms; as much as PASSED_MOST can be added."""
 PASSED_MOST: Final = 2**30
-NO_STEP = 2**32 - 1
-COUNT_MOST = 255
-"""A step counts so far."""
-
-
-_BACK: Final = ((np.arange(COUNT_STEPS)[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS).astype(np.int8)
-"""How many steps before a step, modulo ten, each of the ten kept counts lies."""
-
-
-def steps_of(latest: Column) -> Ints:
-    """Of ten counts kept by step modulo ten, which step each belongs to, when the latest is known."""
-    latest = latest.astype(np.int64)
-    return np.asarray(latest[:, None] - (latest[:, None] - np.arange(COUNT_STEPS)) % COUNT_STEPS)

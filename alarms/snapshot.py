@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from alarms import lasting
 from alarms.compiled import NEVER, Compiled
+from alarms.counts import note_over
 from alarms.language.checker import Term
-from alarms.recall import note_over
 from alarms.signals import SAMPLE_DTYPE, Bools, Ints
 from alarms.state import ACTIVE, COLUMNS, FLAGS, Group, State
 from alarms.words import BITS, width

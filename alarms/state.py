@@ -262,8 +262,7 @@ REMEMBERED: Final[dict[str, dict[str, _Field]]] = {
     "rate": {"at": (np.int64, (2,), -NEVER), "value": (np.float32, (2,), 0)},
     "since_reported": {"at": (np.int64, (), -NEVER)},
     "count": {
-        "oldest": (np.uint32, (), 2**32 - 1), "total": (np.uint16, (), 0), "lead": (np.uint8, (), 0), "was": (np.int8, (), -1),
-        "counts": (np.uint8, (10,), 0),
+        "packed": (np.uint64, (), 0), "latest": (np.uint32, (), 0), "total": (np.uint16, (), 0), "was": (np.int8, (), -1),
     },
 }  # fmt: skip
 """What each remembering function keeps of a lift: type, shape, and the value before anything was seen."""

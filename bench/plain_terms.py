@@ -59,7 +59,7 @@ def holding(lift: Any, names: Iterable[str]) -> bool:
 
 def note(steps: dict[int, int], step: int) -> None:
     """One more in this step."""
-    steps[step] = min(steps.get(step, 0) + 1, 255)
+    steps[step] = min(steps.get(step, 0) + 1, 63)
 
 
 def counted(steps: dict[int, int], step: int) -> int:

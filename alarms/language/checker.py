@@ -68,6 +68,8 @@ FLOORS: Final = ("top_floor", "bottom_floor")
 _NAMES: Final = (*(signal.name for signal in SIGNALS), *DERIVED, *FLOORS, "rated_speed", "link_lost")
 COUNT_STEPS: Final = 10
 """`count` cuts its window into so many steps."""
+COUNT_MOST: Final = 63
+"""A step counts so far."""
 _WORDS: Final = frozenset(member.name.lower() for signal in SIGNALS if signal.values for member in signal.values)
 _COMPARE: Final = {"<": ("less", False), "<=": ("at_most", False), ">": ("less", True), ">=": ("at_most", True)}
 _ARITHMETIC: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide"}

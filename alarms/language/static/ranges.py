@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from alarms.language.checker import COUNT_STEPS, Term
+from alarms.language.checker import COUNT_MOST, COUNT_STEPS, Term
 from alarms.language.static.numbers import ANY, KNOWN, LARGEST, Numbers, between, calculated, single
 from hoistway.model import SIGNAL, SignalType
 
-COUNT_MOST: Final = 65_535 * COUNT_STEPS
+COUNTED_MOST: Final = COUNT_MOST * COUNT_STEPS
 """Not less than the counters of all steps together hold."""
 RATED_SPEED_M_S: Final = 20.0
 """Faster lifts do not exist; the register refuses them."""
@@ -37,7 +37,7 @@ _RANGE: Final = {
     "param": KNOWN,  # a lift's own number may be any, also one too large for single precision
     "rated_speed": between(0, RATED_SPEED_M_S),
     "age": between(0, LARGEST),
-    "count": between(0, COUNT_MOST, unknown=False),
+    "count": between(0, COUNTED_MOST, unknown=False),
     "since_reported": between(0, LARGEST, unknown=False),
     "rate": ANY,
 }

@@ -48,7 +48,7 @@ CASES: dict[str, tuple[str, Sequence[Record]]] = {
     ),
     "every rule off": (_rule("passenger") + "enabled = false\n", (_sample(0, passenger=1),)),
     "link messages alone": (_rule("age(passenger) > 1"), (("link", 0, START, True), _sample(0, passenger=1))),
-    "a step counts to 255": (_rule('count(passenger, "720h") > 255'), _TO_AND_FRO),
+    "a step counts to 63": (_rule('count(passenger, "720h") > 63'), _TO_AND_FRO),
     "and not less": (_rule('count(passenger, "720h") > 254'), _TO_AND_FRO),
     "a sequence clears within a run": (
         _rule("changed(passenger)", until="surely(moving)", for_="3s", clear="door_zone"), _RIDE,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alarms import evaluation, fold, lone
+from alarms import evaluation, fold
 from tests.pure.alarms.made_up_rules import rule_texts, rules_of
 from tests.pure.alarms.streams import Stream, fast, slow, streams
 
@@ -34,7 +34,6 @@ def compare(text: str, stream: Stream, data: st.DataObject) -> None:
         if data.draw(st.booleans(), label="as if batches were large"):
             patch.setattr(evaluation, "GLANCE_FROM", 1)
             patch.setattr(evaluation, "GLANCE_BUSY", 0)
-            patch.setattr(lone, "MANY", 1)
         assert fast(rules, stream, cuts=set(), ticks=set(), restarts=set()) == expected
         assert fast(rules, stream, cuts=everywhere, ticks=everywhere, restarts=set()) == expected
         assert fast(rules, stream, cuts=cuts, ticks=ticks, restarts=restarts) == expected

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.pure.slow_engine.values import seconds, single
 
-_MOST_A_STEP = 255
+_MOST_A_STEP = 63
 
 
 @dataclass(frozen=True, kw_only=True)
