@@ -405,3 +405,5 @@ MUTANTS: dict[Callable[[Patch], None], tuple[str, ...]] = {
     snapshot_forgets_what_was_remembered: ("memory",),
     snapshot_forgets_joined_alarms: ("ladders",),
 }
+SLOW = frozenset({gap_a_millisecond_long, modes_told_side_by_side, witness_clears_the_alarm_alone, changed_at_events})
+"""Found only after many examples: half a minute each, so the long campaigns look for them."""
