@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from tests.support.folders import temporary_home
 from tests.support.postgres import PostgresServer
+
+settings.register_profile("untimed", parent=settings(), deadline=None)  # machines are shared: no example is late
+settings.load_profile("untimed")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
