@@ -17,6 +17,7 @@ from dispatch.book import Actor, carry_out, read_cases, read_limits, read_roster
 from dispatch.limits import Limits
 from dispatch.outcome import CaseView, Line, Outcome
 from dispatch.units import Roster
+from hoistway.errors import OurFault
 from hoistway.lifecycle import CaseState, OrderState
 from hoistway.store import queries
 
@@ -126,7 +127,8 @@ class Acting:
         """Move an order that was checked against its life cycle. Its case is locked."""
         case = await self.case(case_id)
         order = case.order(order_id)
-        assert order is not None, order_id  # noqa: S101  it was read under the same lock
+        if order is None:
+            raise OurFault(f"order {order_id} is not of case {case_id}, though it was read under the same lock")
         roster = await self.roster() if target in acts.SENDS else NOBODY
         outcome = acts.order_moved(case, order, target, limits=await self.limits(), roster=roster)
         await self.carry_out(case, outcome, note=reason)

@@ -48,7 +48,7 @@ def taken(port: int) -> str:
     inside = [quality for _, quality in links if quality]
     for link, _ in links:
         link.close()
-    time.sleep(0.5)
+    time.sleep(0.5)  # the broker notices that they are gone
     return f"{len(inside)} of {CLIENTS} connected, QoS up to {', '.join(sorted(set(inside)))}"
 
 
@@ -74,10 +74,10 @@ def main() -> None:
         file.write_text(f"allow_anonymous true\nlistener {port} 127.0.0.1\nmax_qos 1\nmax_connections 2\n", "utf-8")
         broker = subprocess.Popen([program, "-c", file], stderr=subprocess.DEVNULL)
         try:
-            time.sleep(1)
+            time.sleep(1)  # it says nothing when it listens
             before = taken(port)
             broker.send_signal(signal.SIGHUP)
-            time.sleep(1)
+            time.sleep(1)  # nor when it has read its file again
             rows = [
                 ("at the start", before),
                 ("after a HUP", taken(port)),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.support.mqtt_bytes import frame, text
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -102,17 +104,3 @@ class Publisher:
                 size = struct.unpack(">H", body[:2])[0]
                 skip = 2 + size + (2 if kind & 6 else 0)
                 self.received.append((body[2 : 2 + size].decode(), body[skip:], loop.time()))
-
-
-def text(text: str) -> bytes:
-    raw = text.encode()
-    return struct.pack(">H", len(raw)) + raw
-
-
-def frame(kind: int, body: bytes) -> bytes:
-    length, digits = len(body), bytearray()
-    while True:
-        length, digit = divmod(length, 128)
-        digits.append(digit | (128 if length else 0))
-        if not length:
-            return bytes([kind]) + bytes(digits) + body

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.common import frame, text
+from tests.support.mqtt_bytes import frame, text
 
 QUIET: Final = (
     b'"service_mode":1,"car_status":0,"car_direction":0,"door_zone":true,"car_position":"%d","door_status":2,"door_closed":true,'

@@ -194,13 +194,13 @@ class Session:
                 return
             with self._lock:
                 self._subscribed_since = time.monotonic()
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001  # a callback that raises ends the thread
             self._callback_failed("on_subscribe")
 
     def _on_disconnect(self, *_arguments: Any) -> None:
         try:
             self._lost()
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001  # a callback that raises ends the thread
             self._callback_failed("on_disconnect")
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
@@ -209,7 +209,7 @@ class Session:
             self._queue_up(
                 [Message(_topic(message), bytes(message.payload), self._now_ms(), handle, bool(message.retain))]
             )
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001  # a callback that raises ends the thread
             # not acknowledged: it comes again after the reconnect that this forces
             self._callback_failed("on_message")
             self.drop_connection()
@@ -223,7 +223,7 @@ class Session:
                     for item in published
                 ]
             )
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001  # a callback that raises ends the thread
             # as in `_on_message`: what was not queued comes again
             self._callback_failed("on_publishes")
             self.drop_connection()

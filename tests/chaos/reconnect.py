@@ -28,6 +28,7 @@ from tests.chaos.outages import Outcome, account, judged
 from tests.chaos.run import traffic
 from tests.support.feed import FREED
 from tests.support.ledger import stored
+from tests.support.mqtt_bytes import frame, text
 from tests.support.system import wait_for
 
 KEPT = 20  # samples that a terminal had kept: ten minutes of heartbeats
@@ -104,7 +105,7 @@ class Crowd(threading.Thread):
             answer = await asyncio.wait_for(reader.readexactly(4), 30)
             assert answer[3] == 0
             self.up += 1
-            writer.write(_frame(0x82, struct.pack(">H", 1) + _text(f"{terminal.prefix}/ack") + b"\0"))
+            writer.write(frame(0x82, struct.pack(">H", 1) + text(f"{terminal.prefix}/ack") + b"\0"))
             before, kept = terminal.acked, _kept(terminal)
             reading = asyncio.create_task(self._read(terminal, reader))
             try:
@@ -140,26 +141,12 @@ def _kept(terminal: Terminal) -> bytes:
 
 
 def _connect(terminal: Terminal) -> bytes:
-    body = _text("MQTT") + bytes([4, 0b11000010]) + struct.pack(">H", 600)
-    return _frame(0x10, body + _text(terminal.name) + _text(terminal.name) + _text(terminal.password))
+    body = text("MQTT") + bytes([4, 0b11000010]) + struct.pack(">H", 600)
+    return frame(0x10, body + text(terminal.name) + text(terminal.name) + text(terminal.password))
 
 
 def _publish(topic: str, mid: int, payload: bytes) -> bytes:
-    return _frame(0x32, _text(topic) + struct.pack(">H", mid) + payload)
-
-
-def _text(text: str) -> bytes:
-    raw = text.encode()
-    return struct.pack(">H", len(raw)) + raw
-
-
-def _frame(kind: int, body: bytes) -> bytes:
-    length, digits = len(body), bytearray()
-    while True:
-        length, digit = divmod(length, 128)
-        digits.append(digit | (128 if length else 0))
-        if not length:
-            return bytes([kind]) + bytes(digits) + body
+    return frame(0x32, text(topic) + struct.pack(">H", mid) + payload)
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[str, bytes]:

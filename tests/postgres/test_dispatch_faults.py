@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,7 @@ from tests.support import rows
 from tests.support.crashing import Crashing, Killed
 from tests.support.night import Night
 from tests.support.postgres import PostgresServer
-from tests.support.web import Api, api, until
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def web(database_url: str) -> AsyncIterator[Api]:
-    async with api(database_url) as running:
-        await rows.rule(running.db, "entrapment-between-floors")
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def night(web: Api) -> Night:
-    return await Night.begin(web)
-
+from tests.support.web import until
 
 # --- kills ---
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest_asyncio
 
 from dispatch.firing import fire_due, overdue, remember_forgotten
 from dispatch.rounds import watch_areas
@@ -13,19 +10,6 @@ from hoistway.model import Role
 from ingest.changes import ChangeKind
 from tests.support import rows
 from tests.support.night import Night
-from tests.support.web import Api, api
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def web(database_url: str) -> AsyncIterator[Api]:
-    async with api(database_url) as running:
-        await rows.rule(running.db, "entrapment-between-floors")
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def night(web: Api) -> Night:
-    return await Night.begin(web)
 
 
 async def test_the_quiet_rescue(night: Night) -> None:
