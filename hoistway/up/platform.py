@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,11 +106,11 @@ class Platform:
         )
         for name in ("ingest", "dispatch", "api"):
             self._say(name)
-            await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
+            await self._keep(name, partial(self._start_child, name, [name]))
         await self._ready()
         for name, words in (("backtests", "backtests"), ("compactor", "compactor"), ("watch", "dead-man's switch")):
             self._say(words)
-            await self._keep(name, lambda name=name: self._start_child(name, [name]))  # type: ignore[misc]
+            await self._keep(name, partial(self._start_child, name, [name]))
         self._tasks.append(asyncio.create_task(self._enrol(), name="enrol"))
         self._tasks.append(asyncio.create_task(self._beat(), name="heartbeat"))
         if options.demo is not None:
