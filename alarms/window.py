@@ -8,9 +8,9 @@ from what had been said, a `Correction` tells how. The same records in any order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,59 +19,12 @@ from alarms.corrections import FROM_BEFORE, Corrections, Episode, Told, compare,
 from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
 from alarms.machine import running_max
+from alarms.records import Records
 from alarms.rules import RuleSet
-from alarms.signals import EVENT_DTYPE, Batch, Bools, Ints, Rows, Transition, Transitions, unknown_samples
+from alarms.signals import Batch, Bools, Ints, Transition, Transitions
 from alarms.state import State
+from alarms.window_log import WindowLog
 from hoistway.limits import LATE_LOG_RECORDS, LATE_WINDOW_MS
-
-KEY_DTYPE: Final = np.dtype([("device", "<i4"), ("boot", "<i4"), ("seq", "<i8")])
-"""What tells records of the same time apart, whatever their order of arrival."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Records:
-    """Samples and events with their keys."""
-
-    samples: Rows = field(default_factory=lambda: unknown_samples(0))
-    sample_keys: Rows = field(default_factory=lambda: np.zeros(0, KEY_DTYPE))
-    events: Rows = field(default_factory=lambda: np.zeros(0, EVENT_DTYPE))
-    event_keys: Rows = field(default_factory=lambda: np.zeros(0, KEY_DTYPE))
-
-    def __len__(self) -> int:
-        return len(self.samples) + len(self.events)
-
-    def slots(self) -> Ints:
-        """Every lift named, once."""
-        return np.unique(np.concatenate([self.samples["slot"], self.events["slot"]])).astype(np.int64)
-
-    def some(self, samples: Bools, events: Bools) -> Records:
-        return Records(
-            samples=self.samples[samples], sample_keys=self.sample_keys[samples],
-            events=self.events[events], event_keys=self.event_keys[events],
-        )  # fmt: skip
-
-    @classmethod
-    def join(cls, parts: Iterable[Records]) -> Records:
-        """Several lots as one."""
-        parts = list(parts)
-        names = ("samples", "sample_keys", "events", "event_keys")
-        empty = cls()
-        return cls(**{name: np.concatenate([getattr(item, name) for item in (empty, *parts)]) for name in names})
-
-    def as_batch(self) -> Batch:
-        """As they came."""
-        return Batch.of(samples=self.samples, events=self.events)
-
-    def in_time(self) -> Batch:
-        """As a batch of the past: by corrected time, then by key."""
-        return Batch.of(
-            samples=self.samples[_by_time(self.samples, self.sample_keys)],
-            events=self.events[_by_time(self.events, self.event_keys)],
-        )
-
-
-def _by_time(rows: Rows, keys: Rows) -> Ints:
-    return np.lexsort((keys["seq"], keys["boot"], keys["device"], rows["at"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +49,7 @@ class Window:
         self._base = Engine(self.live.rules, capacity=0, zone=self._zone, past=True)
         self._all(self._base.state)
         self.base_at = base_at  # corrected time up to which the base has folded everything
-        self._log: list[Records] = []
+        self._log = WindowLog()
         self._told: Told = {}  # the alarms since the base, and those that the base has active
         self._open: dict[tuple[int, int], Episode] = {}  # these last, as the base has them
         self._carry(np.arange(self.live.state.size))
@@ -122,9 +75,7 @@ class Window:
         self._base.state.take(self.live.state, lifts, lifts)
         gone = set(lifts.tolist())
         self._floor.update(zip(lifts.tolist(), self.live.state.clock[lifts].tolist(), strict=True))
-        self._log = [
-            part.some(~np.isin(part.samples["slot"], lifts), ~np.isin(part.events["slot"], lifts)) for part in self._log
-        ]
+        self._log = self._log.without(lifts)
         self._told = {key: told for key, told in self._told.items() if key[0] not in gone}
         self._open = {key: episode for key, episode in self._open.items() if key[0] not in gone}
         self.waiting = {lift: at for lift, at in self.waiting.items() if lift not in gone}
@@ -148,7 +99,7 @@ class Window:
 
     def step(self, batch: Batch, now: int, records: Records) -> Transitions:
         """Fold what came in order; `records` are the samples and events of `batch` with their keys."""
-        self._keep(records)
+        self._log.add(records)
         self._front.note(records)
         return self._note(self.live.step(batch, now))
 
@@ -163,10 +114,6 @@ class Window:
                 tell(self._told.setdefault((item.slot, item.rule), []), item)
         return transitions
 
-    def _keep(self, records: Records) -> None:
-        if len(records):
-            self._log.append(records)
-
     # --- what is late ---
 
     def is_late(self, records: Records) -> tuple[Bools, Bools]:
@@ -177,7 +124,7 @@ class Window:
         """Take in late records; answers which samples and events lie before the base and cannot be folded again here."""
         samples, events = (part["at"] > self._base_of(part["slot"]) for part in (records.samples, records.events))
         inside = records.some(samples, events)
-        self._keep(inside)
+        self._log.add(inside, late=True)
         for part in (inside.samples, inside.events):
             for lift, at in zip(part["slot"].tolist(), part["at"].tolist(), strict=True):
                 self.waiting[lift] = min(at, self.waiting.get(lift, at))
@@ -228,8 +175,7 @@ class Window:
         """Everything that the log has of some lifts, in time, under slots counted from 0."""
         place = np.full(max(self.live.state.size, int(lifts.max()) + 1), -1)
         place[lifts] = np.arange(len(lifts))
-        parts = [part.some(place[part.samples["slot"]] >= 0, place[part.events["slot"]] >= 0) for part in self._log]
-        batch = Records.join(parts).in_time()
+        batch = self._log.of(place >= 0).in_time()
         for rows in (batch.samples, batch.events):
             rows["slot"] = place[rows["slot"]]
         return batch
@@ -250,20 +196,12 @@ class Window:
     def settle(self, now: int) -> None:
         """Let the base fold what is older than the window; a log that has grown too long shortens the window, visibly. What waits to be
         folded again is not passed: the base would take it in without a word."""
-        until = now - self._span_ms
-        log = Records.join(self._log)
-        if len(log) > LATE_LOG_RECORDS:
-            times = np.sort(np.concatenate([log.samples["at"], log.events["at"]]))
-            until = max(until, int(times[len(times) - LATE_LOG_RECORDS]))
+        until = max(now - self._span_ms, self._log.until_at_most(LATE_LOG_RECORDS))
         until = min(until, min(self.waiting.values(), default=until + 1) - 1)
         if until <= self.base_at:
-            self._log = [log] if len(log) else []
             return
-        samples, events = log.samples["at"] <= until, log.events["at"] <= until
-        for item in self._base.step(log.some(samples, events).in_time(), until):
+        for item in self._base.step(self._log.take_until(until).in_time(), until):
             self._absorb(item)
-        rest = log.some(~samples, ~events)
-        self._log = [rest] if len(rest) else []
         self.base_at = until
         self._floor = {lift: at for lift, at in self._floor.items() if at > until}
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.window import Records
+from alarms.records import Records
 from hoistway import limits
 from hoistway.errors import OverBudget, RefusedMessage
 from hoistway.model import PROBE_CODE

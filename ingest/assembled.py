@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from alarms.records import KEY_DTYPE, Records
 from alarms.signals import CONTACT_DTYPE, EVENT_DTYPE, SAMPLE_DTYPE, Batch
-from alarms.window import KEY_DTYPE, Records
 from hoistway.model import EVENT_CODES
 from hoistway.wire import Link
 from ingest.directory import Device

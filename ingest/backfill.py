@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from alarms.corrections import Corrections, compare, episodes
 from alarms.engine import Engine
+from alarms.records import Records
 from alarms.signals import Rows, Transition
-from alarms.window import Records
 from hoistway.limits import BACKFILL_LIFTS, BACKFILL_MARGIN_MS, BACKFILL_MOST_MS, BACKFILL_QUIET_S
 from hoistway.samples import COLUMNS, Wanted, joined, snapshot
 from hoistway.store import Database

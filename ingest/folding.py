@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from alarms.engine import Engine
 from alarms.language.times import UTC, Zone
+from alarms.records import Records
 from alarms.rules import RuleSet
 from alarms.signals import CHANGE, CLEAR, PROMOTE, RAISE, Batch, Bools, Transitions
-from alarms.window import Records, Window
+from alarms.window import Window
 from hoistway.rulebook import Published
 
 _WORD: Final = {RAISE: "raise", CLEAR: "clear", PROMOTE: "promote", CHANGE: "change"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from alarms.records import KEY_DTYPE, Records
 from alarms.signals import Bools, Ints, Rows
-from alarms.window import KEY_DTYPE, Records
 from hoistway.limits import REFOLD_LIFTS
 from ingest.assembled import LATE, TOO_OLD, Assembled
 from ingest.correction_rows import Corrected, corrected

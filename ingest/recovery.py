@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from alarms.records import Records
 from alarms.rules import RuleSet
 from alarms.signals import CONTACT_DTYPE, Batch, Ints, Transitions
-from alarms.window import Records
 from hoistway import rulebook
 from hoistway.model import EVENT_CODE
 from hoistway.samples import Log, Rows

@@ -18,6 +18,7 @@ from alarms.signals import Transitions
 from hoistway import limits
 from hoistway.clock import ServerClock
 from hoistway.errors import HoistwayError, RefusedMessage
+from hoistway.garbage import Garbage
 from hoistway.heartbeat import Heartbeats
 from hoistway.store import Database
 from ingest import metrics
@@ -54,6 +55,8 @@ log: Final = structlog.get_logger("ingest")
 
 REFRESH_S: Final = 5.0
 HOUSEKEEPING_S: Final = 2.0
+PAST_S: Final = 1.0
+"""How often the window lets go of its oldest records: a second's worth at a time."""
 
 
 class Ingest:
@@ -79,13 +82,14 @@ class Ingest:
         self._repeats = Repeats(database)
         self._overload = OverloadWatch(self.partition)
         self._reset()
+        self._garbage = Garbage()
         self._deaf = True
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
         self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
         self._hint: asyncio.Task[None] | None = None
         self._next_tick_ms = self._checkpointed = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
-        self._next_refresh_s = self._next_housekeeping_s = 0.0
+        self._next_refresh_s = self._next_housekeeping_s = self._next_past_s = 0.0
         self.trim: Final = QuarantineTrim(database)
 
     def _reset(self) -> None:
@@ -130,6 +134,7 @@ class Ingest:
         if len(found.unfolded):
             await self._save("backfill", self._clock.now_ms(), **left_to_the_job(found.unfolded))
         counts = {"batches_replayed": found.batches_replayed, "samples_replayed": found.samples_replayed}
+        self._garbage.hold(time.monotonic())
         log.info("recovered", batch=found.batch_no, late_unfolded=len(found.unfolded), **counts)
 
     async def _catch_up(
@@ -200,6 +205,7 @@ class Ingest:
             await self._carry_out(messages)
         if self._source.oldest_ms() is None:
             await self._settle()
+        self._let_go_of_the_past()
         await self._look_at_clock()
         await self._housekeeping()
         metrics.LOOP.set(time.time())
@@ -396,6 +402,11 @@ class Ingest:
         if now >= self._next_checkpoint_s:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             await self._checkpoint()
+            self._garbage.hold(time.monotonic())
+
+    def _let_go_of_the_past(self) -> None:
+        if (now := time.monotonic()) >= self._next_past_s:
+            self._next_past_s = now + PAST_S
             at = self._clock.now_ms()
             self._engine.window.settle(at)
             metrics.LATE_WINDOW.set(min(at - self._engine.window.base_at, limits.LATE_WINDOW_MS) / 1_000)

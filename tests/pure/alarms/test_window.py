@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from alarms import corrections as corrections_module
 from alarms.corrections import Episode, Told, episodes, tell
+from alarms.records import KEY_DTYPE, Records
 from alarms.rules import RuleSet
 from alarms.signals import Transition
-from alarms.window import KEY_DTYPE, Records, Window
+from alarms.window import Window
 from tests.pure.alarms.made_up_rules import rule_texts, rules_of
 from tests.pure.alarms.streams import FLEET, WITNESSES, Stream, batch_of, slow, streams
 from tests.pure.slow_engine.city import Record

@@ -9,9 +9,10 @@ import numpy as np
 
 from alarms.corrections import Correction, CorrectionKind, Episode
 from alarms.language.reader import load
+from alarms.records import KEY_DTYPE, Records
 from alarms.rules import RuleSet
 from alarms.signals import EVENT_DTYPE, EVENT_INDEX, Transition, unknown_samples
-from alarms.window import KEY_DTYPE, Records, Window
+from alarms.window import Window
 from tests.pure.alarms.made_up_rules import rule, table
 
 START = 1_700_000_000_000
@@ -114,7 +115,7 @@ def test_a_log_that_is_too_long_passes_nothing_that_waits(monkeypatch: Any) -> N
     told.window.settle(_ms(900))
     assert [kind for kind, _, _ in told.refold(900)] == ["late"]
     told.window.settle(_ms(900))
-    assert told.window.base_at == _ms(780)
+    assert told.window.base_at == _ms(750)
 
 
 def test_only_some_of_those_that_wait() -> None:

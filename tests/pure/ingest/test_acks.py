@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from alarms.window import Records
+from alarms.records import Records
 from hoistway.limits import ACK_DRAINING_EVERY_S, ACK_SAMPLES_EVERY_S, BOOTS_REMEMBERED
 from hoistway.wire import Ack, decode_ack
 from ingest.acks import Acks

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from alarms.window import Records
+from alarms.records import Records
 from hoistway.limits import CAREFUL_BYTES, CAREFUL_MESSAGES, GARBAGE_WINDOW_MS, QUARANTINE_DEVICE_MESSAGES
 from ingest import decode
 from ingest.assemble import Assembler

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from paho.mqtt.client import MQTTMessage
 
 from alarms.language.reader import default_rules
-from alarms.window import Records
+from alarms.records import Records
 from hoistway.errors import BadInput, RefusedMessage
 from hoistway.limits import BOOT_MAX, MESSAGE_BYTES, SEQ_MAX, SHARDS, TS_MAX_MS
 from hoistway.model import EVENT_CODE, SIGNALS, Signal, SignalType

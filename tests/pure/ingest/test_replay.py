@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alarms.window import Records
+from alarms.records import Records
 from hoistway.samples import of_copy
 from ingest.assemble import Assembler
 from ingest.assembled import Assembled
