@@ -163,7 +163,7 @@ SECURITY_TRIM_ROWS = 5_000
 # --- storage ---
 BLOCK_LIFTS = 64
 """Lifts in one block of the open hour. Stored blocks carry it in their bucket: it is never changed."""
-MOVE_SAMPLES = 100_000
+MOVE_SAMPLES = 40_000
 """Rows that wait are moved into blocks when there are so many."""
 MOVE_EVERY_S = 30
 """Or when the oldest has waited for so long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from hoistway import wire
@@ -16,6 +17,8 @@ from ingest.session import Session
 from ingest.source import Message
 
 STILL_DRAINING_MS: Final = 1_000
+EVENT_PAUSE_S: Final = 0.001
+"""Between small reads of events."""
 DEAF_AFTER_MS: Final = 10_000
 """A store that is slow for less makes nobody silent: ticks stay behind the oldest message that waits."""
 
@@ -27,15 +30,16 @@ class MqttSource:
         self._clock = clock
         self._deaf = True
         self._loop = asyncio.get_running_loop()
-        self._awake = asyncio.Event()
+        self._awake, self._hurry = asyncio.Event(), asyncio.Event()
         prefix = f"{wire.PREFIX}/+/+"
         self.events = Session(
             address,
             client_id=f"{name}-event",
             subscriptions=(f"{prefix}/event", f"{prefix}/link"),
             mqtt5=mqtt5,
-            wake=self._wake,
+            wake=self._wake_at_once,
             now_ms=clock.now_ms,
+            pause_s=EVENT_PAUSE_S,
         )
         self.samples = Session(
             address,
@@ -67,6 +71,10 @@ class MqttSource:
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._awake.set)
+
+    def _wake_at_once(self) -> None:
+        self._wake()
+        self._loop.call_soon_threadsafe(self._hurry.set)
 
     @property
     def deaf(self) -> bool:
@@ -118,10 +126,14 @@ class MqttSource:
         self._awake.clear()
         if any(session.queued for session in self.sessions):
             return
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._awake.wait(), timeout_s)
-        except TimeoutError:
-            return
+
+    async def gather(self, time_s: float) -> None:
+        self._hurry.clear()
+        if not self.urgent:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), time_s)
 
     def watch(self) -> int:
         """Start dead network threads again; answers how many were dead."""

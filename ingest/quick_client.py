@@ -34,9 +34,9 @@ Taker = Callable[[Sequence[Publish]], None]
 class QuickClient(paho.Client):
     """`take` gets the PUBLISHes of one read, on the network thread; it may not raise."""
 
-    def __init__(self, *arguments: Any, take: Taker, mqtt5: bool, **named: Any) -> None:
+    def __init__(self, *arguments: Any, take: Taker, mqtt5: bool, pause_s: float = PAUSE_S, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._take, self._is_mqtt5 = take, mqtt5
+        self._take, self._is_mqtt5, self._pause_s = take, mqtt5, pause_s
         self._frames = Frames()
 
     def reconnect(self) -> MQTTErrorCode:
@@ -64,7 +64,7 @@ class QuickClient(paho.Client):
         except MalformedFrame:
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         if len(data) < BUSY_BYTES and not result:
-            time.sleep(PAUSE_S)
+            time.sleep(self._pause_s)
         return result
 
     def _packets(self, packets: Sequence[tuple[int, bytes]]) -> MQTTErrorCode:

@@ -188,7 +188,7 @@ class Ingest:
         """Until `stop`: rounds of one batch and one tick. On the way out a checkpoint is written."""
         while not stop.is_set():
             await self._source.wait(0.2)
-            await asyncio.sleep(limits.BATCH_MIN_WAIT_MS / 1_000)
+            await self._source.gather(limits.BATCH_MIN_WAIT_MS / 1_000)
             await self.round()
         await self._settle()
         await self._repeats.close()

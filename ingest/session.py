@@ -25,7 +25,7 @@ from hoistway.limits import BROKER_INFLIGHT, QUEUE_BYTES, QUEUE_MESSAGES
 from hoistway.mqtt_url import MqttAddress, configure
 from ingest.frames import Publish
 from ingest.overload import Load
-from ingest.quick_client import QuickClient, trouble
+from ingest.quick_client import PAUSE_S, QuickClient, trouble
 from ingest.source import Message
 
 log: Final = structlog.get_logger("ingest.session")
@@ -59,9 +59,10 @@ class Session:
         wake: Callable[[], None],
         now_ms: Callable[[], int],
         lasting: bool = True,
+        pause_s: float = PAUSE_S,
     ) -> None:
-        """`lasting`: the broker keeps the session, and what comes for it, while we are away."""
-        self._now_ms, self._lasting = now_ms, lasting
+        """`lasting`: the broker keeps the session, and what comes for it, while we are away. `pause_s`: between small reads."""
+        self._now_ms, self._lasting, self._pause_s = now_ms, lasting, pause_s
         self.client_id, self._subscriptions, self._mqtt5, self._wake = client_id, tuple(subscriptions), mqtt5, wake
         self._address = address
         self._lock = threading.Lock()
@@ -145,11 +146,9 @@ class Session:
             "protocol": paho.MQTTv5 if self._mqtt5 else paho.MQTTv311,
             "manual_ack": True,
         }
-        client = (
-            QuickClient(CallbackAPIVersion.VERSION2, take=self._on_publishes, mqtt5=self._mqtt5, **named)
-            if self.quick
-            else paho.Client(CallbackAPIVersion.VERSION2, **named)
-        )
+        if self.quick:
+            named |= {"take": self._on_publishes, "mqtt5": self._mqtt5, "pause_s": self._pause_s}
+        client = (QuickClient if self.quick else paho.Client)(CallbackAPIVersion.VERSION2, **named)
         configure(client, self._address)
         client.reconnect_delay_set(min_delay=1, max_delay=5)
         client.on_pre_connect = self._on_pre_connect

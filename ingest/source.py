@@ -51,3 +51,6 @@ class Source(Protocol):
 
     async def wait(self, timeout_s: float) -> None:
         """Return when something can be taken, or after the time."""
+
+    async def gather(self, time_s: float) -> None:
+        """Let more come for so long, so that one commit serves many; an event ends the wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -51,6 +52,9 @@ class HandSource:
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.published.append((topic, json.loads(payload)))
+
+    async def gather(self, time_s: float) -> None:
+        await asyncio.sleep(time_s)
 
     async def wait(self, timeout_s: float) -> None:
         return
