@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
+from operator import gt
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +47,8 @@ from ingest.device_clock import Clock
 from ingest.directory import Device, Directory
 from ingest.door import Door, refused_at_door
 from ingest.memory import Boot, Memory, Verdict
-from ingest.pack import KEYS_DTYPE, clock_error
 from ingest.quarantine import refusal_of
+from ingest.sample_rows import Origin, SampleRows
 from ingest.source import Message
 from ingest.tally import class_of
 
@@ -54,6 +56,8 @@ Behind = Callable[[Records], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """Which samples and which events are older than what their lift has told."""
 Stored = dict[tuple[str, int, int], list[tuple[int, int]]]
 """By stream, boot and seq of records of one device: incarnation and stamp of those that the store holds under that number."""
+RUN_RECORDS: Final = 4
+"""Arrays of fewer are taken in record by record."""
 Busy = Callable[[int], bool]
 """Whether a lift has a hold or an alarm."""
 
@@ -103,7 +107,7 @@ class Assembler:
 
 @dataclass(slots=True)
 class _Accepted:
-    """An accepted sample, on its way to a row: corrected time is set once every clock of the batch is known."""
+    """An accepted event, on its way to a row: corrected time is set once every clock of the batch is known."""
 
     record: Any
     device: Device
@@ -112,8 +116,7 @@ class _Accepted:
     clock: Clock
     received: int
     placed: bool  # its time is known well enough to put it in its place
-    newest: bool  # of an event: no newer word about its code was heard
-    unusable: int  # fields that became unknown
+    newest: bool  # no newer word about its code was heard
 
 
 class _Work:
@@ -125,7 +128,7 @@ class _Work:
         self._coalescer = assembler.coalescer
         self._reading: tuple[int, str, Message]
         self._may = self._may_read_with_care
-        self._samples: list[_Accepted] = []
+        self._samples = SampleRows()
         self._events: list[_Accepted] = []
         self._gone: list[tuple[int, int, Sequence[tuple[str, Ranges]]]] = []  # after the records, as in a replay
 
@@ -161,10 +164,32 @@ class _Work:
             self.out.arrays.add(device.id)
         for fault in decoded.faults:
             self._note_fault(device.id, fault)
+        if leaf == "state" and self._run(message, device, decoded, lifts):
+            return
         order = sorted(range(len(lifts)), key=lambda index: (decoded.records[index].boot, decoded.records[index].seq))
         for index in order:
             unusable = decoded.unusable.get(index, 0)
             self._record(message, device, leaf, decoded.records[index], lifts[index], unusable)
+
+    def _run(self, message: Message, device: Device, decoded: Decoded, lifts: list[int]) -> bool:
+        """Take in at once the samples of an array that simply go on where their stream stood; False: one after the other."""
+        records = decoded.records
+        if len(records) < RUN_RECORDS or self._stored is not None or self._coalescer.on:
+            return False
+        boot, first = records[0].boot, records[0].seq
+        stamps = [record.ts for record in records]
+        if [record.seq for record in records] != list(range(first, first + len(records))):
+            return False
+        if any(record.boot != boot for record in records) or any(map(gt, stamps, islice(stamps, 1, None))):
+            return False
+        memory = self._memory.take_run(device.id, boot, "state", first, stamps, message.received_ms)
+        if memory is None:
+            return False
+        self.out.boots.add((device.id, "state", boot))
+        self.out.tally.stored[device.id, "state"] += len(records)
+        origin = Origin(device.id, memory.incarnation, memory.clock, message.received_ms, placed=True)
+        self._samples.add(origin, records, lifts, decoded.unusable)
+        return True
 
     def _check_probe(self, leaf: str, decoded: Decoded, lifts: Sequence[int]) -> None:
         """The probe lift says its own code and nothing else, and nobody else says it."""
@@ -207,10 +232,13 @@ class _Work:
         self.out.tally.stored[device.id, leaf] += 1
         if self._stored is not None:
             self._stored.setdefault((leaf, record.boot, record.seq), []).append((memory.incarnation, record.ts))
-        accepted = _Accepted(
-            record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest, unusable
-        )
-        (self._samples if leaf == "state" else self._events).append(accepted)
+        if leaf == "state":
+            origin = Origin(device.id, memory.incarnation, clock, received, memory.was_live)
+            self._samples.add(origin, [record], [lift_id], {0: unusable} if unusable else {})
+        else:
+            self._events.append(
+                _Accepted(record, device, lift_id, memory.incarnation, clock, received, memory.was_live, newest)
+            )
         if leaf == "state" and self._coalescer.on:
             told = memory.was_live
             self._coalescer.stored(device.id, lift_id, record, received=received, unusable=unusable, told=told)
@@ -359,24 +387,10 @@ class _Work:
             )
 
     def _finish_samples(self) -> None:
-        if not self._samples:
-            return
-        rows, faults = to_columns([item.record for item in self._samples], self._directory.label_id)
-        rows["field_faults"] = [min(item.unusable, 127) for item in self._samples]
-        for index, fault in faults:
-            self._note_fault(self._samples[index].device.id, fault)
-            rows["field_faults"][index] = min(rows["field_faults"][index] + 1, 127)
-        samples, keys = self._samples, np.empty(len(self._samples), KEYS_DTYPE)
-        rows["slot"] = [item.lift_id for item in samples]
-        rows["at"] = [item.clock.corrected(item.record.ts, item.received) for item in samples]
-        rows["received"] = [self._row_received(item) for item in samples]
-        keys["device_id"] = [item.device.id for item in samples]
-        keys["incarnation"] = [item.incarnation for item in samples]
-        keys["folded"] = [IN_ORDER if item.placed else UNPLACED for item in samples]
-        for name in ("boot", "seq", "ts"):
-            keys[name] = [getattr(item.record, name) for item in samples]
-        rows["clock_error"] = clock_error(rows["at"], keys["ts"])
-        self.out.samples, self.out.keys = rows, keys
+        received = None if self._stored is None else self._now_ms
+        self.out.samples, self.out.keys = self._samples.finish(
+            self._directory.label_id, self._note_fault, folded=(UNPLACED, IN_ORDER), received=received
+        )
 
 
 def _turn(message: Message) -> int:

@@ -142,7 +142,8 @@ def _decode(
     records = found if isinstance(found, list) else [found]
     _check_count(len(records))
     for record in records:
-        _check_identity(record.ts, record.boot, record.seq)
+        if not (TS_MIN_MS <= record.ts <= TS_MAX_MS and 0 <= record.boot <= BOOT_MAX and 1 <= record.seq <= SEQ_MAX):
+            _check_identity(record.ts, record.boot, record.seq)
     return Decoded(records)
 
 
@@ -271,7 +272,7 @@ def to_columns(
     faults: list[tuple[int, FieldFault]] = []
     for signal in SIGNALS:
         values = list(map(attrgetter(signal.name), records))
-        if not any(value is not None for value in values):
+        if values.count(None) == len(values):
             continue
         rows[signal.name] = _COLUMN[signal.type](signal, values, faults, label_id)
     return rows, faults

@@ -17,6 +17,7 @@ followed at once. Everything else is harder to tell from a slow network, and is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -147,6 +148,32 @@ def learn(
     if live and difference >= (found.offset_ms or 0) - CLOCK_STEP_MS:
         found.follow(difference, received)
     return found, found
+
+
+def learn_run(
+    clock: Clock, track: Track, *, seq: int, stamps: Sequence[int], received: int, stepped_ms: int = 0
+) -> bool:
+    """`learn` for records of one live boot that follow one another, `seq` on, received at once, with stamps that do not go back; nothing
+    is learned, and False answered, when anything about them is out of the ordinary: then one record after the other."""
+    offset = clock.offset_ms
+    if offset is None or clock.number != track.clock or clock.stepped_ms != stepped_ms:
+        return False
+    if seq <= track.top or stamps[0] <= track.top_ts:
+        return False
+    if received - stamps[-1] < offset - CLOCK_STEP_MS:  # a clock that was set forward
+        return False
+    if clock.records and received - clock.since >= CLOCK_STRETCH_MS:  # the stretch ends with one of them
+        return False
+    track.stood_at = track.stood_seen = received
+    smallest = received - stamps[-1]
+    clock.offset_ms, clock.unconfirmed_ms, clock.doubted = min(offset, smallest), None, 0
+    agree = sum(received - ts <= offset + CLOCK_STEP_MS for ts in stamps[-ESTABLISHED:])
+    clock.agreeing = min(ESTABLISHED, clock.agreeing + agree)
+    if not clock.records:
+        clock.since, clock.smallest_ms = received, smallest
+    clock.smallest_ms = min(clock.smallest_ms, smallest)
+    clock.records = min(clock.records + len(stamps), STRETCH_RECORDS)
+    return True
 
 
 def _fills_a_hole(clock: Clock, track: Track, seq: int, difference: int) -> Clock:

@@ -7,6 +7,7 @@ never be taken for a duplicate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -21,7 +22,7 @@ from hoistway.limits import (
     EVENT_HOLES,
 )
 from hoistway.wire import Ranges
-from ingest.device_clock import Clock, Track, learn
+from ingest.device_clock import Clock, Track, learn, learn_run
 
 FORMAT: Final = 5
 _READABLE: Final = (4, FORMAT)  # what came with 5 has defaults
@@ -64,6 +65,12 @@ class Stream(msgspec.Struct, array_like=True):
         self.contiguous = given_up[1]
         self._close()
         return given_up
+
+    def follow_on(self, count: int, ts: int) -> None:
+        """Take so many in that follow `contiguous`; nothing stands above it. `ts`: the newest of their stamps."""
+        self.contiguous += count
+        self.latest_ts = max(self.latest_ts, ts)
+        self.track.note(self.contiguous, ts)
 
     def counts_anew(self, seq: int, ts: int) -> bool:
         """Whether a number that it has was given to another record since; the same one sent again bears the same stamp."""
@@ -226,6 +233,25 @@ class Memory:
         if not stream.has(seq):
             return Verdict.NEW
         return Verdict.NEW_INCARNATION if stream.counts_anew(seq, ts) else Verdict.DUPLICATE
+
+    def take_run(
+        self, device_id: int, boot: int, leaf: str, seq: int, stamps: Sequence[int], received: int
+    ) -> Boot | None:
+        """Take in records numbered `seq` and on, received at once, whose stamps do not go back, as one after the other would be; None, and
+        nothing taken in, when they do not simply go on where their stream stood."""
+        memory = self._devices.get(device_id, {}).get(boot)
+        if memory is None or not memory.was_live:
+            return None
+        stream = memory.stream(leaf)
+        if stream.above or seq != stream.contiguous + 1:
+            return None
+        if not learn_run(
+            memory.clock, stream.track, seq=seq, stamps=stamps, received=received, stepped_ms=self.server_stepped_ms
+        ):
+            return None
+        memory.heard = max(memory.heard, received)
+        stream.follow_on(len(stamps), stamps[-1])
+        return memory
 
     def reincarnate(self, device_id: int, boot: int, received: int = 0, incarnation: int | None = None) -> Boot:
         """The device counts anew under a boot number it had used: an empty memory, now the one heard of last.
