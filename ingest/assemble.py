@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from operator import gt
+from operator import le
 from typing import Any, Final
 
 import numpy as np
@@ -173,22 +173,29 @@ class _Work:
 
     def _run(self, message: Message, device: Device, decoded: Decoded, lifts: list[int]) -> bool:
         """Take in at once the samples of an array that simply go on where their stream stood; False: one after the other."""
-        records = decoded.records
-        if len(records) < RUN_RECORDS or self._stored is not None or self._coalescer.on:
+        records, unusable, received = decoded.records, decoded.unusable, message.received_ms
+        if self._stored is not None or not _go_on(records):
             return False
-        boot, first = records[0].boot, records[0].seq
-        stamps = [record.ts for record in records]
-        if [record.seq for record in records] != list(range(first, first + len(records))):
+        told = [
+            (record, lift, unusable.get(index, 0))
+            for index, (record, lift) in enumerate(zip(records, lifts, strict=True))
+        ]
+        coalescer = self._coalescer
+        if coalescer.on and any(
+            coalescer.sheds(device.id, lift, record, received=received, unusable=fields)
+            for record, lift, fields in told
+        ):
             return False
-        if any(record.boot != boot for record in records) or any(map(gt, stamps, islice(stamps, 1, None))):
-            return False
-        memory = self._memory.take_run(device.id, boot, "state", first, stamps, message.received_ms)
+        boot, stamps = records[0].boot, [record.ts for record in records]
+        memory = self._memory.take_run(device.id, boot, "state", records[0].seq, stamps, received)
         if memory is None:
             return False
         self.out.boots.add((device.id, "state", boot))
         self.out.tally.stored[device.id, "state"] += len(records)
-        origin = Origin(device.id, memory.incarnation, memory.clock, message.received_ms, placed=True)
-        self._samples.add(origin, records, lifts, decoded.unusable)
+        origin = Origin(device.id, memory.incarnation, memory.clock, received, placed=True)
+        self._samples.add(origin, records, lifts, unusable)
+        for record, lift, fields in told if coalescer.on else ():
+            coalescer.stored(device.id, lift, record, received=received, unusable=fields, told=True)
         return True
 
     def _check_probe(self, leaf: str, decoded: Decoded, lifts: Sequence[int]) -> None:
@@ -396,6 +403,17 @@ class _Work:
 def _turn(message: Message) -> int:
     """Links, then events, then samples, as a replay takes them: what is learned of a device must not depend on who reads its records."""
     return 2 if message.topic.endswith("/state") else int(message.topic.endswith("/event"))
+
+
+def _go_on(records: Sequence[Any]) -> bool:
+    """Whether they are several of one boot, numbered one after the other, whose stamps do not go back."""
+    boot, first, stamps = records[0].boot, records[0].seq, [record.ts for record in records]
+    return (
+        len(records) >= RUN_RECORDS
+        and [record.seq for record in records] == list(range(first, first + len(records)))
+        and all(record.boot == boot for record in records)
+        and all(map(le, stamps, islice(stamps, 1, None)))
+    )
 
 
 def _place(item: _Accepted) -> int:
