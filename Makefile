@@ -10,6 +10,7 @@ HTTP_PORT ?= 8080
 MQTT_PORT ?= 1883
 PYTEST_ARGS ?=
 KILLS ?= 100
+WORKERS ?= 2
 
 # One word a package while it installs; what pip says in full is kept and shown when it fails.
 install = $(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '$(1)' >$(VENV)/pip.log 2>&1 & \
@@ -53,8 +54,9 @@ $(VENV)/lint.stamp: pyproject.toml constraints.txt $(VENV)/test.stamp
 up: $(VENV)/run.stamp
 	@exec $(BIN)/hoistway up --demo $(LIFTS) --http-port $(HTTP_PORT) --mqtt-port $(MQTT_PORT) $(if $(HOME_DIR),--home $(HOME_DIR))
 
+# Two at a time, whole files, in the order of tests/conftest.py: the long ones that mostly wait come first.
 test: $(VENV)/test.stamp
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-%: $(VENV)/test.stamp
 	@$(BIN)/pytest tests/$* $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,8 +12,22 @@ from hypothesis import settings
 from tests.support.folders import temporary_home
 from tests.support.postgres import PostgresServer
 
+LONG_FIRST = ("chaos", "stories", "browser", "broker", "fuzz", "postgres", "pure", "house")
+"""The folders in the order in which they run: what takes long, mostly waiting, begins early, and short tests fill the time beside it."""
+
 settings.register_profile("untimed", parent=settings(), deadline=None)  # machines are shared: no example is late
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by folder; within one everything stays as it is."""
+    here = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=turn)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

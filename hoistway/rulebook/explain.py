@@ -6,7 +6,7 @@ The verdict is about the fold: same raise, same start of the hold. Knows the sto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -148,6 +148,7 @@ class _Case:
         since: int | None,
         stretch: Stretch | None,
         found: tuple[Transition, ...],
+        names: Sequence[str] = (),
     ) -> Explanation:
         notes = {
             "register": (_REGISTER_CHANGED, self.lift["updated_at"] > self.alarm["detected_at"]),
@@ -163,7 +164,7 @@ class _Case:
             records_folded=stretch.records if stretch else 0,
             found=found,
             detected_by=self.detection,
-            timeline=_timeline(stretch, found, self.alarm) if stretch else (),
+            timeline=_timeline(stretch, found, self.alarm, names) if stretch else (),
             caveats=tuple(note for note, holds in notes.values() if holds),
         )
 
@@ -195,7 +196,8 @@ class _Case:
         engine = Engine(sets[rule_set], capacity=1, zone=self.zone, past=self.late)
         self._introduce(engine, since)
         found = await asyncio.to_thread(self._fold, engine, stretch, sets, detected)
-        return self._judged(since, stretch, tuple(found))
+        names = _signals(await self.rules_at(connection, detection["rule_set"]), self.alarm["rule_id"])
+        return self._judged(since, stretch, tuple(found), names)
 
     def _fold(
         self, engine: Engine, stretch: Stretch, sets: Mapping[int | None, RuleSet], detected: int
@@ -228,23 +230,23 @@ class _Case:
     def _of_rule(self, engine: Engine, transitions: Any) -> list[Transition]:
         return [row for row in transitions if engine.rules[row.rule].id == self.alarm["rule_id"]]
 
-    def _judged(self, since: int, stretch: Stretch, found: tuple[Transition, ...]) -> Explanation:
+    def _judged(self, since: int, stretch: Stretch, found: tuple[Transition, ...], names: Sequence[str]) -> Explanation:
         wanted = (ms(self.alarm["raised_at"]), ms(self.alarm["hold_start"]))
         most = TOLD_MS - 1 if self.late else 0
         agrees = any(
             row.kind == RAISE and max(abs(row.at - wanted[0]), abs(row.hold_start - wanted[1])) <= most for row in found
         )
         verdict = Verdict.AGREES if agrees else Verdict.DIFFERS
-        return self._explanation(verdict, verdict.value, since, stretch, found)
+        return self._explanation(verdict, verdict.value, since, stretch, found, names)
 
 
 # --- what is shown ---
 
 
-def _timeline(stretch: Stretch, found: tuple[Transition, ...], alarm: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def _timeline(
+    stretch: Stretch, found: tuple[Transition, ...], alarm: dict[str, Any], names: Sequence[str]
+) -> tuple[Mapping[str, Any], ...]:
     """The last samples up to detection with the signals that the rule names, the events, and what the rule said."""
-    rules = of_texts([(alarm["rule_id"], alarm["text"])]) if alarm["text"] and "holding(" not in alarm["text"] else None
-    names = _signals(rules) if rules is not None else ()
     lines: list[dict[str, Any]] = []
     samples = stretch.samples()[-SHOWN:]
     values = {
@@ -290,8 +292,8 @@ def _others(kind: str, batch: Batch, clock: int) -> list[dict[str, Any]]:
     return lines
 
 
-def _signals(rules: RuleSet) -> tuple[str, ...]:
-    parts = [part for terms in rules.terms for term in terms.all() for part in term.walk()]
+def _signals(rules: RuleSet, rule_id: str) -> tuple[str, ...]:
+    parts = [part for term in rules.terms[rules.index(rule_id)].all() for part in term.walk()]
     return tuple(dict.fromkeys(str(part.value) for part in parts if part.op == "signal"))
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from alarms.language.times import UTC
+from alarms.signals import RAISE
 from hoistway import limits
 from hoistway.cli import app
 from hoistway.errors import BadInput
@@ -239,3 +240,15 @@ async def test_a_contradicted_alarm_agrees_with_what_was_known(town: City) -> No
     found = await explained(town)
     assert (found.alarm["correction"], found.verdict) == ("contradicted", Verdict.AGREES)
     assert len(found.caveats) == 1
+
+
+async def test_an_alarm_of_a_rule_that_others_shield_agrees(town: City) -> None:
+    """The rules that may hold it back are folded with it."""
+    unseen = {**TRAPPED, "passenger": None}
+    for _ in range(3):
+        await town.say(10, **FREED)
+    for _ in range(12):
+        await town.say(5, **unseen)
+    alarm_id = await town.database.fetchval("select id from alarm where rule_id = 'entrapment-possible'")
+    found = await explained(town, alarm_id)
+    assert (found.verdict, [item.kind for item in found.found]) == (Verdict.AGREES, [RAISE])
