@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import hoistway
 from api import (
     backtests,
+    city_link,
     desk,
     figures,
     health,
@@ -54,7 +55,7 @@ from hoistway.store import Database
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
-    pages.router, security.router, security.view,
+    pages.router, security.router, security.view, city_link.router, city_link.view,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (

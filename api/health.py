@@ -15,6 +15,8 @@ from api.console import pages
 from api.exchange import answer, moment
 from api.live import LiveState
 from api.schemas import PROBLEMS
+from dispatch.citylink.queue import SQL as CITY_LINK
+from dispatch.citylink.words import notes as city_link_notes
 from hoistway.errors import WorldFault
 from hoistway.heartbeat import Heartbeats, read_beats
 from hoistway.limits import READY_DATA_AGE_S
@@ -115,9 +117,13 @@ async def notes_of(state: Any) -> Sequence[dict[str, Any]]:
 
 async def _notes(database: Any) -> Sequence[dict[str, Any]]:
     """What is out of the ordinary and no reason to take the work away from this process, in words."""
+    found = [
+        {**note, "since": moment(note["since"])}
+        for note in city_link_notes(await database.fetch(CITY_LINK["open_counts"]))
+    ]
     row = await database.fetchrow(_sql["overload"])
     if row is None:
-        return []
+        return found
     since, shed = moment(row["began_at"]), row["coalesced"]
     return [
         {
@@ -128,7 +134,8 @@ async def _notes(database: Any) -> Sequence[dict[str, Any]]:
                 f"overload: since {since} more comes than can be stored; {shed} samples that say nothing new were shed,"
                 " the devices keep them; events and every change are stored as always"
             ),
-        }
+        },
+        *found,
     ]
 
 

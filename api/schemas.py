@@ -409,7 +409,7 @@ class Counters(_Answer):
 
 
 class HealthNote(_Answer):
-    code: Literal["overload"]
+    code: Literal["overload", "city-link-late", "city-link-refused"]
     since: str
     zh: str
     en: str

@@ -246,6 +246,20 @@ SEAL_EVERY_S = 600
 SEAL_CASES = 5_000
 """Cases in one seal; the others follow at once in the next."""
 
+# --- city link ---
+CITY_ROUND_RECORDS = 200
+"""Records of one platform taken in one round, one a lift; the others follow at once in the next."""
+CITY_LATE_S = 300
+"""A record that waits for longer is late, and `/health` says so: the window within which a platform's list is matched with ours."""
+CITY_LIST_ROWS = 200_000
+"""Lines of a platform's list of a day; a longer file is refused."""
+CITY_DIFFERENCES = 10_000
+"""Differences kept of one reconciliation; the rest is counted."""
+CITY_ANSWER_BYTES = 64 * 1024
+"""Read of one answer of a platform; what follows is not looked at."""
+CITY_TRIM_ROWS = 5_000
+"""Settled records deleted at once when their time is over; the rest an hour later."""
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500

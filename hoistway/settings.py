@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         default=None,
         description="where dispatch writes the seals of cases' logs; default: anchor.jsonl in the state folder",
     )
+    city_link_secrets: Path | None = Field(
+        default=None,
+        description="folder with one file a form of the city link that holds our secret; default: city-link in the state folder",
+    )
     time_zone: str = Field(default="Asia/Shanghai", description="the city's time zone")
     keep_samples_days: int = Field(
         default=400, ge=31, description="how long samples are kept; the console shows a month"
@@ -83,6 +87,10 @@ class Settings(BaseSettings):
     @property
     def anchor_path(self) -> Path:
         return self.anchor_file or default_home() / "anchor.jsonl"
+
+    @property
+    def city_link_path(self) -> Path:
+        return self.city_link_secrets or default_home() / "city-link"
 
     def need_mqtt_url(self) -> str:
         return _need(self.mqtt_url, "HOISTWAY_MQTT_URL", "mqtt://user:password@host:port")

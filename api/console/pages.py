@@ -122,6 +122,11 @@ def security(
     return _render("security.html", language=language, nonce=nonce, **given)
 
 
+def city_link(*, language: str, nonce: str, **values: object) -> str:
+    """How each platform stands, what is to be mended, the reconciliations and the differences of the chosen one."""
+    return _render("city_link.html", language=language, nonce=nonce, word="en" if language == "en" else "zh", **values)
+
+
 def health(
     *,
     language: str,

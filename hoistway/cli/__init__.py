@@ -12,6 +12,7 @@ from hoistway.cli import (
     adapt,
     alarms,
     backtest,
+    citylink,
     device,
     devices,
     dispatch,
@@ -59,6 +60,9 @@ app.add_typer(rules.app, name="rules", help="The rules that make alarms of telem
 app.add_typer(dispatch.units, name="units", help="Who can be sent: teams, stations, shifts.")
 app.add_typer(dispatch.limits, name="limits", help="The time limits of rescues.")
 app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole; what is late.")
+app.add_typer(
+    citylink.app, name="citylink", help="What a city's or province's platform is told, and the daily comparison."
+)
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
 

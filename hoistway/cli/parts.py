@@ -49,8 +49,9 @@ def ingest() -> None:
 
 
 def dispatch() -> None:
-    """Send units, fire the timers of rescue cases, seal their log."""
-    from dispatch.service import REGISTRY, run, serve_metrics
+    """Send units, fire the timers of rescue cases, seal their log, tell the city's platform."""
+    from dispatch.citylink import sender
+    from dispatch.service import REGISTRY, run, serve_metrics, server_time
     from hoistway.heartbeat import Heartbeats
     from hoistway.store import Database
 
@@ -60,10 +61,21 @@ def dispatch() -> None:
         await database.open()
         beats = Heartbeats("dispatch", REGISTRY)
         writing = asyncio.create_task(beats.run(settings.need_database_url(), settings.cadence))
+        telling = asyncio.create_task(
+            sender.run(
+                database,
+                stop,
+                secrets=settings.city_link_path,
+                clock=server_time(),
+                keep_days=settings.keep_log_days,
+                beats=beats,
+            )
+        )
         try:
             await run(database, stop, anchor=settings.anchor_path, beats=beats)
         finally:
             writing.cancel()
+            telling.cancel()
             await database.close()
         return 0
 

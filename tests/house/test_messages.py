@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.console import pages
+from dispatch.citylink.form import CityStep
+from dispatch.citylink.matching import Reason
 from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, CaseState, OrderState
 from hoistway.model import (
     CarDirection,
@@ -111,6 +113,9 @@ _FAMILIES = (
     "health.watch_",
     "event.",
     "security_kind.",
+    "city_state.",
+    "city_step.",
+    "city_reason.",
 )
 
 
@@ -136,6 +141,8 @@ _FAMILIES = (
         ("direction", [str(int(way)) for way in CarDirection]),
         ("esc_direction", [str(int(way)) for way in OperationDirection]),
         ("security_kind", list(SecurityKind)),
+        ("city_step", list(CityStep)),
+        ("city_reason", list(Reason)),
         ("power", [str(int(power)) for power in Power]),
     ],
 )

@@ -79,6 +79,7 @@ export function TopBar() {
     </span>
     <span class="user"><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></span>
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/security">${t("top.security")}</a>`}
+    ${WARDENS.includes(boot.role) && html`<a class="tool" href="/city-link">${t("top.city_link")}</a>`}
     <button class="tool" onClick=${logout}>${t("top.logout")}</button>
   </header>`;
 }
