@@ -39,6 +39,7 @@ CORE = [
             "areas",
         )
     ),
+    *(ROOT / f"dispatch/citylink/{name}.py" for name in ("form", "mapping", "answers", "matching", "lists", "words")),
 ]
 CLOCKS = {("time", "time"), ("time", "monotonic"), ("datetime", "now"), ("datetime", "utcnow"), ("time", "time_ns")}
 

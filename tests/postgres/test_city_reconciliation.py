@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner, Result
 
+from api.people import create_person
 from dispatch.citylink.form import shipped_form
 from dispatch.citylink.queue import set_link
 from hoistway.cli import app
@@ -164,8 +165,32 @@ async def test_who_reads_the_page(web: Api, role: Role) -> None:
         sent = await client.post("/city-link/again", data={"form": "province", "record": "all"})
     wardens = {Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}
     assert found.status_code == (200 if role in wardens else 403)
-    assert ("城市平台对接" in found.text) == (role in wardens)
+    assert ("每日对账" in found.text) == (role in wardens)
     assert sent.status_code == (303 if role in {Role.SUPERVISOR, Role.ADMIN} else 403)
+
+
+async def test_the_button_of_the_page_sends_again(web: Api) -> None:
+    """With a session, without JavaScript, guarded by the session's token; an auditor sees no button."""
+    refused = await web.db.fetchval("select max(id) from city_record")
+    await web.db.execute(
+        "update city_record set state = 'refused', settled_at = now(), reason = 'busy' where id = $1", refused
+    )
+    async with web.db.acquire() as connection:
+        for role in (Role.SUPERVISOR, Role.AUDITOR):
+            await create_person(connection, f"city {role}", role, None, "a long password of the city")
+    async with web.client() as client:
+        await client.post("/login", data={"name": "city auditor", "password": "a long password of the city"})
+        assert "/city-link/again" not in (await client.get("/city-link")).text
+    async with web.client() as client:
+        await client.post("/login", data={"name": "city supervisor", "password": "a long password of the city"})
+        assert f'name="record" value="{refused}"' in (await client.get("/city-link")).text
+        form = {"form": "province", "record": str(refused)}
+        assert (await client.post("/city-link/again", data={**form, "csrf": "wrong"})).status_code == 403
+        csrf = (await client.get("/api/v1/me")).json()["csrf"]
+        sent = await client.post("/city-link/again", data={**form, "csrf": csrf})
+        assert (sent.status_code, sent.headers["location"]) == (303, "/city-link?again=1")
+        assert "1 条记录等待重新上报。" in (await client.get(sent.headers["location"])).text
+    assert await web.db.fetchval("select state from city_record where id = $1", refused) == "waiting"
 
 
 async def test_a_stranger_is_led_to_the_login(web: Api) -> None:

@@ -40,20 +40,21 @@ where not a.exercise and s.stands <> s.told
 update city_link set ended_at = $2 where form = $1 and ended_at is null returning form
 
 -- name: due
--- The first record of each lift that nothing holds, below the oldest running transaction, so that what commits late is not passed.
+-- The first record of each lift that nothing holds. Who moves a case or alarm has its row locked, so its steps have rising ids and are
+-- seen in order; no look below the oldest transaction is needed, and a long import holds nobody up.
 -- A record whose forerunner was refused is held until that one is accepted; the lift's other cases and alarms go on.
 select id from (
-    select distinct on (r.lift_id) r.id, r.xid, r.retry_at
+    select distinct on (r.lift_id) r.id, r.retry_at
     from city_record r
-    where r.form = $1 and r.state = 'waiting' and r.xid < pg_snapshot_xmin(pg_current_snapshot())
+    where r.form = $1 and r.state = 'waiting'
         and not exists (
             select 1 from city_record h
             where h.form = r.form and h.case_id is not distinct from r.case_id and h.alarm_id is not distinct from r.alarm_id
                 and h.turn = r.turn and h.id < r.id and h.state in ('refused', 'incomplete'))
-    order by r.lift_id, r.xid, r.id
+    order by r.lift_id, r.id
 ) first
 where coalesce(retry_at, '-infinity') <= $2
-order by xid, id
+order by id
 limit $3
 
 -- name: facts
@@ -73,7 +74,7 @@ left join rescue_case c on c.id = r.case_id
 left join alarm a on a.id = coalesce(r.alarm_id, case when c.channel = 'S04' then c.alarm_id end)
 left join rule_version v on v.rule_id = a.rule_id and v.version = a.rule_version
 where r.id = any($1::bigint[])
-order by r.xid, r.id
+order by r.id
 
 -- name: floor_label
 select label from floor_label where id = $1

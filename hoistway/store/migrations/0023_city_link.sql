@@ -24,7 +24,6 @@ comment on column city_link.rests_until is 'the platform did not answer: nothing
 
 create table city_record (
     id bigint generated always as identity primary key,
-    xid xid8 not null default pg_current_xact_id(),
     form text not null references city_link (form),
     lift_id integer not null references lift (id),
     case_id bigint references rescue_case (id),
@@ -52,7 +51,7 @@ comment on column city_record.at is 'when the step happened';
 comment on column city_record.exercise is 'an exercise never leaves';
 comment on column city_record.body is 'JSON as it was sent first; sent again to the byte until somebody asks for a new one';
 comment on column city_record.reason is 'refused: the platform''s words; incomplete: what is missing; left-out: why it is not told';
-create index city_record_waiting on city_record (form, lift_id, xid, id) where state = 'waiting';
+create index city_record_waiting on city_record (form, lift_id, id) where state = 'waiting';
 create index city_record_open on city_record (form, id) where state in ('refused', 'incomplete');
 create index city_record_at on city_record (form, at) where step = 'occurred';
 create index city_record_case on city_record (case_id);
