@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Depends, Form, Query, Request
+from pydantic import Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import schemas_city as schemas
@@ -22,7 +23,7 @@ from api.exchange import After, Document, Limit, act, answer, cursor, moment, pa
 from api.pages import html_answer, language_of
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
-from dispatch.citylink.queue import SQL, send_again
+from dispatch.citylink import queue, reading
 from dispatch.citylink.words import is_late, title_of
 
 router = APIRouter(prefix="/api/v1/city-link", tags=["city link"], responses=PROBLEMS)
@@ -46,8 +47,8 @@ async def _links(request: Request) -> list[Document]:
         state.database.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        counts = {row["form"]: row for row in await connection.fetch(SQL["open_counts"])}
-        rows = await connection.fetch(SQL["standing"], state.clock() - _DAY)
+        counts = {row["form"]: row for row in await reading.open_counts(connection)}
+        rows = await reading.standing(connection, state.clock() - _DAY)
     return [_link(row, counts[row["form"]]) for row in rows]
 
 
@@ -85,10 +86,10 @@ async def list_records(
 
 async def _records(
     request: Request, form: str | None, states: Sequence[str] | None, after: str | None, limit: int
-) -> list[Any]:
+) -> Sequence[Any]:
     """One row more than `limit`, to know whether there is a next page."""
-    rows: list[Any] = await request.app.state.database.fetch(SQL["records"], form, states, cursor(after), limit + 1)
-    return rows
+    database = request.app.state.database
+    return await reading.records(database, form=form, states=states, before=cursor(after), limit=limit + 1)
 
 
 def _record(row: Mapping[str, Any]) -> Document:
@@ -101,11 +102,11 @@ async def send_record_again(request: Request, principal: Publisher, record_id: I
     """Send a refused or incomplete record again, made anew of what is known now. What was held for it follows."""
 
     async def work(connection: Any) -> Document:
-        form = await connection.fetchval(SQL["record_form"], record_id)
-        if form is None:
-            raise not_found("record")
         now = request.app.state.clock()
-        return {"ids": await send_again(connection, form, record_id, person=principal.name, now=now)}
+        ids = await queue.send_record_again(connection, record_id, person=principal.name, now=now)
+        if ids is None:
+            raise not_found("record")
+        return {"ids": ids}
 
     return await act(request, principal, work)
 
@@ -118,7 +119,7 @@ async def list_reconciliations(
     limit: Limit = 100,
 ) -> Response:
     """Our lists compared with theirs, newest first."""
-    rows = await request.app.state.database.fetch(SQL["reconciliations"], cursor(after), limit + 1)
+    rows = await reading.reconciliations(request.app.state.database, before=cursor(after), limit=limit + 1)
     items = [{**_written(row), "day": row["day"].isoformat()} for row in rows[:limit]]
     return page(request, items, [row["id"] for row in rows], limit)
 
@@ -133,9 +134,9 @@ async def list_differences(
 ) -> Response:
     """The differences of one comparison, by lift and time, with their reasons."""
     database = request.app.state.database
-    if not await database.fetchval(SQL["is_reconciliation"], number):
+    if not await reading.is_reconciliation(database, number):
         raise not_found("reconciliation")
-    rows = await database.fetch(SQL["differences"], number, cursor(after) or 0, limit + 1)
+    rows = await reading.differences(database, number, after=cursor(after) or 0, limit=limit + 1)
     return page(request, [_written(row) for row in rows[:limit]], [row["place"] for row in rows], limit)
 
 
@@ -160,9 +161,9 @@ async def city_link_page(
         return html_answer(request, text, nonce, status=403)
     database, zone = request.app.state.database, ZoneInfo(request.app.state.settings.time_zone)
     records = await _records(request, None, _TO_MEND, after, PAGE)
-    made = await database.fetch(SQL["reconciliations"], None, PAGE)
+    made = await reading.reconciliations(database, limit=PAGE)
     chosen = reconciliation or (made[0]["id"] if made else 0)
-    differences = await database.fetch(SQL["differences"], chosen, 0, PAGE + 1)
+    differences = await reading.differences(database, chosen, limit=PAGE + 1)
     text = pages.city_link(
         language=language,
         nonce=nonce,
@@ -195,11 +196,11 @@ async def send_again_by_page(
     request: Request,
     principal: Publisher,
     form: Annotated[str, Form(max_length=40)],
-    record: Annotated[int | Literal["all"], Form()],
+    record: Annotated[Annotated[int, Field(ge=1, le=2**31 - 1)] | Literal["all"], Form()],
 ) -> Response:
     """The button of the page: one record, or all of a form."""
     number = None if record == "all" else record
     now = request.app.state.clock()
     async with request.app.state.database.acquire() as connection:
-        found = await send_again(connection, form, number, person=principal.name, now=now)
+        found = await queue.send_again(connection, form, number, person=principal.name, now=now)
     return RedirectResponse(f"/city-link?{urlencode({'again': len(found)})}", status_code=303)

@@ -15,7 +15,7 @@ from api.console import pages
 from api.exchange import answer, moment
 from api.live import LiveState
 from api.schemas import PROBLEMS
-from dispatch.citylink.queue import SQL as CITY_LINK
+from dispatch.citylink.reading import open_counts
 from dispatch.citylink.words import notes as city_link_notes
 from hoistway.errors import WorldFault
 from hoistway.heartbeat import Heartbeats, read_beats
@@ -117,10 +117,7 @@ async def notes_of(state: Any) -> Sequence[dict[str, Any]]:
 
 async def _notes(database: Any) -> Sequence[dict[str, Any]]:
     """What is out of the ordinary and no reason to take the work away from this process, in words."""
-    found = [
-        {**note, "since": moment(note["since"])}
-        for note in city_link_notes(await database.fetch(CITY_LINK["open_counts"]))
-    ]
+    found = [{**note, "since": moment(note["since"])} for note in city_link_notes(await open_counts(database))]
     row = await database.fetchrow(_sql["overload"])
     if row is None:
         return found

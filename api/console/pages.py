@@ -15,6 +15,9 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dispatch.citylink.form import CityStep
+from dispatch.citylink.matching import Reason
+
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 LANGUAGES: Final = ("zh-CN", "en")
@@ -124,7 +127,13 @@ def security(
 
 def city_link(*, language: str, nonce: str, **values: object) -> str:
     """How each platform stands, what is to be mended, the reconciliations and the differences of the chosen one."""
-    return _render("city_link.html", language=language, nonce=nonce, word="en" if language == "en" else "zh", **values)
+    names = {
+        "states": {state: translate(language, f"city_state.{state}") for state in ("refused", "incomplete")},
+        "steps": {step: translate(language, f"city_step.{step}") for step in CityStep},
+        "why": {reason: translate(language, f"city_reason.{reason}") for reason in Reason},
+    }
+    word = "en" if language == "en" else "zh"
+    return _render("city_link.html", language=language, nonce=nonce, word=word, **names, **values)
 
 
 def health(

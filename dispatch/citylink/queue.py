@@ -176,6 +176,17 @@ async def send_again(connection: Any, form: str, record_id: int | None, *, perso
     return [row["id"] for row in await connection.fetch(SQL["again"], form, record_id, now, person)]
 
 
+async def send_record_again(connection: Any, record_id: int, *, person: str, now: datetime) -> list[int] | None:
+    """The same for one record, whatever its form; None where there is none of that number."""
+    form = await connection.fetchval(SQL["record_form"], record_id)
+    return None if form is None else await send_again(connection, form, record_id, person=person, now=now)
+
+
+async def try_at_once(connection: Any, form: str) -> None:
+    """What waits is due now, whatever was put off."""
+    await connection.execute(SQL["at_once"], form)
+
+
 def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
     """Rows as the arrays that `unnest` takes."""
     listed = list(rows)

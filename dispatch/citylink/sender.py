@@ -21,11 +21,12 @@ from typing import Any, Final
 import structlog
 from prometheus_client import Counter, Gauge
 
-from dispatch.citylink.answers import BACKOFF_MOST_S, Answer, Verdict, wait_s
+from dispatch.citylink.answers import BACKOFF_MOST_S, Answer, Verdict, no_answer, wait_s
 from dispatch.citylink.form import Form, shipped_form
 from dispatch.citylink.mapping import Incomplete, LeftOut, Message, message_of
 from dispatch.citylink.platform import Platform
 from dispatch.citylink.queue import SQL, Link, Record, columns, read_links, read_records
+from dispatch.citylink.reading import open_counts
 from dispatch.duty import Duty
 from dispatch.service import REGISTRY
 from hoistway.errors import Fenced, WorldFault
@@ -95,9 +96,8 @@ class Sender:
     ) -> None:
         self._database, self._duty, self._make, self._alive = database, duty, make, alive
         self._platforms: dict[str, Platform] = {}
-        self._threads = ThreadPoolExecutor(
-            AT_ONCE, thread_name_prefix="city-link"
-        )  # a platform that hangs takes nobody else's
+        # of its own: a platform that hangs takes nobody else's threads
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="city-link")
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -110,8 +110,22 @@ class Sender:
         done = Outcome()
         for link in links:
             if link.rests_until is None or link.rests_until <= now:
-                done += await self._serve(link, now)
+                done += await self._serve_alone(link, now)
         return done
+
+    async def _serve_alone(self, link: Link, now: datetime) -> Outcome:
+        """A fault of ours with one link holds up no other; it is said, on the page too, and tried again."""
+        try:
+            return await self._serve(link, now)
+        except (Fenced, WorldFault, *AWAY):
+            raise
+        except Exception as error:
+            log.exception("a link cannot be served", form=link.form)
+            async with self._database.acquire() as connection, connection.transaction():
+                await self._duty.hold(connection)
+                await self._rest(connection, link, no_answer(f"{type(error).__name__}: {error}"), now)
+            FAILED.labels(link.form).inc()
+            return Outcome()
 
     async def _serve(self, link: Link, now: datetime) -> Outcome:
         form = shipped_form(link.form)
@@ -243,7 +257,7 @@ def _count(form: str, states: Iterable[str]) -> None:
 
 async def measure(database: Database) -> None:
     """Set the gauges."""
-    for row in await database.fetch(SQL["open_counts"]):
+    for row in await open_counts(database):
         age_s = (row["looked_at"] - row["oldest_at"]).total_seconds() if row["oldest_at"] else 0.0
         WAITING.labels(row["form"]).set(row["waiting"])
         AGE.labels(row["form"]).set(age_s)
@@ -273,6 +287,8 @@ async def run(
             log.warning("stands by", reason=str(error))
         except (*AWAY, WorldFault) as error:
             log.warning("the database is away; records wait", error=str(error)[:200])
+        except Exception:
+            log.exception("the city link stumbled; it goes on")
         finally:
             sender.close()
         alive()

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hoistway.cli.common import fail, out, printable, resolve_database_url, run
 from hoistway.errors import BadInput, HoistwayError
+from hoistway.limits import CITY_DIFFERENCES
 from hoistway.settings import Settings
 
 app: Final = typer.Typer(no_args_is_help=True)
@@ -101,15 +102,15 @@ def off(form: FormName, database_url: Url = None) -> None:
 @app.command("status")
 def status(database_url: Url = None) -> None:
     """How each platform stands, and what is to be mended. Exit code 1 when something is late, refused or incomplete."""
-    from dispatch.citylink.queue import SQL
+    from dispatch.citylink import reading
     from dispatch.citylink.words import is_late
 
     day = timedelta(days=1)
 
     async def act(database: Any) -> tuple[Any, Any, Any]:
-        counts = {row["form"]: row for row in await database.fetch(SQL["open_counts"])}
-        links = await database.fetch(SQL["standing"], datetime.now(UTC) - day)
-        return links, counts, await database.fetch(SQL["records"], None, ["refused", "incomplete"], None, 50)
+        counts = {row["form"]: row for row in await reading.open_counts(database)}
+        links = await reading.standing(database, datetime.now(UTC) - day)
+        return links, counts, await reading.records(database, states=["refused", "incomplete"], limit=50)
 
     links, counts, records = _with_database(database_url, act)
     if not links:
@@ -149,7 +150,7 @@ def push(
         fail(BadInput(f"{again!r}", where="--again", expected="the number of a record, or all"))
 
     async def act(database: Any) -> None:
-        from dispatch.citylink.queue import SQL, send_again
+        from dispatch.citylink.queue import send_again, try_at_once
 
         now = datetime.now(UTC)
         if again is not None:
@@ -157,7 +158,7 @@ def push(
             async with database.acquire() as connection, connection.transaction():
                 ids = await send_again(connection, form, number, person=getpass.getuser(), now=now)
             out.print(f"waiting again: {len(ids)}")
-        await database.execute(SQL["at_once"], form)
+        await try_at_once(database, form)
         await _send_here(database)
 
     _with_database(database_url, act)
@@ -234,7 +235,7 @@ def reconcile(
 
     number, result = _with_database(database_url, act)
     out.print(f"reconciliation {number}: {result.agreed} agree, {len(result.differences)} differ")
-    for one in result.differences:
+    for one in result.differences[:CITY_DIFFERENCES]:
         sides = "; ".join(
             f"{side} {datetime.fromtimestamp(entry.at_s, UTC):%Y-%m-%dT%H:%M:%SZ} {entry.code} {entry.id}"
             for side, entry in (("ours", one.ours), ("theirs", one.theirs))

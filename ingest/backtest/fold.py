@@ -110,10 +110,9 @@ class Fold:
         self._heard = 0
         self.samples = self.events = 0
 
-    @property
-    def lifts(self) -> int:
-        """How many gave a sign of life."""
-        return int(self._met.sum())
+    def heard_of(self, late: frozenset[int]) -> int:
+        """How many lifts gave a sign of life, those included whose records came late."""
+        return int(self._met.sum()) + sum(not self._met[lift] for lift in late)
 
     def prime(self, piece: Piece) -> None:
         """Fold what was known before the first piece; it does not count."""
@@ -137,9 +136,14 @@ class Fold:
         """Let time pass up to the end of the period, or of the stream where that comes first."""
         self._tick(max(self._heard, until_ms))
 
-    def alarms(self) -> tuple[list[Alarm], list[Alarm]]:
-        """What both runs raised."""
-        baseline, other = (run.segments for run in self._both)
+    @property
+    def segments(self) -> tuple[list[Segment], list[Segment]]:
+        """What both runs said."""
+        return self._both[0].segments, self._both[1].segments
+
+    def alarms(self, said: tuple[list[Segment], list[Segment]] | None = None) -> tuple[list[Alarm], list[Alarm]]:
+        """What both runs raised; `said`: what counts in place of what they said."""
+        baseline, other = said or self.segments
         affected = self._plans.affected
         untouched = [Segment(rules=item.rules, transitions=item.transitions, without=affected) for item in baseline]
         mine = [Segment(rules=item.rules, transitions=item.transitions, ids=affected) for item in other]

@@ -16,6 +16,7 @@ from hoistway import rulebook
 from hoistway.errors import BadInput
 from ingest.backtest.episodes import Alarm
 from ingest.backtest.fold import Fold, Number, Plans
+from ingest.backtest.late import Stretch, late_lifts, mend, without
 from ingest.backtest.recorded import Recording
 from ingest.backtest.report import LiftName, Setting, document
 from ingest.backtest.stream import SQL, Lift, Range, Reader, ms, plan, read_lifts, when
@@ -73,9 +74,14 @@ async def of_store(
             await progress((share + min(1.0, done / whole)) / len(rows))
         end = await connection.fetchval(SQL["end"], partition, when(request.to_ms))
         await asyncio.to_thread(fold.end, ms(end))
-        for place, alarms in enumerate(fold.alarms()):
+        stretch = Stretch.of(partition, since, ms(end), first, ranges)
+        late = sorted(reader.late | await late_lifts(connection, stretch, ids))
+        mended = await mend(connection, stretch, late, plans=plans, lifts={lift.id: lift for lift in lifts}, zone=zone)
+        said = [[*without(one, mended.lifts), *more] for one, more in zip(fold.segments, mended.segments, strict=True)]
+        for place, alarms in enumerate(fold.alarms((said[0], said[1]))):
             total[place] += alarms
-        folded = [now + more for now, more in zip(folded, (fold.lifts, fold.samples, fold.events), strict=True)]
+        counts = (fold.heard_of(mended.lifts), fold.samples + mended.samples, fold.events + mended.events)
+        folded = [now + more for now, more in zip(folded, counts, strict=True)]
     if not rows:
         raise BadInput("nothing is stored in this period", where="from, to", expected="a period with telemetry")
     setting = _setting(request, plans, lifts, source="store", warm_up=warm_up, counts=folded, sets=sets)
@@ -134,7 +140,7 @@ def of_recording(
     for piece in recording.pieces():
         fold.take(piece)
     fold.end(min(request.to_ms, recording.last_ms))
-    counts = [fold.lifts, fold.samples, fold.events]
+    counts = [fold.heard_of(frozenset()), fold.samples, fold.events]
     setting = _setting(
         request,
         plans,

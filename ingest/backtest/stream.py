@@ -169,6 +169,7 @@ class Reader:
         self._selection = Selection(signals)
         self._lifts = None if lifts is None else list(lifts)
         self._wanted = None if lifts is None else frozenset(lifts)
+        self.late: set[int] = set()  # lifts of which a sample came late, as far as was read
 
     async def pieces(self, ranges: Sequence[Range]) -> AsyncIterator[Piece]:
         """Every range as a piece; the next ones are read meanwhile."""
@@ -209,6 +210,8 @@ class Reader:
         if item.kind != "batch":
             return Piece(kind=item.kind, clock_ms=clock, batch=Batch.of(), rule_set=item.rule_set)
         rows = await log.upto(item.last)
+        if (late := rows["folded"] > 1).any():
+            self.late.update(np.unique(rows["lift_id"][late]).tolist())
         samples = self._selection.samples(rows[(rows["folded"] == 1) & (rows["batch_no"] >= item.first)])
         events = None
         if item.events:

@@ -330,7 +330,7 @@ async def test_killed_between_sending_and_marking(link: Link) -> None:
     await link.on()
     case_id = await night.trapped()
 
-    class Killed(Exception):
+    class Killed(BaseException):
         """kill -9."""
 
     async def die(*_arguments: object) -> Any:
@@ -350,6 +350,25 @@ async def test_killed_between_sending_and_marking(link: Link) -> None:
     assert city.raw[0] == city.raw[1]
     assert await link.states() == [("occurred", "accepted", None)]
     old.close()
+
+
+async def test_a_fault_of_ours_with_one_link_holds_up_no_other(link: Link) -> None:
+    """It is said on that link, which rests; the other platform hears."""
+    night = link.night
+    await link.on("shanghai")
+    await link.on("province")
+    make = link.sender._make
+
+    def broken(one: Any, form: Any) -> Platform:
+        if form.name == "province":
+            raise KeyError("address")
+        return make(one, form)
+
+    link.sender._make = broken
+    await night.trapped()
+    await link.push(1)
+    assert [body["failureCode"] for body in link.city.taken] == ["11"]
+    assert await night.value("select trouble from city_link where form = 'province'") == "KeyError: 'address'"
 
 
 async def test_an_exercise_never_leaves(link: Link) -> None:

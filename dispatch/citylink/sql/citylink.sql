@@ -189,7 +189,7 @@ select exists (select 1 from city_reconciliation where id = $1)
 
 -- name: differences
 select place, reasons, lift, our_id, our_at, our_code, our_state, their_id, their_at, their_code
-from city_difference where reconciliation_id = $1 and place > $2 order by place limit $3
+from city_difference where reconciliation_id = $1 and place > $2::bigint order by place limit $3
 
 -- name: trim
 -- Settled records whose time is over, with their answers; the last record of what still waits or was refused stays.

@@ -28,7 +28,7 @@ create table city_record (
     lift_id integer not null references lift (id),
     case_id bigint references rescue_case (id),
     alarm_id bigint references alarm (id),
-    turn smallint not null default 0,
+    turn integer not null default 0 check (turn >= 0),
     step text not null check (step in ('occurred', 'responded', 'arrived', 'done', 'false')),
     at timestamptz not null,
     exercise boolean not null check (not exercise),
@@ -92,13 +92,14 @@ create function city_tell_case(c rescue_case) returns void language sql as $$
 $$;
 comment on function city_tell_case is 'notes every step of an entrapment that is not noted yet; the caller has seen that it is no exercise';
 
-create function city_case() returns trigger language plpgsql as $$
+create function city_case() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     if exists (select 1 from city_link where ended_at is null) then
         perform city_tell_case(new);
     end if;
     return null;
 end $$;
+comment on function city_case is 'with the owner''s rights: whoever may move a case need not be able to write what is told';
 create trigger case_told_to_city_new after insert on rescue_case for each row
     when (new.kind = 'entrapment' and not new.exercise and new.lift_id is not null)
     execute function city_case();
@@ -122,7 +123,7 @@ create function city_tell_alarm(a alarm, fresh boolean, over boolean, wrong bool
         from city_record o where o.form = l.form and o.alarm_id = a.id
     ) t
     cross join lateral (values
-        (1, 'occurred', a.raises[cardinality(a.raises)], fresh),
+        (1, 'occurred', coalesce(a.raises[cardinality(a.raises)], a.raised_at), fresh),
         (2, 'done', a.cleared_at, over and not wrong),
         (3, 'false', a.cleared_at, wrong)
     ) as s (place, step, at, so)
@@ -133,7 +134,7 @@ create function city_tell_alarm(a alarm, fresh boolean, over boolean, wrong bool
 $$;
 comment on function city_tell_alarm is 'fresh: it stands now and did not before; over: it stands no more; wrong: late data contradicts it; one_form: for one link';
 
-create function city_alarm() returns trigger language plpgsql as $$
+create function city_alarm() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     stands boolean;
     stood boolean;

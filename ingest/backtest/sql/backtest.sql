@@ -40,6 +40,28 @@ select received, at, lift_id, code, active from (
     order by lift_id, code, batch_no desc, ordinal desc
 ) last where active order by received, lift_id, code
 
+-- name: late_event_lifts
+-- Lifts with an event that came late: up to batch $2, of the time from $3 to $4.
+select distinct lift_id from event
+where partition = $1 and batch_no <= $2 and at >= $3 and at <= $4 and folded > 1 and code <> 'platform-probe'
+    and ($5::int[] is null or lift_id = any($5::int[]))
+
+-- name: events_in_time
+-- Everything of some lifts that had come by batch $3, in the order in which it happened.
+select received, at, lift_id, code, active, folded > 1 and not at_once as late from event
+where partition = $1 and lift_id = any($2::int[]) and batch_no <= $3 and at >= $4 and at <= $5 and folded > 0
+    and code <> 'platform-probe'
+order by at, device_id, boot, seq
+
+-- name: words_in_time
+-- As `last_words`, by when it happened.
+select received, at, lift_id, code, active from (
+    select distinct on (lift_id, code) received, at, lift_id, code, active from event
+    where partition = $1 and lift_id = any($2::int[]) and batch_no <= $3 and at < $4 and at >= $4 - interval '30 days' and folded > 0
+        and code <> 'platform-probe'
+    order by lift_id, code, at desc, device_id desc, boot desc, seq desc
+) last where active order by at, lift_id, code
+
 -- name: links
 select received, online, lift_ids from contact
 where partition = $1 and batch_no >= $2 and batch_no <= $3 order by batch_no, ordinal

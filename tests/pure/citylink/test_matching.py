@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dispatch.citylink.matching import ENTRIES_OF_A_LIFT, MATCH_S, Comparison, Entry, Reason, compare, pair_up
 from hoistway.errors import BadInput
 
-SECONDS = st.lists(st.integers(0, 1_500), max_size=6).map(sorted)
+SECONDS = st.lists(st.integers(0, 1_500), max_size=5).map(sorted)
 
 
 def entry(at_s: int, *, lift: str = "L", code: str = "11", number: str = "", inside: bool = True) -> Entry:
