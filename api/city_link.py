@@ -24,7 +24,7 @@ from api.pages import html_answer, language_of
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
 from dispatch.citylink import queue, reading
-from dispatch.citylink.words import is_late, title_of
+from dispatch.citylink.words import is_late, missing, title_of
 
 router = APIRouter(prefix="/api/v1/city-link", tags=["city link"], responses=PROBLEMS)
 view = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
@@ -164,11 +164,13 @@ async def city_link_page(
     made = await reading.reconciliations(database, limit=PAGE)
     chosen = reconciliation or (made[0]["id"] if made else 0)
     differences = await reading.differences(database, chosen, limit=PAGE + 1)
+    links = await _links(request)
     text = pages.city_link(
         language=language,
         nonce=nonce,
-        links=_shown(await _links(request), zone),
-        records=_shown(records[:PAGE], zone),
+        links=_shown(links, zone),
+        titles={link["form"]: link["title"][pages.short(language)] for link in links},
+        records=_shown([_in_words(row, language) for row in records[:PAGE]], zone),
         following=str(records[PAGE - 1]["id"]) if len(records) > PAGE else None,
         reconciliations=_shown(made, zone),
         chosen=chosen,
@@ -179,6 +181,15 @@ async def city_link_page(
         again=again,
     )
     return html_answer(request, text, nonce)
+
+
+def _in_words(row: Mapping[str, Any], language: str) -> Document:
+    """A record with what to do about it."""
+    incomplete = row["state"] == "incomplete"
+    return {
+        **row,
+        "reason": missing(row["form"], row["reason"], pages.short(language)) if incomplete else row["reason"],
+    }
 
 
 def _shown(rows: Iterable[Mapping[str, Any]], zone: ZoneInfo) -> list[Document]:

@@ -21,6 +21,7 @@ from dispatch.citylink.matching import Reason
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 LANGUAGES: Final = ("zh-CN", "en")
+CITY_STATES: Final = ("waiting", "accepted", "refused", "incomplete", "left-out")
 LANGUAGE_COOKIE: Final = "hoistway_language"
 
 _RANGE: Final = re.compile(r"\s*([A-Za-z]{1,8})[A-Za-z0-9-]*\s*(?:;\s*q\s*=\s*([0-9.]{1,5}))?\s*")
@@ -49,6 +50,11 @@ def language(chosen: str | None, accept_language: str | None) -> str:
         if weight > best_weight:
             best, best_weight = code, weight
     return best
+
+
+def short(language: str) -> str:
+    """zh or en, as words in two languages are kept elsewhere."""
+    return "en" if language == "en" else "zh"
 
 
 def _weight(text: str | None) -> float:
@@ -128,12 +134,11 @@ def security(
 def city_link(*, language: str, nonce: str, **values: object) -> str:
     """How each platform stands, what is to be mended, the reconciliations and the differences of the chosen one."""
     names = {
-        "states": {state: translate(language, f"city_state.{state}") for state in ("refused", "incomplete")},
+        "states": {state: translate(language, f"city_state.{state}") for state in CITY_STATES},
         "steps": {step: translate(language, f"city_step.{step}") for step in CityStep},
         "why": {reason: translate(language, f"city_reason.{reason}") for reason in Reason},
     }
-    word = "en" if language == "en" else "zh"
-    return _render("city_link.html", language=language, nonce=nonce, word=word, **names, **values)
+    return _render("city_link.html", language=language, nonce=nonce, word=short(language), **names, **values)
 
 
 def health(

@@ -41,6 +41,7 @@ FACTS: Final = frozenset(
      "sample_at"}
 )  # fmt: skip
 TIMES: Final = frozenset({"occurred_at", "responded_at", "arrived_at", "ended_at", "at", "sample_at"})
+_UNKNOWN: Final = {"zh": "未知", "en": "not known"}
 _KEYS: Final = frozenset({"title", "source", "codes", "zone", "steps", "id", "field", "list", "answer"})
 _FIELD_KEYS: Final = frozenset({"name", "from", "form", "values", "optional", "mend", "source", "detail"})
 _LIST_KEYS: Final = frozenset({"id", "lift", "time", "code"})
@@ -64,7 +65,7 @@ class Field:
     writing: Writing
     values: Mapping[str, str] | None  # their word for each of ours
     optional: bool
-    mend: str  # what to do when it is missing
+    mend: Mapping[str, str]  # zh, en: what to do when it is missing
     details: tuple[Detail, ...]
 
 
@@ -152,7 +153,7 @@ def _field(table: Mapping[str, Any], where: str) -> Field:
         writing=writing,
         values=table.get("values"),
         optional=table.get("optional", False),
-        mend=table.get("mend", ""),
+        mend=dict(table.get("mend", _UNKNOWN)),
         details=tuple(
             Detail(code=one["code"], name=one["name"], source=one["from"]) for one in table.get("detail", ())
         ),

@@ -47,13 +47,13 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incomplete:
-    """It cannot be sent: fields that are missing, each with what to do."""
+    """It cannot be sent: names of fields that are missing. `words.missing` says what to do."""
 
     missing: tuple[str, ...]
 
     @property
     def reason(self) -> str:
-        return "; ".join(self.missing)
+        return ", ".join(self.missing)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +81,7 @@ def message_of(form: Form, facts: Facts) -> Message | Incomplete | LeftOut:
         if value is not None:
             body[one.name] = value
         elif not one.optional:
-            missing.append(f"{one.name}: {one.mend or f'{one.fact} is not known'}")
+            missing.append(one.name)
     return Incomplete(missing=tuple(missing)) if missing else Message(body=body)
 
 

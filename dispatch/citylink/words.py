@@ -15,6 +15,13 @@ def title_of(form: str, language: str) -> str:
     return shipped_form(form).title[language] if form in form_names() else form
 
 
+def missing(form: str, reason: str, language: str) -> str:
+    """What to do about the fields that an incomplete record lacks, of its reason."""
+    known = {one.name: one.mend[language] for one in shipped_form(form).fields} if form in form_names() else {}
+    mark = "：" if language == "zh" else ": "
+    return "; ".join(f"{name}{mark}{known[name]}" if name in known else name for name in reason.split(", "))
+
+
 def notes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Late links, and records that wait for a person, of rows of the query `open_counts`. `since` is a moment.
 

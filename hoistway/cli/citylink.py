@@ -103,7 +103,7 @@ def off(form: FormName, database_url: Url = None) -> None:
 def status(database_url: Url = None) -> None:
     """How each platform stands, and what is to be mended. Exit code 1 when something is late, refused or incomplete."""
     from dispatch.citylink import reading
-    from dispatch.citylink.words import is_late
+    from dispatch.citylink.words import is_late, missing
 
     day = timedelta(days=1)
 
@@ -131,8 +131,9 @@ def status(database_url: Url = None) -> None:
         table.add_row(link["form"], word, *(str(figure) for figure in figures), printable(link["trouble"] or ""))
     out.print(table)
     for row in records:
+        reason = row["reason"] if row["state"] != "incomplete" else missing(row["form"], row["reason"], "en")
         what = f"case {row['case_id']}" if row["case_id"] else f"alarm {row['alarm_id']}"
-        line = f"record {row['id']}: {row['form']}, {what}, {row['step']}: {row['state']}: {row['reason']}"
+        line = f"record {row['id']}: {row['form']}, {what}, {row['step']}: {row['state']}: {reason}"
         out.print(printable(line), markup=False, soft_wrap=True)
     raise typer.Exit(1 if wrong else 0)
 

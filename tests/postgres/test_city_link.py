@@ -289,12 +289,10 @@ async def test_a_lift_without_its_code_is_incomplete_until_it_has_one(link: Link
     case_id = await night.trapped(register_code=None)
     await link.push(1)
     assert link.city.raw == []
-    ((_, state, reason),) = await link.states()
-    assert state == "incomplete"
-    assert reason is not None
-    assert reason.startswith("reg_cod: the lift's register_code")
+    assert await link.states() == [("occurred", "incomplete", "reg_cod")]
     async with night.web.client(Role.AUDITOR) as client:
         assert [note["code"] for note in (await client.get("/health/ready")).json()["notes"]] == ["city-link-refused"]
+        assert "reg_cod：在电梯登记中补录 register_code" in (await client.get("/city-link")).text
     await night.db.execute(
         "update lift set register_code = '33010000002026110009' where id = (select lift_id from rescue_case where id = $1)",
         case_id,

@@ -12,6 +12,7 @@ import pytest
 from alarms.codes import code_lists
 from dispatch.citylink.form import CityStep, form_names, parse, shipped_form
 from dispatch.citylink.mapping import Facts, Incomplete, LeftOut, Message, message_of
+from dispatch.citylink.words import missing
 from hoistway.errors import BadInput
 from ingest.adapters.adapter import Adapter
 from ingest.adapters.reading import entries
@@ -107,14 +108,17 @@ def test_a_required_field_that_is_missing_is_said(form: str, field: str) -> None
     """A lift without a registration code: the field and what to do; nothing is invented."""
     found = message_of(shipped_form(form), replace(CASE, register_code=None))
     assert isinstance(found, Incomplete)
-    assert found.reason.startswith(f"{field}: the lift's register_code")
+    assert found.reason == field
+    assert missing(form, found.reason, "en").startswith(f"{field}: enter the lift's register_code")
+    assert missing(form, found.reason, "zh").startswith(f"{field}：在电梯登记中补录")
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
     """Not one field a try."""
     found = message_of(shipped_form("shanghai"), replace(CASE, register_code=None, title=None))
     assert isinstance(found, Incomplete)
-    assert [text.partition(":")[0] for text in found.missing] == ["registerNumber", "eventDesc"]
+    assert found.reason == "registerNumber, eventDesc"
+    assert missing("shanghai", "eventDesc, old", "en") == "eventDesc: not known; old"
 
 
 def test_what_a_platform_has_no_code_for_is_left_out() -> None:
