@@ -24,7 +24,7 @@ import paho.mqtt.client as mqtt
 from hoistway import wire
 from hoistway.mqtt_url import MqttAddress
 from simulators.city import Equipment
-from simulators.faults import Unit
+from simulators.faults.scripts import Unit
 from simulators.line import CONNACK_WITHIN_S, Backoff, Line
 from simulators.memory import recall, remember
 from simulators.scenario import Scenario

@@ -15,10 +15,9 @@ from typing import Final
 import msgspec
 
 from hoistway.errors import BadInput
-from simulators.faults import SCRIPTS, Fault
+from simulators.duration import duration_ms
+from simulators.faults.scripts import SCRIPTS, Fault
 
-_UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)")
 _TIME_OF_DAY: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -108,16 +107,6 @@ def parse(text: str, *, name: str) -> Scenario:
         traffic=read.traffic,
         faults=tuple(_fault(item, where=f"{name}: fault {number}") for number, item in enumerate(read.fault, 1)),
     )
-
-
-def duration_ms(text: str, *, where: str) -> int:
-    """`90s`, `12min`, `1.5h`, `250ms` as milliseconds."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise BadInput(
-            f"duration {text!r}", where=where, expected="a number with ms, s, min or h, such as 90s or 12min"
-        )
-    return round(float(match[1]) * _UNITS_MS[match[2]])
 
 
 def _time_of_day(text: str | None, *, where: str) -> int | None:

@@ -14,7 +14,7 @@ from hoistway.errors import OurFault
 from hoistway.model import DoorStatus
 from simulators.city import Equipment
 from simulators.device import Device
-from simulators.physics import Lift, Person
+from simulators.life.physics import Lift, Person
 from simulators.sensors import Machine, Profile, Reporter
 
 POLL_MS: Final = 100
