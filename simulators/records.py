@@ -64,6 +64,21 @@ def blank(count: int) -> Rows:
     return np.repeat(_BLANK, count)
 
 
+_WHOLE_ROW: Final = np.dtype((np.void, RECORD.itemsize))
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Rows one after the other, as lumps of bytes: numpy looks at every field otherwise."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([np.ascontiguousarray(part).view(_WHOLE_ROW) for part in parts]).view(RECORD)
+
+
+def taken(rows: Rows, places: Column) -> Rows:
+    """Some of the rows, by place or by mask, the same way."""
+    return np.ascontiguousarray(rows).view(_WHOLE_ROW)[places].view(RECORD)
+
+
 def values_of(rows: Rows, kinds: Sequence[Kind], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Each row's signals as the wire has them, without `ts`, `boot` and `seq`; what is unknown is left out."""
     columns = {name: rows[name].tolist() for name in RECORD.names or ()}

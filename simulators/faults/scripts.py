@@ -38,6 +38,7 @@ class Fault:
     alarm_button_after_ms: int | None = None  # somebody inside presses it this long after the stop
     rescue_after_ms: int | None = None  # a mechanic is there this long after the stop; None = nobody comes
     lasts_ms: int | None = None
+    count: int = 1  # so many at once, on different lifts (in columns only)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -24,7 +24,7 @@ from simulators.life.shafts import Shafts
 from simulators.life.stairs import Stairs
 from simulators.life.traffic import Traffic
 from simulators.life.vendors import VENDORS
-from simulators.records import Event, Rows, blank
+from simulators.records import Event, Rows, blank, joined, taken
 
 Column = npt.NDArray[Any]
 
@@ -128,7 +128,7 @@ class Machines:
         rows = self._see(slots[:first], slots[first:] - self.lifts)
         look = self._look(rows)
         speaks = due[slots] | (self._by_change[slots] & (look != self._told[slots]))
-        slots, rows = slots[speaks], rows[speaks]
+        slots, rows = slots[speaks], taken(rows, speaks)
         self._told[slots] = look[speaks]
         lifts = slots[slots < self.lifts]
         pause = self._rest_ms[slots].copy()
@@ -144,7 +144,7 @@ class Machines:
         ) if part is not None]  # fmt: skip
         if not parts:
             return blank(0)
-        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        rows = joined(parts)
         if len(self.overlay.slots):
             slots = rows["slot"]
             self._place[slots] = np.arange(len(slots))

@@ -31,7 +31,7 @@ class Overlay:
         self._all: Column | None = None
 
     def put(self, slot: int, field: str, kind: str, value: float, while_: str = "always") -> None:
-        """`kind` is set, times or shift. A second one of the same key and slot takes the place of the first."""
+        """`kind` is set, times, invert or shift. A second one of the same key and slot takes the place of the first."""
         assert field in (RECORD.names or ()), field  # noqa: S101
         assert while_ in WHILE, while_  # noqa: S101
         self._laid.setdefault((field, kind, while_), {})[slot] = value
@@ -68,6 +68,8 @@ class Overlay:
                 rows[field][at] = np.where(self._known(before, field), values, before)
             elif kind == "times":
                 rows[field][at] = before * values
+            elif kind == "invert":
+                rows[field][at] = np.where(before >= 0, before == 0, before)
             else:
                 rows[field][at] = np.where(before >= 0, np.maximum(0, before + values), before)
 
