@@ -172,7 +172,11 @@ def _joined(table: Mapping[str, Any], *, name: str, beside: Path | None) -> Scen
 
     def add(part: Mapping[str, Any], depth: int) -> None:
         if depth > INCLUDED_MOST:
-            raise BadInput("stories include each other", where=f"scenario {name}: include", expected=f"at most {INCLUDED_MOST} in a row")
+            raise BadInput(
+                "stories include each other",
+                where=f"scenario {name}: include",
+                expected=f"at most {INCLUDED_MOST} in a row",
+            )
         include = part.get("include", [])
         if not isinstance(include, list) or not all(isinstance(item, str) for item in include):
             raise BadInput(f"include {include!r}", where=f"scenario {name}", expected="a list of names of stories")
@@ -181,7 +185,9 @@ def _joined(table: Mapping[str, Any], *, name: str, beside: Path | None) -> Scen
         faults.extend(part.get("fault", []))
         for key, value in part.items():
             if key != "fault":
-                merged[key] = merged[key] | value if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+                merged[key] = (
+                    merged[key] | value if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
+                )
 
     add(table, 0)
     try:
@@ -199,7 +205,9 @@ def _checked(read: _Text, name: str) -> Scenario:
             raise BadInput(f"{share}", where=f"scenario {name}: {key}", expected="a share, from 0 to below 1")
     for known in read.rates.only:
         if known not in entries():
-            raise BadInput(f"{known!r}", where=f"scenario {name}: rates.only", expected=f"names of {', '.join(entries())}")
+            raise BadInput(
+                f"{known!r}", where=f"scenario {name}: rates.only", expected=f"names of {', '.join(entries())}"
+            )
     where = f"scenario {name}: network"
     return Scenario(
         name=name,
@@ -214,7 +222,9 @@ def _checked(read: _Text, name: str) -> Scenario:
         traffic=read.traffic,
         faults=tuple(_fault(item, where=f"{name}: fault {number}") for number, item in enumerate(read.fault, 1)),
         busy=read.busy,
-        rates=Rates(causes=read.rates.causes, alikes=read.rates.alikes, only=read.rates.only, reserve=read.rates.reserve),
+        rates=Rates(
+            causes=read.rates.causes, alikes=read.rates.alikes, only=read.rates.only, reserve=read.rates.reserve
+        ),
         weather=Weather(
             delay_ms=duration_ms(read.network.delay, where=f"{where}.delay"),
             jitter_ms=duration_ms(read.network.jitter, where=f"{where}.jitter"),

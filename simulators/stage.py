@@ -155,7 +155,9 @@ class Stage:
         machines = self.machines
         if fault.device is not None:
             if fault.device not in machines.slot_of:
-                raise BadInput(f"device {fault.device!r}", where=f"fault {fault.kind}", expected="a device of the fleet")
+                raise BadInput(
+                    f"device {fault.device!r}", where=f"fault {fault.kind}", expected="a device of the fleet"
+                )
             slot = machines.slot_of[fault.device]
             return None if slot in self._busy else slot
         if fault.lift is not None:
@@ -165,10 +167,16 @@ class Stage:
         sensor = fault.person_sensor
         fitting = self._planner.slots(entry).tolist()
         if sensor is not None:
-            fitting = [slot for slot in fitting if slot < machines.lifts and bool(machines.shafts.person_sensor[slot]) is sensor]
+            fitting = [
+                slot
+                for slot in fitting
+                if slot < machines.lifts and bool(machines.shafts.person_sensor[slot]) is sensor
+            ]
         if not fitting:
             raise BadInput(
-                f"nothing fits {entry.name}", where=f"fault {fault.kind}", expected=f"a fleet with {entry.per}, {entry.needs or 'any'}"
+                f"nothing fits {entry.name}",
+                where=f"fault {fault.kind}",
+                expected=f"a fleet with {entry.per}, {entry.needs or 'any'}",
             )
         free = [slot for slot in fitting if slot not in self._busy]
         return self._rng.choice(free) if free else None
@@ -236,8 +244,12 @@ def messages(stage: Stage, delivery: Delivery) -> list[tuple[int, str, str, byte
     rows = delivery.rows
     slots = rows["slot"].tolist()
     kinds = [machines.kinds[slot] for slot in slots]
-    numbers = zip(rows["received"].tolist(), rows["ts"].tolist(), rows["boot"].tolist(), rows["seq"].tolist(), strict=True)
-    for slot, (received, ts, boot, seq), values in zip(slots, numbers, values_of(rows, kinds, machines.labels), strict=True):
+    numbers = zip(
+        rows["received"].tolist(), rows["ts"].tolist(), rows["boot"].tolist(), rows["seq"].tolist(), strict=True
+    )
+    for slot, (received, ts, boot, seq), values in zip(
+        slots, numbers, values_of(rows, kinds, machines.labels), strict=True
+    ):
         found.append((received, 2, machines.rows[slot].device, "state", payload(values, ts=ts, boot=boot, seq=seq)))
     found.sort(key=lambda message: message[:2])
     return [(received, device, leaf, text) for received, _, device, leaf, text in found]

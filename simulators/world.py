@@ -16,12 +16,12 @@ from hoistway import wire
 from hoistway.errors import BadInput
 from hoistway.limits import ACK_SAMPLES_EVERY_S, HEARTBEAT_S
 from hoistway.model import Kind
-from simulators.life import demand
 from simulators.city import Equipment, make_city
-from simulators.life.demand import DAY_MS, USES, ZONE_MS, building_type
 from simulators.device import Device, Message
-from simulators.life.escalator import Escalator
 from simulators.faults.scripts import SCRIPTS, Fault, Scene, Script, Unit
+from simulators.life import demand
+from simulators.life.demand import DAY_MS, USES, ZONE_MS, building_type
+from simulators.life.escalator import Escalator
 from simulators.life.motion import Limits
 from simulators.life.physics import PERSON_KG, Lift
 from simulators.scenario import Scenario

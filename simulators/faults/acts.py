@@ -93,7 +93,9 @@ def wait(scene: Scene, holds: Callable[[], bool], limit_ms: int = GIVE_UP_MS) ->
     return True
 
 
-def riding(scene: Scene, holds: Callable[[], bool], *, empty: bool = False, target: int | None = None) -> Generator[int, None, bool]:
+def riding(
+    scene: Scene, holds: Callable[[], bool], *, empty: bool = False, target: int | None = None
+) -> Generator[int, None, bool]:
     """The same; a lift with nothing to do is called, from another floor when the car is to come empty."""
     until = scene.now + GIVE_UP_MS
     hands, slot = scene.hands, scene.slot
@@ -121,7 +123,9 @@ def stall(scene: Scene) -> Script:
     """The car stops between floors, past the last landing, or arrives and stays shut; a mechanic, itself or the supply ends it."""
     hands, slot, at = scene.hands, scene.slot, scene.option("at", "between")
     person = bool(scene.option("person", scene.option("goes_on", False)))
-    arm = {"landing": Arm.SHUT, "top": Arm.ABOVE, "bottom": Arm.BELOW}.get(at, Arm.STOP_WITH if person else Arm.STOP_EMPTY)
+    arm = {"landing": Arm.SHUT, "top": Arm.ABOVE, "bottom": Arm.BELOW}.get(
+        at, Arm.STOP_WITH if person else Arm.STOP_EMPTY
+    )
     hands.arm(slot, arm)
     top = int(scene.machines.shafts.floors[slot]) - 1
     target = {"top": top, "bottom": 0}.get(at)

@@ -140,7 +140,9 @@ def _entry(text: _Text, *, where: str) -> Entry:
     ):
         _known(word, known, f"{where}: {key}")
     if not text.causes and not text.alike:
-        raise BadInput("neither causes nor alike", where=where, expected="a cause with codes, or a look-alike with rules")
+        raise BadInput(
+            "neither causes nor alike", where=where, expected="a cause with codes, or a look-alike with rules"
+        )
     for code in text.causes:
         _known(code // 100, TAXONOMY, f"{where}: causes")
     low, high = (duration_ms(part, where=f"{where}: lasts") for part in text.lasts)
@@ -168,4 +170,6 @@ def _entry(text: _Text, *, where: str) -> Entry:
 
 def _known(word: object, known: Iterable[object], where: str) -> None:
     if word not in known:
-        raise BadInput(f"{word!r}", where=where, expected=f"one of {', '.join(str(item) or '(nothing)' for item in known)}")
+        raise BadInput(
+            f"{word!r}", where=where, expected=f"one of {', '.join(str(item) or '(nothing)' for item in known)}"
+        )

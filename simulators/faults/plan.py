@@ -59,7 +59,9 @@ class Planner:
             if mine.any():
                 factor[mine] *= PLACES[building] / mine.mean()
         age = 2026 - shafts.year
-        factor *= np.array([value for _, value in AGES])[np.searchsorted([least for least, _ in AGES], age, side="right")]
+        factor *= np.array([value for _, value in AGES])[
+            np.searchsorted([least for least, _ in AGES], age, side="right")
+        ]
         factor /= factor.mean() if lifts else 1.0
         spread = (1 + 1 / DISPERSION) / (1 + factor.var()) - 1 if lifts else 1.0
         shape = 1 / max(spread, 0.05)
@@ -67,7 +69,9 @@ class Planner:
         self._frail, self._prone = frail, frail * factor
         self._fits: dict[tuple[str, str], Column] = {}
 
-    def day(self, day: int, entries: Iterable[Entry], *, cause_times: float = 1.0, alike_times: float = 1.0) -> list[Planned]:
+    def day(
+        self, day: int, entries: Iterable[Entry], *, cause_times: float = 1.0, alike_times: float = 1.0
+    ) -> list[Planned]:
         """Everything of one day, counted from 1970 in local time, in order of time."""
         found: list[Planned] = []
         for entry in entries:
@@ -84,10 +88,17 @@ class Planner:
         if not count:
             return []
         weights = self._weights(entry, slots)
-        chosen = slots[np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(count), side="right").clip(0, len(slots) - 1)]
+        chosen = slots[
+            np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(count), side="right").clip(0, len(slots) - 1)
+        ]
         hours = np.array(HOURS[entry.hours])
         part = np.searchsorted(np.cumsum(hours) / hours.sum(), rng.random(count), side="right").clip(0, 11)
-        at = day * DAY_MS - ZONE_MS - self._machines.shift_ms + ((part + rng.random(count)) * 2 * HOUR_MS).astype(np.int64)
+        at = (
+            day * DAY_MS
+            - ZONE_MS
+            - self._machines.shift_ms
+            + ((part + rng.random(count)) * 2 * HOUR_MS).astype(np.int64)
+        )
         lasts = self._lasts(entry, rng, count)
         codes = [code for code, _ in entry.causes]
         share = np.cumsum([weight for _, weight in entry.causes]) if codes else np.ones(1)

@@ -100,7 +100,9 @@ class Cars:
         self.wait_from = np.full((count, WAITING_MOST), -1, np.int16)
         self.wait_to = np.full((count, WAITING_MOST), -1, np.int16)
         self.aboard = np.zeros(count, np.int16)
-        self.extra = np.zeros(count, np.int16)  # people that no call brought: a mechanic, somebody who just stands there
+        self.extra = np.zeros(
+            count, np.int16
+        )  # people that no call brought: a mechanic, somebody who just stands there
         self.left_ms = np.full(count, -FAR, np.int64)  # when the last person left
         self.mode = np.full(count, ServiceMode.NORMAL, np.int8)
         self.power = np.full(count, Power.MAINS, np.int8)
@@ -237,7 +239,9 @@ class Cars:
     def _boarding(self, slots: Column) -> tuple[Column, Column]:
         """Which of the waiting step in now, and where they head: those that go our way, as many as find room."""
         here = self.floor[slots]
-        onward = ((self.dest[slots] >= 0) & ((self.dest[slots] - here[:, None]) * self.heading[slots][:, None] > 0)).any(axis=1)
+        onward = (
+            (self.dest[slots] >= 0) & ((self.dest[slots] - here[:, None]) * self.heading[slots][:, None] > 0)
+        ).any(axis=1)
         at_door = self.wait_from[slots] == here[:, None]
         way = np.sign(self.wait_to[slots] - self.wait_from[slots])
         first = way[np.arange(len(slots)), at_door.argmax(axis=1)]
@@ -315,7 +319,9 @@ class Cars:
         self.phase[slots] = Phase.RUN
         self.runs[slots] += 1
         distance = np.maximum(np.abs(way), 0.01)
-        self._set_run(slots, at, profiles(distance, shafts.speed[slots], shafts.acceleration[slots], shafts.jerk[slots]), target)
+        self._set_run(
+            slots, at, profiles(distance, shafts.speed[slots], shafts.acceleration[slots], shafts.jerk[slots]), target
+        )
         for slot in slots[self.arm[slots] != Arm.NOTHING].tolist():
             self.meet(slot)
 

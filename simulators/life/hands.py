@@ -115,7 +115,9 @@ class Hands:
         if abs(way) < 0.005:
             self._set(slot, Phase.WOUND, FAR)
             return
-        run = profiles(*(np.array([v]) for v in (abs(way), limits.speed_m_s, limits.acceleration_m_s2, limits.jerk_m_s3)))
+        run = profiles(
+            *(np.array([v]) for v in (abs(way), limits.speed_m_s, limits.acceleration_m_s2, limits.jerk_m_s3))
+        )
         for column, values in zip(cars.run, run, strict=True):
             column[slot] = values[0]
         cars.run_origin[slot], cars.run_sign[slot], cars.run_from[slot] = cars.position_m[slot], np.sign(way), cars.now

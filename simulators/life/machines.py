@@ -32,7 +32,8 @@ SELF_TEST_EVERY_MS: Final = DAY_MS
 STARTING_MS: Final = 5_000
 """Terminals do not start in the same instant."""
 _BUSY_DOORS: Final = np.isin(
-    np.arange(len(Phase)), (Phase.OPENING, Phase.CLOSING, Phase.TURNING, Phase.PRYING, Phase.STUCK_OPENING, Phase.STUCK_CLOSING)
+    np.arange(len(Phase)),
+    (Phase.OPENING, Phase.CLOSING, Phase.TURNING, Phase.PRYING, Phase.STUCK_OPENING, Phase.STUCK_CLOSING),
 )
 _ACTIVE: Final = MOVING | _BUSY_DOORS
 _LOOK: Final = (
@@ -64,7 +65,12 @@ class Machines:
         self.lifts, self.count, self.now = len(lifts), len(rows), start_ms
         self.shift_ms = 0 if time_of_day_ms is None else time_of_day_ms - (start_ms + ZONE_MS) % DAY_MS
         self.shafts = Shafts(lifts, seed)
-        self.cars = Cars(self.shafts, Traffic(self.shafts, seed, start_ms, shift_ms=self.shift_ms, busy=busy, flow=flow), seed, start_ms)
+        self.cars = Cars(
+            self.shafts,
+            Traffic(self.shafts, seed, start_ms, shift_ms=self.shift_ms, busy=busy, flow=flow),
+            seed,
+            start_ms,
+        )
         self.stairs = Stairs(stairs, seed, start_ms, shift_ms=self.shift_ms, flow=flow)
         self.hands, self.overlay = Hands(self.cars), Overlay(self.cars, self.stairs)
         self._lift_sensors = LiftSensors(self.cars, seed)
@@ -114,6 +120,10 @@ class Machines:
 
     def _spoken(self, now: int) -> Rows:
         due = now >= self._speak_at
+        if self.overlay.fresh:
+            fresh = np.array(sorted(self.overlay.fresh))
+            due[fresh] |= self._by_change[fresh]
+            self.overlay.fresh.clear()
         asked = due.copy()
         asked[: self.lifts] |= self.cars.touched
         asked[self.lifts :] |= self.stairs.touched

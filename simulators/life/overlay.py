@@ -29,17 +29,20 @@ class Overlay:
         self._laid: dict[Key, dict[int, float]] = {}
         self._arrays: dict[Key, tuple[Column, Column]] = {}
         self._all: Column | None = None
+        self.fresh: set[int] = set()  # slots whose overlay changed since the last look: worth a sample
 
     def put(self, slot: int, field: str, kind: str, value: float, while_: str = "always") -> None:
         """`kind` is set, times, invert or shift. A second one of the same key and slot takes the place of the first."""
         assert field in (RECORD.names or ()), field  # noqa: S101
         assert while_ in WHILE, while_  # noqa: S101
         self._laid.setdefault((field, kind, while_), {})[slot] = value
+        self.fresh.add(slot)
         self._changed((field, kind, while_))
 
     def take(self, slot: int, field: str, kind: str, while_: str = "always") -> None:
         """It is over."""
         self._laid.get((field, kind, while_), {}).pop(slot, None)
+        self.fresh.add(slot)
         self._changed((field, kind, while_))
 
     @property
@@ -65,17 +68,13 @@ class Overlay:
             field, kind, _ = key
             before = rows[field][at]
             if kind == "set":
-                rows[field][at] = np.where(self._known(before, field), values, before)
+                rows[field][at] = np.where(_known(before), values, before)
             elif kind == "times":
                 rows[field][at] = before * values
             elif kind == "invert":
                 rows[field][at] = np.where(before >= 0, before == 0, before)
             else:
                 rows[field][at] = np.where(before >= 0, np.maximum(0, before + values), before)
-
-    def _known(self, before: Column, field: str) -> Column:
-        """A sensor that is not fitted cannot break; battery and radio are always there."""
-        return ~np.isnan(before) if before.dtype.kind == "f" else before >= 0
 
     def _passing(self, while_: str, slots: Column) -> Column:
         lifts = self._cars.shafts.count
@@ -91,3 +90,8 @@ class Overlay:
     def _changed(self, key: Key) -> None:
         self._arrays.pop(key, None)
         self._all = None
+
+
+def _known(before: Column) -> Column:
+    """A sensor that is not fitted cannot break; battery and radio are always there."""
+    return ~np.isnan(before) if before.dtype.kind == "f" else before >= 0

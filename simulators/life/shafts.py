@@ -52,14 +52,17 @@ class Shafts:
         self.jerk = np.full(count, 1.4)
         loads = np.array([row.rated_load_kg or 1_000 for row in rows])
         self.capacity = np.clip(loads // PERSON_KG, 2, ABOARD_MOST).astype(np.int16)
-        self.year = np.array([int(row.installed_on[:4] or 0) if row.installed_on[:4].isdigit() else 2020 for row in rows])
+        self.year = np.array(
+            [int(row.installed_on[:4] or 0) if row.installed_on[:4].isdigit() else 2020 for row in rows]
+        )
         old = self.year < OLD_BEFORE_YEAR
         self.person_sensor = ~(old & (chance(1) < 0.3))
         self.speed_sensor = chance(2) >= 0.1
         self.load_sensor = chance(3) >= np.where(old, 0.5, 0.1)
         self.vendor = np.array([vendor_of(row.maker, row.device) for row in rows], np.int8)
         self.brake_sensor, self.vibration_sensor, self.temperature_sensor = (
-            np.array([getattr(vendor, name) for vendor in VENDORS])[self.vendor] for name in ("brake", "vibration", "temperature")
+            np.array([getattr(vendor, name) for vendor in VENDORS])[self.vendor]
+            for name in ("brake", "vibration", "temperature")
         )
         age = np.maximum(1, 2026 - self.year)
         self.runs_before = ((40_000 + chance(4) * 80_000) * age).astype(np.int64)

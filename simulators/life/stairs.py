@@ -22,7 +22,9 @@ Column = npt.NDArray[Any]
 class Stairs:
     """Columns over the escalators; a slot is the row's place among them."""
 
-    def __init__(self, rows: Sequence[Equipment], seed: int, start_ms: int, *, shift_ms: int = 0, flow: bool = True) -> None:
+    def __init__(
+        self, rows: Sequence[Equipment], seed: int, start_ms: int, *, shift_ms: int = 0, flow: bool = True
+    ) -> None:
         count = len(rows)
         self.rows, self.count, self.now, self._shift_ms, self._flow = rows, count, start_ms, shift_ms, flow
         uses = [USES[building_type(row.estate, row.name)] for row in rows]

@@ -24,7 +24,10 @@ CURVE: Final = np.array([USES[building].hours for building in BUILDINGS])
 _WEEKEND: Final = np.array([USES[building].weekend for building in BUILDINGS])
 _MOST: Final = CURVE.max(axis=1) * np.maximum(1.0, _WEEKEND)
 _BETWEEN: Final = np.array(
-    [{Building.OFFICES: 0.15, Building.HOSPITAL: 0.35, Building.MALL: 0.4}.get(building, 0.04) for building in BUILDINGS]
+    [
+        {Building.OFFICES: 0.15, Building.HOSPITAL: 0.35, Building.MALL: 0.4}.get(building, 0.04)
+        for building in BUILDINGS
+    ]
 )
 _HOMES, _OFFICES = BUILDINGS.index(Building.HOMES), BUILDINGS.index(Building.OFFICES)
 
@@ -32,7 +35,9 @@ _HOMES, _OFFICES = BUILDINGS.index(Building.HOMES), BUILDINGS.index(Building.OFF
 class Traffic:
     """The next arrival at each lift."""
 
-    def __init__(self, shafts: Shafts, seed: int, start_ms: int, *, shift_ms: int = 0, busy: float = 1.0, flow: bool = True) -> None:
+    def __init__(
+        self, shafts: Shafts, seed: int, start_ms: int, *, shift_ms: int = 0, busy: float = 1.0, flow: bool = True
+    ) -> None:
         self._shafts, self._shift_ms = shafts, shift_ms
         self._chance = Chance(keys_of([row.device for row in shafts.rows], "traffic", seed))
         trips = np.array([USES[building].trips_a_day for building in BUILDINGS])[shafts.building] * busy

@@ -97,7 +97,13 @@ class Carrier:
         if self.up[slot]:
             self.up[slot] = False
             self._links.append(
-                Link(now + self.weather.delay_ms, slot, online=False, boot=int(self.boot[slot]), conn=int(self.conn[slot]))
+                Link(
+                    now + self.weather.delay_ms,
+                    slot,
+                    online=False,
+                    boot=int(self.boot[slot]),
+                    conn=int(self.conn[slot]),
+                )
             )
 
     def join(self, slot: int, now: int) -> None:
@@ -141,7 +147,9 @@ class Carrier:
         order = np.argsort(rows["received"], kind="stable")
         self.counts.delivered += len(rows)
         horizon = now + self.weather.delay_ms + ANSWER_MS
-        arrived = sorted((event for event in self._late_events if event.received <= horizon), key=lambda event: event.received)
+        arrived = sorted(
+            (event for event in self._late_events if event.received <= horizon), key=lambda event: event.received
+        )
         self._late_events = [event for event in self._late_events if event.received > horizon]
         links, self._links = sorted(self._links, key=lambda link: (link.received, link.slot)), []
         return Delivery(rows=taken(rows, order), events=arrived, links=links)

@@ -22,7 +22,9 @@ def test_every_rule_has_a_cause_and_a_look_alike(rule: str) -> None:
 
 def test_the_catalogue_names_no_rule_that_does_not_exist() -> None:
     """A renamed rule is noticed here."""
-    named = {rule for entry in entries().values() for rule in (*entry.expects, *entry.without, *entry.alike, *entry.allows)}
+    named = {
+        rule for entry in entries().values() for rule in (*entry.expects, *entry.without, *entry.alike, *entry.allows)
+    }
     assert named - set(RULES) == set()
 
 
