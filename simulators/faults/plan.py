@@ -117,7 +117,8 @@ class Planner:
         if entry.middle_ms is None:
             return low * (high / max(1, low)) ** rng.random(count)
         spread = np.log(high / entry.middle_ms) / 1.5  # nine in ten below the upper end
-        return np.clip(entry.middle_ms * np.exp(rng.standard_normal(count) * spread), low, high)
+        answer: Column = np.clip(entry.middle_ms * np.exp(rng.standard_normal(count) * spread), low, high)
+        return answer
 
     def _weights(self, entry: Entry, slots: Column) -> Column:
         if entry.false_one or entry.per != "lift":

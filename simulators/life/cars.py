@@ -262,7 +262,7 @@ class Cars:
             self.wait_from[mine] = np.where(going, -1, self.wait_from[mine])
             self.aboard[mine] += count[here].astype(np.int16)
             self.heading[mine] = heading[here]
-        return count
+        return np.asarray(count)
 
     # --- control ---
 

@@ -27,7 +27,8 @@ def mixed(values: Column) -> Column:
     """64 bits in, 64 bits out, every one of which depends on all."""
     z = (values ^ (values >> _A)) * _FIRST
     z = (z ^ (z >> _B)) * _SECOND
-    return z ^ (z >> _C)
+    answer: Column = z ^ (z >> _C)
+    return answer
 
 
 def keys_of(names: Sequence[str], purpose: str, seed: int) -> Column:
@@ -73,4 +74,5 @@ def normal(keys: Column, count: Column | np.uint64) -> Column:
     bits = mixed(keys + np.atleast_1d(count) * _GOLDEN)
     low = np.uint64(0xFFFF)
     total = (bits & low) + ((bits >> np.uint64(16)) & low) + ((bits >> np.uint64(32)) & low) + (bits >> np.uint64(48))
-    return (total.astype(np.float64) / 65_535.0 - 2.0) * 1.7320508
+    answer: Column = (total.astype(np.float64) / 65_535.0 - 2.0) * 1.7320508
+    return answer

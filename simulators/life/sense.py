@@ -128,12 +128,13 @@ class StairSensors:
 def passing(cars: Cars, while_: str, slots: Column) -> Column:
     """Where a condition of an overlay holds: `always`, `running`, `stopped`, `open`, `parked` (lifts)."""
     phase = cars.phase[slots]
+    holds: Column = np.ones(len(slots), np.bool_)
     if while_ == "running":
-        return MOVING[phase]
-    if while_ == "stopped":
-        return ~MOVING[phase]
-    if while_ == "open":
-        return phase == Phase.DWELL
-    if while_ == "parked":
-        return (phase == Phase.IDLE) & (cars.aboard[slots] + cars.extra[slots] == 0)
-    return np.ones(len(slots), np.bool_)
+        holds = MOVING[phase]
+    elif while_ == "stopped":
+        holds = ~MOVING[phase]
+    elif while_ == "open":
+        holds = phase == Phase.DWELL
+    elif while_ == "parked":
+        holds = (phase == Phase.IDLE) & (cars.aboard[slots] + cars.extra[slots] == 0)
+    return holds

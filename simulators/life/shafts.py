@@ -90,12 +90,14 @@ class Shafts:
 
     def nearest(self, slots: Column, position_m: Column) -> Column:
         """The landing next to a position, served or not: what the display shows."""
-        return np.clip(np.rint(position_m / self.floor_m[slots]), 0, self.floors[slots] - 1).astype(np.int16)
+        answer: Column = np.clip(np.rint(position_m / self.floor_m[slots]), 0, self.floors[slots] - 1).astype(np.int16)
+        return answer
 
     def in_zone(self, slots: Column, position_m: Column, nearest: Column) -> Column:
         """Whether the car stands in the unlocking zone of a landing that has doors for it."""
         close = np.abs(position_m - nearest * self.floor_m[slots]) <= UNLOCKING_ZONE_M
-        return close & ~((nearest > self.express_from[slots]) & (nearest < self.express_to[slots]))
+        answer: Column = close & ~((nearest > self.express_from[slots]) & (nearest < self.express_to[slots]))
+        return answer
 
 
 def _groups(rows: Sequence[Equipment], express_to: Column) -> tuple[Column, Column]:

@@ -60,7 +60,8 @@ class Stairs:
     @property
     def running(self) -> Column:
         hour = (self.now + self._shift_ms + ZONE_MS) % DAY_MS // HOUR_MS
-        return (self.power == Power.MAINS) & (OPENS_HOUR <= hour < CLOSES_HOUR)
+        answer: Column = (self.power == Power.MAINS) & (OPENS_HOUR <= hour < CLOSES_HOUR)
+        return answer
 
     @property
     def occupied(self) -> Column:

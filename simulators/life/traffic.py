@@ -78,7 +78,8 @@ class Traffic:
         hour, rest = np.divmod(local % DAY_MS, HOUR_MS)
         here, there = CURVE[building, hour], CURVE[building, (hour + 1) % 24]
         weekend = (local // DAY_MS + 3) % 7 >= 5
-        return (here + (there - here) * rest / HOUR_MS) * np.where(weekend, _WEEKEND[building], 1.0)
+        answer: Column = (here + (there - here) * rest / HOUR_MS) * np.where(weekend, _WEEKEND[building], 1.0)
+        return answer
 
     def _journeys(self, slots: Column, at: Column) -> tuple[Column, Column]:
         """From which floor to which other one, as `demand.journey`."""

@@ -140,7 +140,7 @@ def power(scene: Scene) -> Script:
             machines.stairs.touched[slot - lifts] = True
     yield cut_at + 5_000
     for slot in slots:
-        facts = {} if alone else {"area": scene.slot}
+        facts: dict[str, object] = {} if alone else {"area": scene.slot}
         if slot < lifts:
             facts |= {"between_floors": not hands.in_zone(slot), "doors_closed": hands.phase(slot) is Phase.STALLED}
             facts |= _caught(scene, slot)
