@@ -145,7 +145,9 @@ def test_an_express_car_never_stops_in_its_zone():
     for second in range(1, 900):
         machines.step(machines.now + 1_000)
         open_ = express[cars.phase[express] == Phase.DWELL]
-        assert not ((cars.floor[open_] > shafts.express_from[open_]) & (cars.floor[open_] < shafts.express_to[open_])).any()
+        assert not (
+            (cars.floor[open_] > shafts.express_from[open_]) & (cars.floor[open_] < shafts.express_to[open_])
+        ).any()
         position, _ = cars.where(express, machines.now)
         zone = shafts.in_zone(express, position, shafts.nearest(express, position))
         out_since[express] = np.where(zone, second, out_since[express])
