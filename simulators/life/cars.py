@@ -122,6 +122,22 @@ class Cars:
         self.brake_speed = np.zeros(count)
         self.beyond = np.zeros(count, np.bool_)  # this run ends past the last landing
         self.brake_at = np.full(count, FAR, np.int64)  # when the safety brake ends this run
+        self._actions: tuple[tuple[int, Callable[[Column, Column], None]], ...] = (
+            (int(Phase.DECIDE), self._decide),
+            (int(Phase.RUN), self._arrived),
+            (int(Phase.ARRIVED), self._open),
+            (int(Phase.OPENING), self._opened),
+            (int(Phase.DWELL), self._close),
+            (int(Phase.CLOSING), self._closed),
+            (int(Phase.TURNING), self._open),
+            (int(Phase.BRAKE), self._stall),
+            (int(Phase.WIND), self._wound),
+            (int(Phase.PRYING), self._pried),
+            (int(Phase.CREEP), self._stall),
+            (int(Phase.STUCK_OPENING), self._opened),
+            (int(Phase.STUCK_CLOSING), self._closed),
+            *((int(phase), self._rest) for phase in (Phase.IDLE, Phase.STALLED, Phase.WOUND, Phase.PRIED)),
+        )
         self.meet: Callable[[int], None] = lambda _: None  # told of a car that departs armed (`hands`)
 
     # --- the clock ---
@@ -137,26 +153,16 @@ class Cars:
     def _happen(self, slots: Column) -> None:
         phase, at = self.phase[slots], self.until[slots]
         self.touched[slots] = True
-        for kind, action in (
-            (Phase.DECIDE, self._decide),
-            (Phase.RUN, self._arrived),
-            (Phase.ARRIVED, self._open),
-            (Phase.OPENING, self._opened),
-            (Phase.DWELL, self._close),
-            (Phase.CLOSING, self._closed),
-            (Phase.TURNING, self._open),
-            (Phase.BRAKE, self._stall),
-            (Phase.WIND, self._wound),
-            (Phase.PRYING, self._pried),
-            (Phase.CREEP, self._stall),
-            (Phase.STUCK_OPENING, self._opened),
-            (Phase.STUCK_CLOSING, self._closed),
-        ):
-            mine = phase == kind
-            if mine.any():
+        here = np.bincount(phase, minlength=len(Phase))
+        for kind, action in self._actions:
+            if here[kind] == len(slots):
+                action(slots, at)
+            elif here[kind]:
+                mine = phase == kind
                 action(slots[mine], at[mine])
-        rest = np.isin(phase, (Phase.IDLE, Phase.STALLED, Phase.WOUND, Phase.PRIED))
-        self.until[slots[rest]] = FAR
+
+    def _rest(self, slots: Column, _at: Column) -> None:
+        self.until[slots] = FAR
 
     def where(self, slots: Column, ms: int | Column) -> tuple[Column, Column]:
         """Position and signed speed of these cars."""

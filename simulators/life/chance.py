@@ -64,14 +64,19 @@ class Chance:
         return -np.log1p(-self.uniform(slots))
 
 
+def _array(count: Column | np.uint64) -> Column:
+    """Arrays wrap around silently, single numbers warn."""
+    return count if isinstance(count, np.ndarray) else np.array([count], np.uint64)
+
+
 def uniform(keys: Column, count: Column | np.uint64) -> Column:
     """The number in [0, 1) that stands at `count` in each key's stream."""
-    return (mixed(keys + np.atleast_1d(count) * _GOLDEN) >> _D).astype(np.float64) * _SCALE
+    return (mixed(keys + _array(count) * _GOLDEN) >> _D).astype(np.float64) * _SCALE
 
 
 def normal(keys: Column, count: Column | np.uint64) -> Column:
     """About normal, mean 0 and deviation 1, never beyond 3.5: four sums of sixteen bits each."""
-    bits = mixed(keys + np.atleast_1d(count) * _GOLDEN)
+    bits = mixed(keys + _array(count) * _GOLDEN)
     low = np.uint64(0xFFFF)
     total = (bits & low) + ((bits >> np.uint64(16)) & low) + ((bits >> np.uint64(32)) & low) + (bits >> np.uint64(48))
     answer: Column = (total.astype(np.float64) / 65_535.0 - 2.0) * 1.7320508

@@ -164,15 +164,18 @@ class Carrier:
         if not on.all():
             self.counts.not_made += int((~on).sum())
             rows = taken(rows, on)
-        if (self.flood[rows["slot"]] > 1).any():
-            rows = np.repeat(rows, np.minimum(self.flood[rows["slot"]], FLOOD_MOST))
-            first = np.flatnonzero(np.r_[True, rows["slot"][1:] != rows["slot"][:-1]])
-            nth = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
-        else:
-            nth = np.zeros(len(rows), np.int64)
         slots = rows["slot"]
-        rows["seq"] = self.seq[slots] + 1 + nth
-        np.maximum.at(self.seq, slots, rows["seq"])
+        nth: Column | int = 0
+        if (self.flood[slots] > 1).any():
+            copies = np.minimum(self.flood[slots], FLOOD_MOST)
+            rows = np.repeat(rows, copies)
+            nth = np.arange(len(rows)) - np.repeat(np.cumsum(copies) - copies, copies)
+            self.seq[slots] += copies
+            slots = rows["slot"]
+            rows["seq"] = self.seq[slots] - np.repeat(copies, copies) + 1 + nth
+        else:
+            self.seq[slots] += 1
+            rows["seq"] = self.seq[slots]
         rows["boot"] = self.boot[slots]
         rows["ts"] = self.clock(slots, rows["ts"] + nth)
         return rows
