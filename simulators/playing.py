@@ -90,7 +90,7 @@ async def run_in_memory(
             totals.sent(len(text))
             if messages is not None:
                 messages.write(f'{{"received":{at},"device":"{device}","leaf":"{leaf}","payload":{text.decode()}}}\n')
-            if number % TURN_MESSAGES == 0 or pace.ahead_s() > 0.05:
+            if pace.paused or number % TURN_MESSAGES == 0 or pace.ahead_s() > 0.05:
                 await _turn(pace, stop)
             if stop.is_set():
                 break

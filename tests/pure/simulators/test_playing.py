@@ -52,15 +52,11 @@ async def test_a_paused_story_waits_and_a_stopped_one_ends(tmp_path: Path) -> No
     pace, stop = Pace(DEFAULT_START_MS, 10_000), asyncio.Event()
     pace.pause(True)
     run = asyncio.create_task(in_memory(parse(HEAD, name="x"), tmp_path, stop, pace))
-    while pace.story_ms == DEFAULT_START_MS:
+    for _ in range(200):
         await asyncio.sleep(0)
-    at = pace.story_ms
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert pace.story_ms == at
+    assert pace.story_ms == DEFAULT_START_MS + 50
     stop.set()
-    totals = await run
-    assert 0 < totals.messages < 100
+    assert (await run).messages == 1
 
 
 def sent(unit: Device, now: int) -> list[tuple[str, bytes]]:
@@ -80,7 +76,7 @@ def test_terminals_hold_what_the_story_says() -> None:
         kept = [json.loads(record) for record in unit.device.state.kept.values()]
         assert len(kept) >= 4
         assert all(DEFAULT_START_MS < record["ts"] <= terminals.now for record in kept)
-        assert [leaf for leaf, _ in sent(unit.device, terminals.now)][0] == "link"
+        assert next(leaf for leaf, _ in sent(unit.device, terminals.now)) == "link"
 
 
 def test_terminals_lose_links_restart_and_have_wrong_clocks() -> None:
