@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.common import report
 from simulators.city import make_city
+from simulators.columns.machines import Machines
+from simulators.columns.shafts import BUILDINGS
 from simulators.faults.catalogue import entries
 from simulators.faults.plan import MONTH_DAYS, Planned, Planner
 from simulators.life.demand import DAY_MS, HOUR_MS, ZONE_MS
-from simulators.life.machines import Machines
-from simulators.life.shafts import BUILDINGS
 from simulators.scenario import load
 from simulators.stage import Stage
 from simulators.world import DEFAULT_START_MS

@@ -17,13 +17,14 @@ from typing import Any, Final
 from hoistway import wire
 from hoistway.errors import BadInput
 from simulators.city import Equipment, make_city
-from simulators.faults.acts import ACTS, Scene, Script
+from simulators.columns.machines import Machines
+from simulators.faults.acts import ACTS
 from simulators.faults.catalogue import Entry, entries
 from simulators.faults.plan import Planned, Planner
+from simulators.faults.scene import Scene, Script
 from simulators.faults.scripts import Fault
 from simulators.faults.truth import Book
 from simulators.life.demand import DAY_MS, ZONE_MS
-from simulators.life.machines import Machines
 from simulators.network.acts import NETWORK_ACTS
 from simulators.network.carrier import Carrier, Delivery
 from simulators.records import Event, Rows, payload, values_of
@@ -56,7 +57,8 @@ class Stage:
         """`every_ms`: all terminals speak at this rate instead of by their own habits."""
         self.scenario, self.seed = scenario, scenario.seed if seed is None else seed
         self.start_ms = self.now = start_ms
-        self.step_ms, self.left_out = step_ms, 0
+        self.step_ms = step_ms
+        self.left_out = 0  # planned and not played: the machine was busy, or what it waited for did not come about
         luck = self.seed + (RESERVED if scenario.rates.reserve else 0)
         rows = make_city(lifts=scenario.lifts, escalators=scenario.escalators, seed=self.seed) if rows is None else rows
         self.machines = Machines(
@@ -209,6 +211,7 @@ class Stage:
     def _go_on(self, scene: Scene, script: Script) -> None:
         again = next(script, None)
         if again is None:
+            self.left_out += not scene.begun
             self._busy.difference_update(scene.mates)
         else:
             self._push(max(again, self.now + 1), (scene, script))

@@ -49,6 +49,10 @@ class World:
         boots: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Tell | None = None,
     ) -> None:
+        if scenario.in_columns:
+            raise BadInput(
+                f"{scenario.name} needs the fleet in columns", where="simulators.world", expected="simulators.playing"
+            )
         self.scenario, self.seed = scenario, scenario.seed if seed is None else seed
         self.start_ms = self.now = start_ms
         self._tell = tell or (lambda _: None)

@@ -1,247 +1,21 @@
-"""How the catalogue's entries are played on the fleet in columns. An act is a generator: it does something, yields when it wants to go on,
-and opens and closes its line of the truth. A story names an entry, an entry names an act and its options.
+"""How the catalogue's entries are played on the fleet in columns: a story names an entry, an entry names an act and its options.
 
-Pure: time is the machines', chance comes in with the scene. Acts on terminals and networks stand in `simulators.network.acts`.
+Pure: time is the machines', chance comes in with the scene. Cars that stand where they should not are in `standing`, terminals and networks in
+`simulators.network.acts`.
 """
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from hoistway.model import Kind, ServiceMode
-from simulators.faults.catalogue import Entry
-from simulators.faults.truth import Book, Line
-from simulators.life.cars import Arm, Phase
-from simulators.life.hands import Hands
-from simulators.life.machines import Machines
+from simulators.columns.cars import Phase
+from simulators.faults.scene import GIVE_UP_MS, POLL_MS, Act, Scene, Script, riding, wait
+from simulators.faults.standing import creep, stall, take
 from simulators.life.motion import Limits
-from simulators.network.carrier import Carrier
 
-Script = Generator[int, None, None]
-
-POLL_MS: Final = 1_000
-GIVE_UP_MS: Final = 30 * 60_000
-"""A fault that does not come about within half an hour is not played."""
-ARRIVAL_MS: Final = (9.5 * 60_000, 0.45)
-"""Median and spread of the way to the lift; mean 10.5 min (published 8.9 to 16, Hangzhou 9.8 to 9.9)."""
-RELEASE_MS: Final = (4.2 * 60_000, 0.5)
-"""The same of the work on site; mean 4.8 min (published 2.5 to 7.3, Jiangsu 4.8)."""
 INSPECTION: Final = Limits(speed_m_s=0.3, acceleration_m_s2=0.3, jerk_m_s3=0.6)
 _MODES: Final = {mode.name.lower(): mode for mode in ServiceMode}
-
-
-@dataclass(kw_only=True, slots=True)
-class Scene:
-    """An act's surroundings."""
-
-    machines: Machines
-    carrier: Carrier
-    book: Book
-    entry: Entry
-    slot: int
-    lasts_ms: int
-    cause: int | None
-    rng: random.Random
-    mates: tuple[int, ...] = ()  # the machines of the same estate, for what takes them all
-    rescue_after_ms: int | None = None  # a story's own; else drawn
-    button_after_ms: int | None = None
-    facts: dict[str, Any] | None = None
-
-    @property
-    def now(self) -> int:
-        return self.machines.now
-
-    @property
-    def hands(self) -> Hands:
-        return self.machines.hands
-
-    @property
-    def phase(self) -> Phase:
-        return self.hands.phase(self.slot)
-
-    def option(self, name: str, default: Any = None) -> Any:
-        return self.entry.options.get(name, default)
-
-    def begin(self, at: int | None = None, *, slot: int | None = None, **more: Any) -> Line:
-        where = self.slot if slot is None else slot
-        more |= self.facts or {}
-        return self.book.begin(self.entry, where, self.now if at is None else at, cause=self.cause, **more)
-
-    def tell(self, *codes: str, active: bool) -> None:
-        for code in codes:
-            self.machines.tell(self.slot, code, active)
-
-    def lot(self, of: tuple[float, float]) -> int:
-        """A draw from a log-normal law, ms."""
-        return int(of[0] * math.exp(of[1] * self.rng.gauss(0, 1)))
-
-
-Act = Callable[[Scene], Script]
-
-
-def wait(scene: Scene, holds: Callable[[], bool], limit_ms: int = GIVE_UP_MS) -> Generator[int, None, bool]:
-    """Until it holds; False when it does not in time."""
-    until = scene.now + limit_ms
-    while not holds():
-        if scene.now >= until:
-            return False
-        yield scene.now + POLL_MS
-    return True
-
-
-def riding(
-    scene: Scene, holds: Callable[[], bool], *, empty: bool = False, target: int | None = None
-) -> Generator[int, None, bool]:
-    """The same; a lift with nothing to do is called, from another floor when the car is to come empty."""
-    until = scene.now + GIVE_UP_MS
-    hands, slot = scene.hands, scene.slot
-    while not holds():
-        if scene.now >= until:
-            return False
-        if hands.idle(slot):
-            here = int(scene.machines.cars.floor[slot])
-            low, far = hands.ends(slot)
-            goal = far if target is None else target
-            if empty:
-                hands.call(slot, far, low)
-            elif here != goal:
-                hands.call(slot, here, goal, scene.rng.choice((1, 1, 2, 3)))
-            else:
-                hands.call(slot, low if low != goal else far, goal)
-        yield scene.now + POLL_MS
-    return True
-
-
-# --- standing where it should not ---
-
-
-def stall(scene: Scene) -> Script:
-    """The car stops between floors, past the last landing, or arrives and stays shut; a mechanic, itself or the supply ends it."""
-    hands, slot, at = scene.hands, scene.slot, scene.option("at", "between")
-    person = bool(scene.option("person", scene.option("goes_on", False)))
-    arm = {"landing": Arm.SHUT, "top": Arm.ABOVE, "bottom": Arm.BELOW}.get(
-        at, Arm.STOP_WITH if person else Arm.STOP_EMPTY
-    )
-    hands.arm(slot, arm)
-    top = int(scene.machines.shafts.floors[slot]) - 1
-    target = {"top": top, "bottom": 0}.get(at)
-    came = yield from riding(scene, lambda: hands.stands(slot), empty=arm is Arm.STOP_EMPTY, target=target)
-    hands.arm(slot, Arm.NOTHING)
-    if not came:
-        return
-    stopped_at = int(scene.machines.cars.run_from[slot])
-    overlay, ajar = scene.machines.overlay, [("door_closed", 0.0), ("door_status", 6.0)] if scene.option("ajar") else []
-    for name, value in ajar:
-        overlay.put(slot, name, "set", value)
-    line = scene.begin(stopped_at, still_to=None)
-    if scene.option("goes_on"):
-        yield stopped_at + scene.lasts_ms
-        _take(scene, ajar)
-        hands.go_on(slot)
-        line.end(scene.now, recovered=True)
-        return
-    codes = scene.option("codes", [])
-    scene.tell(*codes, active=True)
-    yield from _beside(scene, stopped_at)
-    pressed = yield from _button(scene, stopped_at)
-    if scene.rng.random() < scene.option("recovers", 0.0):
-        yield max(scene.now, stopped_at + int(60_000 + scene.rng.random() * 240_000))
-        _take(scene, ajar)
-        yield from _level_and_open(scene)
-        _over(scene, line, codes, pressed=pressed, recovered=True)
-        return
-    yield from _rescued(scene, line, stopped_at, ajar, codes, pressed=pressed)
-
-
-def _beside(scene: Scene, stopped_at: int) -> Script:
-    """What else happens to a car that stands: an opened landing door, silence."""
-    silent, landing = scene.option("silent_after_s"), scene.option("landing_open_s")
-    if silent is not None:
-        yield stopped_at + int(silent * 1_000)
-        scene.carrier.cut(scene.slot, scene.now)
-    if landing is not None:
-        yield stopped_at + 5_000
-        scene.machines.overlay.put(scene.slot, "landing_door_locked", "set", 0.0)
-        yield scene.now + int(landing * 1_000)
-        scene.machines.overlay.take(scene.slot, "landing_door_locked", "set")
-
-
-def _button(scene: Scene, stopped_at: int) -> Generator[int, None, bool]:
-    after = scene.button_after_ms
-    if after is None and scene.hands.aboard(scene.slot) and scene.rng.random() < scene.option("button", 0.0):
-        after = int(15_000 + scene.rng.expovariate(1 / 30_000))
-    if after is None or after > 10 * 60_000:
-        return False
-    yield max(scene.now, stopped_at + after)
-    scene.tell("90", active=True)
-    return True
-
-
-def _rescued(
-    scene: Scene, line: Line, stopped_at: int, ajar: list[tuple[str, float]], codes: list[str], *, pressed: bool
-) -> Script:
-    """A mechanic arrives, winds the car to a landing, opens by hand, lets everybody out and hands the lift back."""
-    hands, slot, cars = scene.hands, scene.slot, scene.machines.cars
-    arrival, work = scene.lot(ARRIVAL_MS), scene.lot(RELEASE_MS)
-    if scene.rescue_after_ms is not None:
-        arrival, work = scene.rescue_after_ms, 40_000
-    yield max(scene.now, stopped_at + arrival)
-    arrived = scene.now
-    yield arrived + max(5_000, work - 30_000)
-    scene.carrier.join(slot, scene.now)
-    still_to = scene.now
-    _take(scene, ajar)
-    hands.park(slot, ServiceMode.INSPECTION)
-    scene.tell("43", active=True)
-    hands.wind(slot, hands.landing_m(slot))
-    yield from wait(scene, lambda: scene.phase is Phase.WOUND)
-    hands.pry(slot)
-    yield from wait(scene, lambda: scene.phase is Phase.PRIED)
-    _over(scene, line, codes, pressed=pressed, still_to=still_to, arrived=arrived)
-    yield scene.now + 45_000
-    cars.beyond[slot] = False
-    hands.back(slot)
-    scene.tell("43", active=False)
-    scene.tell("40", active=True)
-
-
-def _over(scene: Scene, line: Line, codes: list[str], *, pressed: bool, **more: Any) -> None:
-    scene.tell(*codes, *(["90"] if pressed else []), active=False)
-    line.end(scene.now, **more)
-
-
-def _level_and_open(scene: Scene) -> Script:
-    hands, slot = scene.hands, scene.slot
-    hands.wind(slot, hands.landing_m(slot))
-    yield from wait(scene, lambda: scene.phase is Phase.WOUND)
-    hands.open(slot)
-
-
-def _take(scene: Scene, laid: list[tuple[str, float]]) -> None:
-    for name, _ in laid:
-        scene.machines.overlay.take(scene.slot, name, "set")
-
-
-def creep(scene: Scene) -> Script:
-    """The car leaves the landing with open doors and is caught after a metre."""
-    hands, slot = scene.hands, scene.slot
-    hands.hold(slot, scene.now + GIVE_UP_MS)
-    came = yield from riding(scene, lambda: scene.phase is Phase.DWELL)
-    hands.hold(slot, 0)
-    if not came or not hands.creep(slot):
-        return
-    started = scene.now
-    line = scene.begin(still_to=None)
-    scene.tell("05", active=True)
-    yield from wait(scene, lambda: hands.stands(slot))
-    ajar = [("door_closed", 0.0), ("door_status", 4.0)]
-    for name, value in ajar:
-        scene.machines.overlay.put(slot, name, "set", value)
-    yield from _rescued(scene, line, started, ajar, ["05"], pressed=False)
 
 
 # --- doors and people ---
@@ -372,7 +146,7 @@ def maintain(scene: Scene) -> Script:
             scene.machines.overlay.put(slot, name, "set", value)
         scene.tell(*codes, active=True)
         yield max(scene.now + 1_000, until)
-        _take(scene, ajar)
+        take(scene, ajar)
         scene.tell(*codes, active=False)
     elif scene.option("slow"):
         top = float(scene.machines.shafts.floor_m[slot] * (scene.machines.shafts.floors[slot] - 1))

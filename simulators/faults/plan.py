@@ -14,11 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from simulators.columns.chance import keys_of
+from simulators.columns.machines import Machines
+from simulators.columns.shafts import BUILDINGS
 from simulators.faults.catalogue import HOURS, Entry
-from simulators.life.chance import keys_of
 from simulators.life.demand import DAY_MS, HOUR_MS, ZONE_MS, Building
-from simulators.life.machines import Machines
-from simulators.life.shafts import BUILDINGS
 
 Column = npt.NDArray[Any]
 

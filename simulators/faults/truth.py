@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from simulators.columns.machines import Machines
 from simulators.faults.catalogue import Entry
-from simulators.life.machines import Machines
 
 Tell = Callable[[dict[str, Any]], None]
 

@@ -1,5 +1,5 @@
-"""Lifts, escalators, people and what the terminals see of them. Pure: time and chance come in, records come out.
+"""One machine: how a car moves, who wants to ride, doors, people and control of a lift, an escalator, makers of terminals. Pure.
 
-Two ways to compute the same physics (`motion`, `demand`): event by event with an object a lift (`physics`, `escalator`; exact instants,
-a small city in real time), and the fleet as columns (`columns` and what it is made of; a hundred thousand lifts, the fault catalogue).
+`motion` and `demand` are the physics and the traffic that the fleet in columns (`simulators.columns`) shares; `physics` and `escalator` play
+a single machine event by event.
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulators.faults.acts import Act, Scene, Script, riding, wait
-from simulators.life.cars import Phase
+from simulators.columns.cars import Phase
+from simulators.faults.scene import Act, Scene, Script, riding, wait
 
 
 def _running(scene: Scene) -> Script:

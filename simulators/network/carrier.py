@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from simulators.columns.chance import keys_of, uniform
 from simulators.device import RING_SAMPLES
-from simulators.life.chance import keys_of, uniform
 from simulators.network.weather import Weather
 from simulators.records import Event, Rows, joined, taken
 

@@ -11,10 +11,10 @@ import pytest
 
 from hoistway.errors import BadInput
 from simulators.city import make_city
+from simulators.columns.machines import Machines
 from simulators.faults.catalogue import entries
 from simulators.faults.plan import MONTH_DAYS, Planner
 from simulators.life.demand import DAY_MS
-from simulators.life.machines import Machines
 from simulators.records import Rows, joined, taken
 from simulators.scenario import load, parse, scenario_names
 from simulators.stage import Stage

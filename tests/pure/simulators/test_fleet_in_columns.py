@@ -12,10 +12,10 @@ import pytest
 
 from hoistway.model import SIGNAL, CarStatus, DoorStatus, Kind, SignalType
 from simulators.city import make_city
-from simulators.life.cars import Phase
+from simulators.columns.cars import Phase
+from simulators.columns.machines import Machines
+from simulators.columns.shafts import BUILDINGS, GROUP_MOST
 from simulators.life.demand import Building
-from simulators.life.machines import Machines
-from simulators.life.shafts import BUILDINGS, GROUP_MOST
 from simulators.life.vendors import VENDORS
 from simulators.playing import play
 from simulators.records import SAID_UNKNOWN, Rows, joined, taken, values_of

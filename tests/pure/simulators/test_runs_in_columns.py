@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulators.life.chance import Chance, keys_of, normal
+from simulators.columns.chance import Chance, keys_of, normal
+from simulators.columns.runs import profiles, state_at
 from simulators.life.motion import Limits, Travel
-from simulators.life.runs import profiles, state_at
 
 speeds = st.sampled_from([0.25, 0.63, 1.0, 1.75, 2.5, 4.0, 7.0])
 

@@ -14,15 +14,15 @@ import numpy.typing as npt
 
 from hoistway.model import Kind
 from simulators.city import Equipment
-from simulators.life.cars import MOVING, Cars, Phase
-from simulators.life.chance import keys_of, uniform
+from simulators.columns.cars import MOVING, Cars, Phase
+from simulators.columns.chance import keys_of, uniform
+from simulators.columns.hands import Hands
+from simulators.columns.overlay import Overlay
+from simulators.columns.sense import LiftSensors, StairSensors
+from simulators.columns.shafts import Shafts
+from simulators.columns.stairs import Stairs
+from simulators.columns.traffic import Traffic
 from simulators.life.demand import DAY_MS, ZONE_MS
-from simulators.life.hands import Hands
-from simulators.life.overlay import Overlay
-from simulators.life.sense import LiftSensors, StairSensors
-from simulators.life.shafts import Shafts
-from simulators.life.stairs import Stairs
-from simulators.life.traffic import Traffic
 from simulators.life.vendors import VENDORS
 from simulators.records import Event, Rows, blank, joined, taken
 

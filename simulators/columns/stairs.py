@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from hoistway.model import OperationDirection, Power
 from simulators.city import Equipment
-from simulators.life.chance import Chance, keys_of
+from simulators.columns.chance import Chance, keys_of
+from simulators.columns.shafts import BUILDINGS
+from simulators.columns.traffic import CURVE
 from simulators.life.demand import DAY_MS, HOUR_MS, USES, ZONE_MS, building_type
 from simulators.life.escalator import CLOSES_HOUR, EMPTY_BEFORE_SLOW_MS, OPENS_HOUR, REDUCED_M_S
-from simulators.life.shafts import BUILDINGS
-from simulators.life.traffic import CURVE
 
 Column = npt.NDArray[Any]
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulators.life.cars import Cars
-from simulators.life.sense import passing
-from simulators.life.stairs import Stairs
+from simulators.columns.cars import Cars
+from simulators.columns.sense import passing
+from simulators.columns.stairs import Stairs
 from simulators.records import RECORD, Rows
 
 Column = npt.NDArray[Any]

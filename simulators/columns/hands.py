@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from hoistway.model import Power, ServiceMode
-from simulators.life.cars import BEYOND_M, CREEP_M_S, Arm, Cars, Phase
+from simulators.columns.cars import BEYOND_M, CREEP_M_S, Arm, Cars, Phase
+from simulators.columns.runs import profiles
+from simulators.columns.traffic import FAR
 from simulators.life.motion import Limits, Travel
 from simulators.life.physics import CLOSING_MS, OPENING_MS, WINDING
-from simulators.life.runs import profiles
-from simulators.life.traffic import FAR
 
 PRY_MS: Final = 4_000
 CREEP_MOST_M: Final = 1.0

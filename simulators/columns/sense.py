@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from hoistway.model import DoorStatus, Power
 from simulators.city import Equipment
-from simulators.life.cars import DOORS, MOVING, Cars, Phase
-from simulators.life.chance import keys_of, normal, uniform
+from simulators.columns.cars import DOORS, MOVING, Cars, Phase
+from simulators.columns.chance import keys_of, normal, uniform
+from simulators.columns.stairs import Stairs
 from simulators.life.demand import DAY_MS, ZONE_MS
 from simulators.life.physics import PERSON_KG
-from simulators.life.stairs import Stairs
 from simulators.life.vendors import VENDORS
 from simulators.records import SAID_UNKNOWN, Rows, blank
 

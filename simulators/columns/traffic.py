@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulators.life.chance import Chance, keys_of
+from simulators.columns.chance import Chance, keys_of
+from simulators.columns.shafts import BUILDINGS, Shafts
 from simulators.life.demand import DAY_MS, HOUR_MS, USES, ZONE_MS, Building
-from simulators.life.shafts import BUILDINGS, Shafts
 
 Column = npt.NDArray[Any]
 

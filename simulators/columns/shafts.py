@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators.city import Equipment
-from simulators.life.chance import keys_of, uniform
+from simulators.columns.chance import keys_of, uniform
 from simulators.life.demand import USES, Building, building_type
 from simulators.life.physics import PERSON_KG, UNLOCKING_ZONE_M
 from simulators.life.vendors import VENDORS, vendor_of

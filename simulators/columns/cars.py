@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hoistway.model import DoorStatus, Power, ServiceMode
-from simulators.life.chance import Chance, keys_of
+from simulators.columns.chance import Chance, keys_of
+from simulators.columns.runs import Profile, profiles, state_at
+from simulators.columns.shafts import ABOARD_MOST, Shafts
+from simulators.columns.traffic import FAR, Traffic, send
 from simulators.life.motion import BRAKE_M_S2
 from simulators.life.physics import CLOSING_MS, DWELL_MS, OBSTRUCTED, OPENING_MS, STEP_MS
-from simulators.life.runs import Profile, profiles, state_at
-from simulators.life.shafts import ABOARD_MOST, Shafts
-from simulators.life.traffic import FAR, Traffic, send
 
 Column = npt.NDArray[Any]
 
