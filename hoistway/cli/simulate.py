@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from simulators.fleet import Fleet, Totals
     from simulators.scenario import Scenario
 
+MQTT_DEVICES_MOST = 20_000
+"""Connections of one process, one a device; more only in memory."""
+
 app = typer.Typer(help="A simulated city whose truth is known.", no_args_is_help=True)
 
 
@@ -126,6 +129,12 @@ def run_command(
         )
         if memory:
             return await how.in_memory(truth, messages)
+        if len(rows) > MQTT_DEVICES_MOST:
+            raise BadInput(
+                f"{len(rows)} devices",
+                where="simulate run",
+                expected=f"at most {MQTT_DEVICES_MOST} over MQTT, or --memory",
+            )
         if messages is not None:
             raise BadInput("--messages", where="simulate run", expected="--memory beside it")
         address = MqttAddress.parse(mqtt_url or Settings().need_mqtt_url())

@@ -77,7 +77,7 @@ class Machines:
         self._stair_sensors = StairSensors(self.stairs, self.lifts, seed)
         self.labels = self._lift_sensors.labels
         self.events: list[Event] = []  # since the last step
-        self._every_ms = every_ms
+        self._every_ms, self._start_ms = every_ms, start_ms
         keys = keys_of([row.device for row in self.rows], "terminal", seed)
         self._speak_at = start_ms + 1 + (uniform(keys, np.uint64(1)) * STARTING_MS).astype(np.int64)
         self.test_at = start_ms + (uniform(keys, np.uint64(2)) * SELF_TEST_EVERY_MS).astype(np.int64)
@@ -100,7 +100,8 @@ class Machines:
         self.now = to_ms
         self._test_calls()
         if self._every_ms is not None:
-            rows = self._see(np.arange(self.lifts), np.arange(self.stairs.count))
+            turn = (to_ms - self._start_ms) % self._every_ms == 0
+            rows = self._see(np.arange(self.lifts), np.arange(self.stairs.count)) if turn else blank(0)
         else:
             rows = self._spoken(to_ms)
         self.cars.touched[:] = False

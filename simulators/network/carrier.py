@@ -1,7 +1,7 @@
 """Carries the samples and events of a fleet to the server: numbers them, stamps them with the device's clock, delays, loses, doubles, keeps.
 
 What is wrong with one terminal is a column here (`up`, `off_until`, `offset_ms`, `frozen_ms`, `lag_ms`, `flood`); a fault act sets it. While
-a link is down the ring fills (the reference device's 4,096 samples, oldest given up); on return all of it arrives at once. Not modelled: acks.
+a link is down the ring fills (the reference device's 4,096 samples and 1,000 events, oldest given up); on return all of it arrives at once. Not modelled: acks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators.columns.chance import keys_of, uniform
-from simulators.device import RING_SAMPLES
+from simulators.device import KEPT_EVENTS, RING_SAMPLES
 from simulators.network.weather import Weather
 from simulators.records import Event, Rows, joined, taken
 
@@ -56,7 +56,7 @@ class Delivery:
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """What became of the samples."""
+    """What became of the samples, and of events that a ring had no room for."""
 
     sent: int = 0
     delivered: int = 0
@@ -64,6 +64,7 @@ class Counts:
     doubled: int = 0
     given_up: int = 0  # the ring was full
     not_made: int = 0  # the terminal was off
+    events_given_up: int = 0
 
 
 class Carrier:
@@ -222,7 +223,11 @@ class Carrier:
             if self.up[slot]:
                 arrived.append(one)
             else:
-                self._kept_events.setdefault(slot, []).append(one)
+                kept = self._kept_events.setdefault(slot, [])
+                kept.append(one)
+                if len(kept) > KEPT_EVENTS:
+                    kept.pop(0)
+                    self.counts.events_given_up += 1
         return arrived
 
     def _chance(self, slots: Column) -> Column:
