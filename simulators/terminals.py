@@ -1,6 +1,7 @@
 """A story on the fleet in columns, seen as terminals that speak MQTT: the face that `simulators.world` has too, for the shell `simulators.fleet`.
 
-Links, restarts, clocks, lags and floods are played on the devices; delay, loss and doubles are the real network's. Pure.
+Links, restarts, clocks, lags and floods are played on the devices; delay, loss and doubles are the real network's, and numbers that start again
+under the same boot are played in memory only. Pure.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Terminals:
             device = Device.restarted(row.device, (boots or {}).get(row.device))
             self.units[row.device] = Terminal(row=row, device=device)
         self._units = list(self.units.values())
-        self._boot = self.stage.carrier.boot.copy()
+        self._starts, self._boot = self.stage.carrier.starts.copy(), self.stage.carrier.boot.copy()
         self._up = self.stage.carrier.up.copy()
         self._later: list[tuple[int, int, int, dict[str, Any], int]] = []
         self._order = count()
@@ -97,12 +98,18 @@ class Terminals:
     def _links(self) -> None:
         """Cut, joined and restarted terminals since the last step."""
         carrier = self.stage.carrier
-        if (self._boot != carrier.boot).any():
-            for slot in (self._boot != carrier.boot).nonzero()[0].tolist():
+        if (self._starts != carrier.starts).any():
+            for slot in (self._starts != carrier.starts).nonzero()[0].tolist():
                 unit = self._units[slot]
-                unit.device = Device.restarted(unit.row.device, unit.device.snapshot())
+                forgets = carrier.boot[slot] == self._boot[slot]
+                before = unit.device
+                unit.device = (
+                    Device(before.name, boot=before.boot)
+                    if forgets
+                    else Device.restarted(before.name, before.snapshot())
+                )
                 self.changed.add(unit.row.device)
-            self._boot = carrier.boot.copy()
+            self._starts, self._boot = carrier.starts.copy(), carrier.boot.copy()
         if (self._up != carrier.up).any():
             for slot in (self._up != carrier.up).nonzero()[0].tolist():
                 self._units[slot].link_up = bool(carrier.up[slot])

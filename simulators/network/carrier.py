@@ -79,6 +79,7 @@ class Carrier:
         self.off_until = np.zeros(count, np.int64)  # restarting
         self.boot = np.ones(count, np.int64)
         self.conn = np.ones(count, np.int64)
+        self.starts = np.zeros(count, np.int64)  # restarts of the terminal
         self.seq, self.event_seq = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.offset_ms, self.lag_ms = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.frozen_ms = np.full(count, -1, np.int64)
@@ -125,6 +126,7 @@ class Carrier:
         self.cut(slot, now)
         self._kept.pop(slot, None)  # samples do not outlive a restart, events do
         self.off_until[slot] = back_ms
+        self.starts[slot] += 1
         self.seq[slot] = 0
         self.event_seq[slot] = 0
         self.conn[slot] = 0

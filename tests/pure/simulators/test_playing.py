@@ -94,6 +94,8 @@ def test_terminals_lose_links_restart_and_have_wrong_clocks() -> None:
     terminals.advance(DEFAULT_START_MS + 200_000)
     assert units[0].link_up
     assert units[4].device.boot == 2
+    assert units[1].device.boot == 1
+    assert units[1].device.state.seq < 100
     wrong = json.loads(list(units[2].device.state.kept.values())[-1])
     assert DEFAULT_START_MS + 200_000 - wrong["ts"] >= 900_000
     late = json.loads(list(units[3].device.state.kept.values())[-1])
