@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from hoistway.errors import BadInput
 from simulators import stage, world
 from simulators.city import Equipment
 from simulators.fleet import Totals
@@ -74,7 +75,7 @@ async def run_in_memory(
     stop: asyncio.Event,
     totals: Totals,
 ) -> Totals:
-    """Until the story ends or `stop` is set. Raises OSError for files that cannot be written."""
+    """Until the story ends or `stop` is set. Raises BadInput for a file that cannot be written."""
     truth, messages = _opened(truth_path, "a"), _opened(messages_path, "w")
 
     def tell(line: dict[str, Any]) -> None:
@@ -113,5 +114,8 @@ async def _turn(pace: Pace, stop: asyncio.Event) -> None:
 def _opened(path: Path | None, mode: str) -> IO[str] | None:
     if path is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open(mode, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(str(error), where=str(path), expected="a file that can be written") from error

@@ -14,6 +14,3 @@ class Weather:
     loss: float = 0.0  # gone for ever: the number is missing
     doubled: float = 0.0  # sent twice
     gateway: int = 0  # lifts behind one gateway; 0: each terminal has its own line
-    retry_ms: int = (
-        1_000  # a lost link is tried again after so long, spread over as much again (0: everybody in the same instant)
-    )

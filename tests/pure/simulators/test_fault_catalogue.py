@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from alarms.language.reader import default_rules
 from hoistway.errors import BadInput
+from simulators.faults import acts
 from simulators.faults.catalogue import entries, parse
+from simulators.network.acts import NETWORK_ACTS
 
 RULES = [rule.id for rule in default_rules()]
 CITY_TIMES_MONTHS = 0.1
@@ -42,6 +47,18 @@ def test_no_entry_both_expects_and_forbids_a_rule() -> None:
         assert not must & not_, entry.name
         assert not may & not_, entry.name
         assert entry.source, entry.name
+
+
+def test_every_entry_names_an_act_and_options_that_are_read() -> None:
+    """A misspelt option would do nothing; each one stands in the code of the acts, and no act is without an entry."""
+    room = Path(acts.__file__).parents[1]
+    code = "".join(
+        path.read_text("utf-8") for path in (*room.glob("faults/*.py"), *room.glob("network/*.py"), room / "stage.py")
+    )
+    read = set(re.findall(r'option\("(\w+)"', code)) | set(re.findall(r'options\.get\("(\w+)"', code))
+    for entry in entries().values():
+        assert set(entry.options) <= read, entry.name
+    assert {entry.act for entry in entries().values()} == {*acts.ACTS, *NETWORK_ACTS}
 
 
 @pytest.mark.parametrize(
