@@ -112,6 +112,10 @@ class Machines:
         """A terminal has a code to report."""
         self.events.append(Event(self.now, slot, code, active))
 
+    def ask(self, slot: int) -> None:
+        """A terminal that has just started speaks at once."""
+        self._speak_at[slot] = self.now
+
     def taken_events(self) -> list[Event]:
         """The events since the last call, in order."""
         events, self.events = self.events, []

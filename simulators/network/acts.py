@@ -65,6 +65,7 @@ def reboot(scene: Scene) -> Script:
         scene.carrier.restart(slot, scene.now, back, forgets=bool(scene.option("forgets")))
         yield back
         scene.carrier.join(slot, scene.now)
+        scene.machines.ask(slot)
         if scene.option("times", 1) > 1:
             yield scene.now + 5_000
     line.end(scene.now)
