@@ -22,7 +22,7 @@ from typing import Final
 from hoistway.errors import BadInput
 from hoistway.limits import SHARDS
 from hoistway.model import Kind
-from simulators.demand import Building
+from simulators.life.demand import Building
 from simulators.sensors import OLD_BEFORE_YEAR
 
 Ring = Sequence[tuple[float, float]]

@@ -15,19 +15,20 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import paho.mqtt.client as mqtt
 
 from hoistway import wire
 from hoistway.mqtt_url import MqttAddress
 from simulators.city import Equipment
-from simulators.faults import Unit
+from simulators.device import Device
 from simulators.line import CONNACK_WITHIN_S, Backoff, Line
 from simulators.memory import recall, remember
 from simulators.scenario import Scenario
+from simulators.terminals import Terminals
 from simulators.world import World
 
 CONNECTING_AT_ONCE: Final = 8
@@ -36,6 +37,14 @@ STEP_S: Final = 0.05
 MISC_EVERY_S: Final = 1.0
 
 PasswordOf = Callable[[str], str]
+
+
+class Unit(Protocol):
+    """One machine's terminal, as the shell sees it; a restart gives it another device."""
+
+    row: Equipment
+    device: Device
+    link_up: bool
 
 
 @dataclass(kw_only=True, slots=True)
@@ -48,18 +57,29 @@ class Totals:
     messages: int = 0
     bytes: int = 0
     faults: int = 0
+    open: dict[int, str] = field(default_factory=dict)  # what is wrong now, by the number in the truth
+    kinds: dict[str, int] = field(default_factory=dict)  # faults by name
 
     def sent(self, size: int) -> None:
         """A message of so many bytes went out."""
         self.messages += 1
         self.bytes += size
 
+    def told(self, line: dict[str, Any]) -> None:
+        """A line of the truth."""
+        if line["to"] is None:
+            self.faults += line["id"] not in self.open
+            self.kinds[line["fault"]] = self.kinds.get(line["fault"], 0) + (line["id"] not in self.open)
+            self.open[line["id"]] = line["fault"]
+        else:
+            self.open.pop(line["id"], None)
+
 
 class Connection:
     """One device's connections, one line after the other. All callbacks run in the loop's thread, except while `_open` has it in a worker."""
 
     def __init__(self, fleet: Fleet, unit: Unit) -> None:
-        self._fleet, self._unit, self._device = fleet, unit, unit.device
+        self._fleet, self._unit = fleet, unit
         self._prefix = wire.topic(unit.row.shard, unit.row.device, "")
         self._line: Line | None = None
         self._socket: Any = None
@@ -68,6 +88,10 @@ class Connection:
         rng = random.Random(unit.row.device)
         self._backoff = Backoff(rng)
         self._try_at = time.monotonic() + rng.random() * min(5.0, 0.01 * len(fleet.world.units))
+
+    @property
+    def _device(self) -> Device:
+        return self._unit.device
 
     # --- driven by the fleet ---
 
@@ -181,20 +205,30 @@ class Fleet:
     """All connections and the world they speak for."""
 
     def __init__(
-        self, world: World, *, address: MqttAddress, password_of: PasswordOf, speed: float, totals: Totals
+        self, world: World | Terminals, *, address: MqttAddress, password_of: PasswordOf, speed: float, totals: Totals
     ) -> None:
         self.world, self.address, self.password_of, self.totals = world, address, password_of, totals
         self.loop = asyncio.get_running_loop()
         self.opening = asyncio.Semaphore(CONNECTING_AT_ONCE)
         self.workers = ThreadPoolExecutor(CONNECTING_AT_ONCE, thread_name_prefix="connect")
         self._speed, self._began = speed, time.monotonic()
+        self._paused_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._trouble: BaseException | None = None
         self.connections = {name: Connection(self, unit) for name, unit in world.units.items()}
 
     def now(self) -> int:
         """The virtual ms: real time since the start times the speed, counted from the story's start."""
-        return self.world.start_ms + int((time.monotonic() - self._began) * 1000 * self._speed)
+        until = time.monotonic() if self._paused_at is None else self._paused_at
+        return self.world.start_ms + int((until - self._began) * 1000 * self._speed)
+
+    def pause(self, on: bool) -> None:
+        """Stop the story's clock, or let it go on where it stopped; connections stay."""
+        if on and self._paused_at is None:
+            self._paused_at = time.monotonic()
+        elif not on and self._paused_at is not None:
+            self._began += time.monotonic() - self._paused_at
+            self._paused_at = None
 
     def start(self, work: Any) -> None:
         task = self.loop.create_task(work)
@@ -255,22 +289,26 @@ async def run_scenario(
     state_path: Path | None = None,
     stop: asyncio.Event | None = None,
     totals: Totals | None = None,
+    began: Callable[[Fleet], None] | None = None,
 ) -> Totals:
-    """Play a story over MQTT. Device clocks start at the real time and run `speed` times as fast; live alarms need speed 1."""
+    """Play a story over MQTT; `began` gets the fleet, to look at it and to pause it. Device clocks start at the real time and run `speed` times as fast; live alarms need speed 1."""
     totals = totals or Totals()
     boots: Mapping[str, Mapping[str, Any]] = recall(state_path) or {}
     truth = _open_truth(truth_path)
 
     def tell(line: dict[str, Any]) -> None:
-        totals.faults += line["to"] is None
+        totals.told(line)
         if truth is not None:
             truth.write(json.dumps(line, ensure_ascii=False) + "\n")
             truth.flush()
 
-    world = World(scenario, rows, start_ms=time.time_ns() // 1_000_000, seed=seed, boots=boots, tell=tell)
+    make = Terminals if scenario.in_columns else World
+    world = make(scenario, rows, start_ms=time.time_ns() // 1_000_000, seed=seed, boots=boots, tell=tell)
     _write_state(state_path, world)
     try:
         fleet = Fleet(world, address=address, password_of=password_of, speed=speed, totals=totals)
+        if began is not None:
+            began(fleet)
         await fleet.run(stop or asyncio.Event())
     finally:
         if truth is not None:
@@ -293,7 +331,7 @@ def _open_truth(path: Path | None) -> IO[str] | None:
     return path.open("a", encoding="utf-8")
 
 
-def _write_state(path: Path | None, world: World) -> None:
+def _write_state(path: Path | None, world: World | Terminals) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         remember(path, {name: unit.device.snapshot() for name, unit in world.units.items()})

@@ -13,8 +13,8 @@ from typing import Final
 
 from hoistway.limits import HEARTBEAT_S
 from hoistway.model import CarStatus, DoorStatus, Power, SafetyChain
-from simulators.escalator import Escalator
-from simulators.physics import PERSON_KG, Lift
+from simulators.life.escalator import Escalator
+from simulators.life.physics import PERSON_KG, Lift
 
 ACTIVE_MS: Final = 1_000
 """Interval while the car or the door moves."""

@@ -16,14 +16,14 @@ from hoistway import wire
 from hoistway.errors import BadInput
 from hoistway.limits import ACK_SAMPLES_EVERY_S, HEARTBEAT_S
 from hoistway.model import Kind
-from simulators import demand
 from simulators.city import Equipment, make_city
-from simulators.demand import DAY_MS, USES, ZONE_MS, building_type
 from simulators.device import Device, Message
-from simulators.escalator import Escalator
-from simulators.faults import SCRIPTS, Fault, Scene, Script, Unit
-from simulators.motion import Limits
-from simulators.physics import PERSON_KG, Lift
+from simulators.faults.scripts import SCRIPTS, Fault, Scene, Script, Unit
+from simulators.life import demand
+from simulators.life.demand import DAY_MS, USES, ZONE_MS, building_type
+from simulators.life.escalator import Escalator
+from simulators.life.motion import Limits
+from simulators.life.physics import PERSON_KG, Lift
 from simulators.scenario import Scenario
 from simulators.sensors import Machine, Reporter, profile
 
@@ -49,6 +49,10 @@ class World:
         boots: Mapping[str, Mapping[str, Any]] | None = None,
         tell: Tell | None = None,
     ) -> None:
+        if scenario.in_columns:
+            raise BadInput(
+                f"{scenario.name} needs the fleet in columns", where="simulators.world", expected="simulators.playing"
+            )
         self.scenario, self.seed = scenario, scenario.seed if seed is None else seed
         self.start_ms = self.now = start_ms
         self._tell = tell or (lambda _: None)

@@ -177,3 +177,22 @@ async def test_a_fleet_survives_a_broker_that_was_away(kind):
                 assert not run.done()
             finally:
                 await again.stop()
+
+
+async def test_a_terminal_of_the_fleet_in_columns_restarts_on_a_real_broker(kind):
+    """A boot loop of the catalogue: the will, then the next boot as connection 1, with samples from 1 on; the neighbour notices nothing."""
+    rows = make_city(lifts=2, escalators=0, seed=4)
+    loop = 'kind = "boot-loop"\nat = "2s"\nlift = 1\nlasts = "1s"'
+    async with (
+        platform(kind, rows) as (watcher, address, home),
+        fleet(story(loop), rows, address, home),
+    ):
+        await until(lambda: (True, 2, 1) in watcher.links(rows[1]), "no second boot")
+        await until(lambda: any(record["boot"] == 2 for record in watcher.records(rows[1], "state")), "no sample of it")
+        first = next(record for record in watcher.records(rows[1], "state") if record["boot"] == 2)
+        assert first["seq"] == 1
+        assert (False, 1, 1) in watcher.links(rows[1])
+        assert watcher.links(rows[0]) == [(True, 1, 1)]
+        told = [json.loads(line) for line in (home / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert told[0]["kind"] == "boot-loop"
+        assert told[0]["expects"] == []

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulators.faults import SCRIPTS, Fault
+from simulators.faults.scripts import SCRIPTS, Fault
 from simulators.scenario import Scenario, load
 from tests.pure.alarms.simulated import Hour, played
 

@@ -13,7 +13,7 @@ from hoistway.errors import BadInput
 from hoistway.model import Kind
 from hoistway.wire import DEVICE
 from simulators.city import COLUMNS, districts, inside, make_city, read_csv, write_csv
-from simulators.demand import DAY_MS, USES, Building, building_type, intensity
+from simulators.life.demand import DAY_MS, USES, Building, building_type, intensity
 from simulators.sensors import profile
 
 

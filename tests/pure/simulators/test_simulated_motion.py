@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoistway.model import DoorStatus
-from simulators.demand import USES, Building, journey
-from simulators.motion import Limits, Travel
-from simulators.physics import UNLOCKING_ZONE_M, Lift, Person
+from simulators.life.demand import USES, Building, journey
+from simulators.life.motion import Limits, Travel
+from simulators.life.physics import UNLOCKING_ZONE_M, Lift, Person
 
 speeds = st.sampled_from([0.4, 0.63, 1.0, 1.75, 2.5, 4.0, 7.0])
 distances = st.floats(0.05, 200.0)

@@ -21,7 +21,7 @@ from simulators.city import make_city
 from simulators.scenario import load, parse, scenario_names
 from simulators.world import DEFAULT_START_MS, play
 
-STORIES = [name for name in scenario_names() if name != "demo-city"]
+STORIES = [name for name in scenario_names() if name != "demo-city" and not load(name).in_columns]
 
 
 @dataclass(frozen=True)

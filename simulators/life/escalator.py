@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hoistway.model import OperationDirection, OperationStatus, Power, ServiceMode
-from simulators.demand import DAY_MS, HOUR_MS, ZONE_MS, Use, arrivals
+from simulators.life.demand import DAY_MS, HOUR_MS, ZONE_MS, Use, arrivals
 
 REDUCED_M_S: Final = 0.2
 EMPTY_BEFORE_SLOW_MS: Final = 30_000

@@ -14,7 +14,7 @@ from hoistway.errors import OurFault
 from hoistway.model import DoorStatus
 from simulators.city import Equipment
 from simulators.device import Device
-from simulators.physics import Lift, Person
+from simulators.life.physics import Lift, Person
 from simulators.sensors import Machine, Profile, Reporter
 
 POLL_MS: Final = 100
@@ -38,6 +38,7 @@ class Fault:
     alarm_button_after_ms: int | None = None  # somebody inside presses it this long after the stop
     rescue_after_ms: int | None = None  # a mechanic is there this long after the stop; None = nobody comes
     lasts_ms: int | None = None
+    count: int = 1  # so many at once, on different lifts (in columns only)
 
 
 @dataclass(kw_only=True, slots=True)

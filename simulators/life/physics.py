@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hoistway.model import CarDirection, DoorStatus, Power, ServiceMode
-from simulators.demand import Use, arrivals
-from simulators.motion import Limits, Travel
+from simulators.life.demand import Use, arrivals
+from simulators.life.motion import Limits, Travel
 
 UNLOCKING_ZONE_M: Final = 0.2
 LEVELLING_M: Final = 0.005
