@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from alarms.rules import RuleSet
 from alarms.signals import Batch
@@ -23,10 +24,13 @@ from hoistway.trial.wire import Wire
 from simulators.city import Equipment, make_city
 from simulators.direct import slabs
 from simulators.scenario import Scenario
-from simulators.score.records import Run, Truth, truth_of
+from simulators.score.matching import AFTER_MS, BEFORE_MS
+from simulators.score.records import Run, truth_of
 from simulators.world import DEFAULT_START_MS, World, play
 
 Progress = Callable[[float], None]
+LOOK_BACK: Final = 5_000
+"""So many of the last raises are looked through for those of a lift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,7 @@ class Judge:
         self.fleet, self.said = fleet, Said(trial.rules)
         self.engine = fleet.engine(trial.rules, now=trial.from_ms)
         self.lines: dict[Any, dict[str, Any]] = {}
-        self.truths: dict[str, list[Truth]] = {}
+        self._by_slot: dict[int, list[Any]] = {}
         self.clips = Clips(fleet.label)
         self.samples = 0
         self._seen = 0
@@ -85,7 +89,8 @@ class Judge:
         truth = truth_of(line)
         if new:
             slot = self.fleet.number[truth.device]
-            self.clips.want(f"truth-{truth.id}", slot, truth.from_ms, lambda: not self._told(line["id"], slot))
+            self._by_slot.setdefault(slot, []).append(line["id"])
+            self.clips.want(f"truth-{truth.id}", slot, truth.from_ms, partial(self._untold, line["id"], slot))
 
     def take(self, batch: Batch, until_ms: int) -> None:
         """Fold what came up to `until_ms`."""
@@ -98,15 +103,27 @@ class Judge:
     def look(self, batch: Batch, until_ms: int) -> None:
         """Keep what may have to be explained."""
         for slot, rule, at in self.said.raised[self._seen :]:
-            self.clips.want(f"{slot}/{rule}/{at}", slot, at, lambda: True)
+            self.clips.want(f"{slot}/{rule}/{at}", slot, at, partial(self._strange, slot, rule, at))
         self._seen = len(self.said.raised)
         self.clips.add(batch, until_ms)
 
-    def _told(self, truth_id: Any, slot: int) -> bool:
-        """Whether everything that a truth asks for was raised."""
+    def _untold(self, truth_id: Any, slot: int) -> bool:
+        """Whether something that a truth asks for was not raised."""
         truth = truth_of(self.lines[truth_id])
-        raised = {rule for number, rule, at in self.said.raised[-5_000:] if number == slot and at >= truth.from_ms - 2_000}
-        return set(truth.expects) <= raised
+        raised = {
+            rule
+            for number, rule, at in self.said.raised[-LOOK_BACK:]
+            if number == slot and at >= truth.from_ms - BEFORE_MS
+        }
+        return not set(truth.expects) <= raised
+
+    def _strange(self, slot: int, rule: str, at: int) -> bool:
+        """Whether nothing that was wrong with the lift explains an alarm."""
+        near = (truth_of(self.lines[number]) for number in self._by_slot.get(slot, ()))
+        return not any(
+            truth.overlaps(at - AFTER_MS, at + BEFORE_MS) and (rule in truth.expects or rule in truth.allows)
+            for truth in near
+        )
 
     def played(self, trial: Trial) -> Played:
         """The run as it was."""
@@ -127,7 +144,10 @@ class Judge:
             sent=self.said.sent(self.fleet, until_ms=trial.until_ms),
             facts={"rule_set": version_of(rules), "way": "wire" if trial.wire else "direct", **trial.facts},
         )
-        names = {f"{self.fleet.number_of_code(item.lift)}/{item.rule}/{item.raised_ms}": f"alarm-{item.id}" for item in alarms}
+        names = {
+            f"{self.fleet.number_of_code(item.lift)}/{item.rule}/{item.raised_ms}": f"alarm-{item.id}"
+            for item in alarms
+        }
         clips = {names.get(name, name): lines for name, lines in self.clips.found.items()}
         return Played(
             run=run, truth=list(self.lines.values()), clips=clips, samples=self.samples, left_out=self.clips.left_out
@@ -154,7 +174,9 @@ def _direct(trial: Trial, rows: Sequence[Equipment], judge: Judge) -> Iterator[i
 
 def _wire(trial: Trial, rows: Sequence[Equipment], judge: Judge) -> Iterator[int]:
     wire = Wire(judge.fleet, judge.said, trial.rules, now=trial.from_ms)
-    messages = play(trial.scenario, rows, start_ms=trial.from_ms, seed=trial.seed, tell=judge.tell, until_ms=trial.until_ms)
+    messages = play(
+        trial.scenario, rows, start_ms=trial.from_ms, seed=trial.seed, tell=judge.tell, until_ms=trial.until_ms
+    )
     due = trial.from_ms + TICK_MS
     for received, device, leaf, payload in messages:
         while received >= due:
@@ -171,4 +193,3 @@ def _second(wire: Wire, judge: Judge, now: int) -> Iterator[int]:
     judge.samples += len(batch.samples)
     judge.look(batch, now)
     yield now
-

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alarms.rules import RuleSet
+from alarms.rules import RuleSet, Terms
 from alarms.signals import CLEAR, RAISE, Transitions
 from hoistway.trial.fleet import Fleet
 from ingest.backtest.episodes import NEVER as LASTS
@@ -80,11 +80,18 @@ def facts_of(rules: RuleSet) -> list[RuleFacts]:
             title=rule.title,
             opens=str(rule.opens),
             hold_s=max(rule.for_ms, rule.silent_for_ms or 0) / 1_000,
+            promise_s=(max(rule.for_ms, rule.silent_for_ms or 0) + _counts_in_ms(terms)) / 1_000,
             version=rule.version,
         )
-        for rule in rules
+        for rule, terms in zip(rules, rules.terms, strict=True)
         if rule.enabled
     ]
+
+
+def _counts_in_ms(terms: Terms) -> int:
+    """The longest window that a rule counts in."""
+    parts = [] if terms.when is None else terms.when.walk()
+    return max((int(str(part.value)) for part in parts if part.op == "count"), default=0)
 
 
 def version_of(rules: Sequence[RuleFacts]) -> str:

@@ -89,4 +89,6 @@ class Wire:
         self._one(slot, rule, RAISE, now, hold_start, demoted=demoted)
 
     def _one(self, slot: int, rule: int, kind: int, at: int, hold_start: int, *, demoted: bool) -> None:
-        self._said.note(Transitions(rows=np.array([(slot, rule, kind, at, hold_start, demoted, 0, 1)], TRANSITION_DTYPE)))
+        self._said.note(
+            Transitions(rows=np.array([(slot, rule, kind, at, hold_start, demoted, 0, 1)], TRANSITION_DTYPE))
+        )

@@ -18,7 +18,7 @@ BEFORE_MS: Final = 2_000
 AFTER_MS: Final = 60_000
 """An alarm that comes so long after the end still belongs to it, as late."""
 ALLOWANCE_MS: Final = 60_000
-"""Beyond the rule's own hold: a heartbeat of 30 s, as much again for a record that was lost on the way. Later is late."""
+"""Beyond the rule's own promise: a heartbeat of 30 s, as much again for a record that was lost on the way. Later is late."""
 LOUD: Final = frozenset({"rescue", "alarm-call"})
 """What sends somebody, or asks the car by voice."""
 
@@ -83,31 +83,39 @@ class Matched:
 
 
 def match(run: Run) -> Matched:
-    """Match truths and alarms of a run."""
+    """Match truths and alarms of a run. What began so shortly before its end that nobody had to speak yet is not asked for."""
     alarms: dict[str, list[Alarm]] = defaultdict(list)
     truths: dict[str, list[Truth]] = defaultdict(list)
     for alarm in run.alarms:
         alarms[alarm.lift].append(alarm)
     for truth in run.truths:
         truths[truth.lift].append(truth)
-    holds = {rule.id: rule.hold_s for rule in run.rules}
+    limits = {rule.id: round(rule.promise_s * 1_000) + ALLOWANCE_MS for rule in run.rules}
     loud = {rule.id for rule in run.rules if rule.opens in LOUD}
     told: dict[str, Asked] = {}
     asked = [
-        _ask(truth, rule, alarms[truth.lift], limit_ms=round(holds.get(rule, 0) * 1_000) + ALLOWANCE_MS, told=told)
+        found
         for truth in run.truths
         for rule in truth.expects
+        for found in (_ask(truth, rule, alarms[truth.lift], limit_ms=limits.get(rule, ALLOWANCE_MS), told=told),)
+        if found.answer is not Answer.MISSED or truth.from_ms + limits.get(rule, ALLOWANCE_MS) <= run.to_ms
     ]
     judged = [_judge(alarm, truths[alarm.lift], told) for alarm in run.alarms]
     trapped = [truth for truth in run.truths if is_trapping(truth, loud)]
     by_lift: dict[str, list[Truth]] = defaultdict(list)
     for truth in trapped:
         by_lift[truth.lift].append(truth)
+    sent = [(item, *_found(item, by_lift[item.lift], truths[item.lift])) for item in run.sent]
     return Matched(
         asked=asked,
         judged=judged,
-        trappings=[_trapping(truth, alarms[truth.lift]) for truth in trapped],
-        **_sent(run.sent, by_lift, truths),
+        trappings=[
+            item
+            for item in (_trapping(truth, alarms[truth.lift]) for truth in trapped)
+            if item.delay_ms is not None or item.truth.from_ms + 2 * ALLOWANCE_MS <= run.to_ms
+        ],
+        sent_true=[(item, inside) for item, inside, _ in sent if inside is not None],
+        sent_false=[(item, near) for item, inside, near in sent if inside is None],
     )
 
 
@@ -180,21 +188,9 @@ def _trapping(truth: Truth, alarms: Sequence[Alarm]) -> Trapping:
     return Trapping(truth=truth, alarm=inside[0], delay_ms=max(0, inside[0].raised_ms - truth.from_ms))
 
 
-def _sent(
-    sent: Sequence[Sent], trapped: Mapping[str, Sequence[Truth]], truths: Mapping[str, Sequence[Truth]]
-) -> dict[str, list[tuple[Sent, Truth]] | list[tuple[Sent, Truth | None]]]:
-    """Crews that found somebody, and crews that did not."""
-    true: list[tuple[Sent, Truth]] = []
-    false: list[tuple[Sent, Truth | None]] = []
-    for item in sent:
-        inside = [
-            truth for truth in trapped.get(item.lift, ()) if truth.overlaps(item.opened_ms - AFTER_MS, item.over_ms)
-        ]
-        near = [
-            truth for truth in truths.get(item.lift, ()) if truth.overlaps(item.opened_ms - AFTER_MS, item.opened_ms)
-        ]
-        if inside:
-            true.append((item, inside[0]))
-        else:
-            false.append((item, near[0] if near else None))
-    return {"sent_true": true, "sent_false": false}
+def _found(item: Sent, trapped: Sequence[Truth], truths: Sequence[Truth]) -> tuple[Truth | None, Truth | None]:
+    """Who was inside when a crew went out, and what else was wrong, or taken for it."""
+    begin = item.opened_ms - AFTER_MS
+    inside = (truth for truth in trapped if truth.overlaps(begin, item.over_ms))
+    near = (truth for truth in truths if truth.overlaps(begin, item.opened_ms))
+    return next(inside, None), next(near, None)

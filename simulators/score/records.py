@@ -74,6 +74,7 @@ class RuleFacts:
     title: Mapping[str, str]  # zh, en
     opens: str
     hold_s: float
+    promise_s: float  # by when it must have spoken: its hold, and the window that it counts in
     version: str
 
 
