@@ -12,6 +12,7 @@ from simulators.score.page import per_month, percent, seconds, spoke
 
 SHOWN: Final = 20
 SHORT: Final = ("asked", "true", "late", "missed", "false")
+_HEAD: Final = {"missed": "miss"}
 
 
 def print_card(card: Mapping[str, Any]) -> None:
@@ -45,15 +46,17 @@ def print_card(card: Mapping[str, Any]) -> None:
 
 def _rules_table(*head: str, title: str) -> Table:
     """A table that a narrow terminal can hold: rules keep their names, figures come without intervals."""
-    table = Table(title=title, pad_edge=False)
-    for name in (*head, "recall", "precis.", "p50 s", "p95", "max"):
-        table.add_column(name, no_wrap=True, overflow="fold", justify="left" if name in {"rule", ""} else "right")
+    table = Table(title=title, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in (*head, "rec %", "prec %", "p50 s", "p95", "max"):
+        shown = _HEAD.get(name, name)
+        words = name in {"rule", ""}
+        table.add_column(shown, no_wrap=True, min_width=None if words else 4, justify="left" if words else "right")
     return table
 
 
 def _brief(item: Mapping[str, Any]) -> list[str]:
     """Recall, precision and delays, without intervals."""
-    shares = [percent(item[key]).split(" [")[0] for key in ("recall", "precision")]
+    shares = [percent(item[key]).split(" %")[0] for key in ("recall", "precision")]
     return [*shares, *(text.split(" [")[0] for text in _delays(item["delays"]))]
 
 

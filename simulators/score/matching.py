@@ -98,7 +98,7 @@ def match(run: Run) -> Matched:
         for truth in run.truths
         for rule in truth.expects
         for found in (_ask(truth, rule, alarms[truth.lift], limit_ms=limits.get(rule, ALLOWANCE_MS), told=told),)
-        if found.answer is not Answer.MISSED or truth.from_ms + limits.get(rule, ALLOWANCE_MS) <= run.to_ms
+        if found.answer is not Answer.MISSED or not _cut_off(truth, limits.get(rule, ALLOWANCE_MS), run.to_ms)
     ]
     judged = [_judge(alarm, truths[alarm.lift], told) for alarm in run.alarms]
     trapped = [truth for truth in run.truths if is_trapping(truth, loud)]
@@ -112,11 +112,16 @@ def match(run: Run) -> Matched:
         trappings=[
             item
             for item in (_trapping(truth, alarms[truth.lift]) for truth in trapped)
-            if item.delay_ms is not None or item.truth.from_ms + 2 * ALLOWANCE_MS <= run.to_ms
+            if item.delay_ms is not None or not _cut_off(item.truth, 2 * ALLOWANCE_MS, run.to_ms)
         ],
         sent_true=[(item, inside) for item, inside, _ in sent if inside is not None],
         sent_false=[(item, near) for item, inside, near in sent if inside is None],
     )
+
+
+def _cut_off(truth: Truth, limit_ms: int, end_ms: int) -> bool:
+    """Whether the run ended before the fault did, and before somebody had to speak."""
+    return truth.to_ms + AFTER_MS > end_ms and truth.from_ms + limit_ms > end_ms
 
 
 def is_trapping(truth: Truth, loud: Iterable[str]) -> bool:
