@@ -128,7 +128,7 @@ def test_a_sweep_shows_from_which_hold_on_people_are_missed() -> None:
     assert [(item["hold_s"], item["true"], item["missed"]) for item in found["points"]] == [
         (5, 2, 0),
         (20, 2, 0),
-        (3_000, 0, 0),
+        (3_000, 0, 2),
     ]
     assert [item["delays"]["p50"]["ms"] // 1_000 for item in found["points"][:2]] == [5, 20]
     with pytest.raises(BadInput, match="--rule"):
