@@ -79,9 +79,9 @@ def play(
     html_file: Html = None,
 ) -> None:
     """Play a story before the rules in memory, as fast as the machine goes, and score it."""
-    trial = _told(lambda: trial_of(story, rules, seed=seed, city=city, lifts=lifts, hours=hours, wire=wire))
-    played = _told(lambda: _watched(lambda note: play_run(trial, note)))
-    _told(lambda: folder.write(played, to))
+    trial = told(lambda: trial_of(story, rules, seed=seed, city=city, lifts=lifts, hours=hours, wire=wire))
+    played = told(lambda: _watched(lambda note: play_run(trial, note)))
+    told(lambda: folder.write(played, to))
     _show(played, json_file, html_file)
 
 
@@ -90,10 +90,10 @@ def show(
     run: Annotated[Path, typer.Argument(help="the run's folder")], json_file: Json = None, html_file: Html = None
 ) -> None:
     """The scorecard of a run."""
-    card = _told(lambda: scorecard(folder.read(run)))
+    card = told(lambda: scorecard(folder.read(run)))
     _write(json_file, card)
     if html_file is not None:
-        html_file.write_text(page(card, _told(lambda: folder.read_evidence(run))), "utf-8")
+        html_file.write_text(page(card, told(lambda: folder.read_evidence(run))), "utf-8")
     print_card(card)
 
 
@@ -105,7 +105,7 @@ def compare(
     html_file: Html = None,
 ) -> None:
     """Two runs, or one story under two rule sets, side by side."""
-    found = _told(lambda: compare_cards(*(scorecard(folder.read(path)) for path in (first, second))))
+    found = told(lambda: compare_cards(*(scorecard(folder.read(path)) for path in (first, second))))
     _write(json_file, found)
     if html_file is not None:
         html_file.write_text(compare_page(found), "utf-8")
@@ -118,7 +118,7 @@ def explain(
     name: Annotated[str, typer.Argument(help="as in the scorecard: truth-7, alarm-12")],
 ) -> None:
     """What was said around a miss or a false alarm."""
-    clips = _told(lambda: folder.read_evidence(run))
+    clips = told(lambda: folder.read_evidence(run))
     if name not in clips:
         fail(
             BadInput(
@@ -146,9 +146,9 @@ def sweep_command(
     html_file: Html = None,
 ) -> None:
     """One rule with many holds over one playing of a story: precision, recall and delay of each."""
-    trial = _told(lambda: trial_of(story, rules, seed=seed, city=city, lifts=lifts, hours=hours, wire=wire))
-    seconds = _told(lambda: holds_of(holds))
-    found = _told(lambda: _watched(lambda note: sweep.swept(trial, rule, seconds, note)))
+    trial = told(lambda: trial_of(story, rules, seed=seed, city=city, lifts=lifts, hours=hours, wire=wire))
+    seconds = told(lambda: holds_of(holds))
+    found = told(lambda: _watched(lambda note: sweep.swept(trial, rule, seconds, note)))
     _write(json_file, found)
     if html_file is not None:
         html_file.write_text(sweep_page(found), "utf-8")
@@ -168,10 +168,10 @@ def collect(
 ) -> None:
     """Make a run of what a live platform said while `hoistway simulate run` played."""
     zone = ZoneInfo(Settings().time_zone)
-    text = _told(lambda: _lines(truth))
-    from_ms, to_ms = _told(lambda: _moment(since, "--from", zone)), _told(lambda: _moment(until, "--to", zone))
-    truths = _told(lambda: truths_of(text, source=truth.name))
-    codes = [row.rescue_code for row in _told(lambda: read_csv(lifts))]
+    text = told(lambda: _lines(truth))
+    from_ms, to_ms = told(lambda: _moment(since, "--from", zone)), told(lambda: _moment(until, "--to", zone))
+    truths = told(lambda: truths_of(text, source=truth.name))
+    codes = [row.rescue_code for row in told(lambda: read_csv(lifts))]
     played = act(
         database_url,
         lambda connection: collect_run(
@@ -180,7 +180,7 @@ def collect(
             rules=default_rules(),
         ),
     )  # fmt: skip
-    _told(lambda: folder.write(played, to))
+    told(lambda: folder.write(played, to))
     _show(played, json_file, html_file)
 
 
@@ -241,7 +241,7 @@ def _watched(work: Callable[[Callable[[float], None]], _T]) -> _T:
         return work(lambda share: bar.update(task, completed=share))
 
 
-def _told(work: Callable[[], _T]) -> _T:
+def told(work: Callable[[], _T]) -> _T:
     """Our errors are one line; exit code 2."""
     try:
         return work()

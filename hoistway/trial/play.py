@@ -92,6 +92,10 @@ class Judge:
             self._by_slot.setdefault(slot, []).append(line["id"])
             self.clips.want(f"truth-{truth.id}", slot, truth.from_ms, partial(self._untold, line["id"], slot))
 
+    def lines_of(self, slot: int) -> list[dict[str, Any]]:
+        """The truth of one unit so far."""
+        return [self.lines[number] for number in self._by_slot.get(slot, ())]
+
     def take(self, batch: Batch, until_ms: int) -> None:
         """Fold what came up to `until_ms`."""
         known = {int(row["slot"]): int(row["received"]) for row in batch.contacts if row["online"]}
@@ -119,7 +123,7 @@ class Judge:
 
     def _strange(self, slot: int, rule: str, at: int) -> bool:
         """Whether nothing that was wrong with the lift explains an alarm."""
-        near = (truth_of(self.lines[number]) for number in self._by_slot.get(slot, ()))
+        near = map(truth_of, self.lines_of(slot))
         return not any(
             truth.overlaps(at - AFTER_MS, at + BEFORE_MS) and (rule in truth.expects or rule in truth.allows)
             for truth in near
@@ -156,13 +160,17 @@ class Judge:
 
 def play_run(trial: Trial, progress: Progress | None = None) -> Played:
     """Play the whole story. The same story, seed, register and rules give the same run."""
-    rows = trial.register()
-    judge = Judge(trial, Fleet(rows))
+    judge = Judge(trial, Fleet(trial.register()))
     span = trial.until_ms - trial.from_ms
-    for now in (_wire if trial.wire else _direct)(trial, rows, judge):
+    for now in steps(trial, judge):
         if progress is not None:
             progress((now - trial.from_ms) / span)
     return judge.played(trial)
+
+
+def steps(trial: Trial, judge: Judge) -> Iterator[int]:
+    """Play it a stretch at a time; answers up to when."""
+    return (_wire if trial.wire else _direct)(trial, judge.fleet.rows, judge)
 
 
 def _direct(trial: Trial, rows: Sequence[Equipment], judge: Judge) -> Iterator[int]:

@@ -22,6 +22,7 @@ class Said:
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self._segments: list[Segment] = []
+        self._fresh: list[Transitions] = []
         self.raised: list[tuple[int, str, int]] = []  # slot, rule, when, of all raises so far
 
     def note(self, transitions: Transitions, known: Mapping[int, int] | None = None) -> None:
@@ -35,7 +36,13 @@ class Said:
             rows["at"] = np.where(rows["kind"] == CLEAR, rows["at"], np.maximum(rows["at"], told))
         said = Transitions(rows=rows)
         self._segments.append(Segment(rules=self.rules, transitions=said))
+        self._fresh.append(said)
         self.raised += [(row.slot, self.rules[row.rule].id, row.at) for row in said if row.kind == RAISE]
+
+    def fresh(self) -> Transitions:
+        """What was said since the last call."""
+        found, self._fresh = Transitions.join(self._fresh), []
+        return found
 
     def episodes(self) -> list[Episode]:
         return alarms_of(self._segments)
