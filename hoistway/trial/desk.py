@@ -84,6 +84,10 @@ class Desk:
             self._due_ms = ASLEEP_MS if found is None else _ms(found)
         return self._due_ms
 
+    async def _row(self, query: str, number: int) -> Any:
+        """A case or an order, which is never deleted."""
+        return (await self.database.fetch(SQL[query], number))[0]
+
     async def _write(self, changes: Sequence[Change]) -> None:
         async with self.database.acquire() as connection, connection.transaction():
             await write_changes(connection, changes, detected_at=when(self.now))
@@ -115,7 +119,7 @@ class Desk:
             self._sent = row["id"]
             self._expect(row)
 
-    def _expect(self, order: Mapping[str, Any]) -> None:
+    def _expect(self, order: Any) -> None:
         """What becomes of a new order."""
         number, sent = order["id"], _ms(order["sent_at"])
         if order["addressee"] in {"119", "120"}:
@@ -146,7 +150,7 @@ class Desk:
 
     async def _look_at_level(self, case_id: int) -> None:
         """Level 3 asks the desk to call 119; a dispatcher looks once a minute while the case waits."""
-        case = await self.database.fetchrow(SQL["case"], case_id)
+        case = await self._row("case", case_id)
         if case["state"] not in {CaseState.OPEN, CaseState.DISPATCHED}:
             return
         if case["level"] == 3:
@@ -164,7 +168,7 @@ class Desk:
 
     async def _after_voice(self, case_id: int) -> None:
         """The car was asked: somebody is trapped, or pressed by mistake."""
-        case = await self.database.fetchrow(SQL["case"], case_id)
+        case = await self._row("case", case_id)
         if case["kind"] != CaseKind.ALARM_CALL or case["state"] != CaseState.OPEN:
             return
         if self.inside(case["lift_id"], self.now) is None:
@@ -188,13 +192,13 @@ class Desk:
     async def _arrive(self, order_id: int) -> None:
         if not await self._move_order(order_id, "arrive"):
             return
-        row = await self.database.fetchrow(SQL["order"], order_id)
+        row = await self._row("order", order_id)
         after_s = self.people.on_site_s(f"order {order_id}")
         self._plan(self.now + after_s * 1_000, _call(self._release, row["case_id"], order_id, self.now))
 
     async def _release(self, case_id: int, order_id: int, since_ms: int) -> None:
         """Who is on site says that nobody is trapped any more: once the car has let them out, or because nobody was inside."""
-        case = await self.database.fetchrow(SQL["case"], case_id)
+        case = await self._row("case", case_id)
         until = self.inside(case["lift_id"], self.now)
         if until is not None and until > self.now and self.now - since_ms < LONGEST_MS:
             self._plan(min(until, self.now + STILL_INSIDE_MS) + 1, _call(self._release, case_id, order_id, since_ms))
