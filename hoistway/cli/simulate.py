@@ -91,7 +91,7 @@ def run_command(
             rows = make_city(
                 lifts=city or story.lifts, escalators=story.escalators, seed=story.seed if seed is None else seed
             )
-        secret = _secret(secret_file)
+        secret = secret_of(secret_file)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -136,7 +136,8 @@ async def _progress(totals: Totals, devices: int, every_s: int = 30) -> None:
             )
 
 
-def _secret(path: Path | None) -> bytes | None:
+def secret_of(path: Path | None) -> bytes | None:
+    """The key that device passwords are derived from. Raises BadInput."""
     if path is None:
         return None
     try:

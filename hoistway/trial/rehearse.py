@@ -35,7 +35,12 @@ LIMIT_ACCEPT_S: Final = 180
 
 
 async def rehearse(
-    trial: Trial, database_url: str, folder: Path, progress: Progress | None = None
+    trial: Trial,
+    database_url: str,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    people: People | None = None,
 ) -> tuple[Played, dict[str, Any]]:
     """Play a story to its end before rules and desk; answers the run and its report. `database_url`: an empty database of its own;
     `folder`: where the register's file may be written."""
@@ -47,7 +52,7 @@ async def rehearse(
     pool = Database(database_url, name="hoistway rehearse", most=2)
     await pool.open()
     try:
-        desk = Desk(pool, People(trial.seed), _inside(judge, slots), now=trial.from_ms)
+        desk = Desk(pool, people or People(trial.seed), _inside(judge, slots), now=trial.from_ms)
         span = trial.until_ms - trial.from_ms
         for now in steps(trial, judge):
             changes = [
