@@ -62,6 +62,7 @@ class Playback:
             name: Player(row=Row(name, shard), device=Device.restarted(name, (boots or {}).get(name)))
             for name, shard in names.items()
         }
+        self._last = {item.device: place for place, item in enumerate(self._items) if item.leaf != "link"}
         self.changed = set(self.units)
         self.played = self.left_out = 0
 
@@ -93,7 +94,10 @@ class Playback:
             self.left_out += 1
             return
         if item.leaf == "link":
-            unit.link_up = not isinstance(value, dict) or value.get("online") is not False
+            goes = isinstance(value, dict) and value.get("online") is False
+            unit.link_up = not goes or self._next > self._last.get(
+                item.device, -1
+            )  # a goodbye is not played: all must be sent first
             return
         for record in value if isinstance(value, list) else [value]:
             self._record(unit.device, item, record)

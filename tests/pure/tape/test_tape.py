@@ -166,17 +166,20 @@ def _said(record: dict[str, Any], device: str, later: int) -> tuple[str, int, st
 
 
 def test_a_lost_link_is_lost_again_and_what_is_no_record_is_counted() -> None:
-    """The tape's own words about its links; a tape in original time keeps its stamps."""
+    """The tape's own words about its links, but for the last goodbye; a tape in original time keeps its stamps."""
     items = [
         Item(T0, 3, "a", "link", b'{"online":true,"boot":1,"conn":1}'), state("a", 100), Item(T0 + 200, 3, "a", "state", b"?"),
-        Item(T0 + 300, 3, "a", "link", b'{"online":false,"boot":1,"conn":1}'),
+        Item(T0 + 300, 3, "a", "link", b'{"online":false,"boot":1,"conn":1}'), state("a", 500),
+        Item(T0 + 600, 3, "a", "link", b'{"online":false,"boot":1,"conn":2}'),
     ]  # fmt: skip
     played = Playback(items, start_ms=0, original=True)
     assert played.start_ms == T0
     played.advance(T0 + 250)
     assert played.units["a"].link_up
     played.advance(T0 + 400)
-    assert (played.units["a"].link_up, played.played, played.left_out) == (False, 1, 1)
+    assert not played.units["a"].link_up
+    played.advance(T0 + 700)
+    assert (played.units["a"].link_up, played.played, played.left_out) == (True, 2, 1)
     assert json.loads(played.units["a"].device.state.kept[1])["ts"] == T0 + 50
     assert not played.ended
     played.advance(T0 + 70_000)
