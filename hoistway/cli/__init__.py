@@ -20,8 +20,11 @@ from hoistway.cli import (
     lifts,
     parts,
     quarantine,
+    record,
+    rehearse,
     rule_sets,
     rules,
+    score,
     simulate,
     state,
     up,
@@ -53,6 +56,10 @@ devices.add_to(device.app)
 app.add_typer(device.app, name="devices", help="Devices, their keys, and the check of a real device.")
 app.add_typer(quarantine.app, name="quarantine", help="Messages that could not be used.")
 app.add_typer(simulate.app, name="simulate", help="A simulated city.")
+app.add_typer(record.app, name="record", help="Record traffic, and make tapes of logs and of the store.")
+app.command(name="replay")(record.replay)
+app.command(name="rehearse")(rehearse.rehearse)
+app.add_typer(score.app, name="score", help="How good the alarms of a run were.")
 app.add_typer(alarms.app, name="alarms", help="Alarms.")
 rule_sets.add_to(rules.app)
 rules.app.command(name="backtest")(backtest.backtest)

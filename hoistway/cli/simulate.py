@@ -138,7 +138,7 @@ def run_command(
         if messages is not None:
             raise BadInput("--messages", where="simulate run", expected="--memory beside it")
         address = MqttAddress.parse(mqtt_url or Settings().need_mqtt_url())
-        secret = _secret(secret_file)
+        secret = secret_of(secret_file)
         return await how.over_mqtt(address, secret, truth=truth, state=state)
 
     totals = run(play())
@@ -240,7 +240,8 @@ def _speed(text: str, *, memory: bool) -> float | None:
     raise BadInput(f"speed {text!r}", where="--speed", expected=expected)
 
 
-def _secret(path: Path | None) -> bytes | None:
+def secret_of(path: Path | None) -> bytes | None:
+    """The key that device passwords are derived from. Raises BadInput."""
     if path is None:
         return None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from hoistway.store import connect_url
 from hoistway.up.state import State
@@ -22,6 +22,12 @@ from lift where exercise and lon is not null and district <> '' order by distric
 on conflict (name) do nothing"""
 
 
+async def staff(connection: Any) -> None:
+    """A team for each firm of the exercise and a station for each district, on duty round the clock."""
+    await connection.execute(_TEAMS)
+    await connection.execute(_STATIONS)
+
+
 async def prepare_demo(database_url: str, state: State, *, lifts: int, seed: int) -> None:
     """Write `demo/lifts.csv` and import it; nothing is done again for a city that is there already."""
     from hoistway.registry import import_bytes
@@ -37,8 +43,7 @@ async def prepare_demo(database_url: str, state: State, *, lifts: int, seed: int
     connection = await connect_url(database_url, name="hoistway-demo", patience_s=5, command_timeout_s=60)
     try:
         await import_bytes(connection, path.read_bytes(), name=path.name, today=datetime.now(UTC).date(), exercise=True)
-        await connection.execute(_TEAMS)
-        await connection.execute(_STATIONS)
+        await staff(connection)
     finally:
         await connection.close()
     made.write_text(json.dumps(wanted))

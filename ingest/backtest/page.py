@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from hoistway.charts import Pages, bars, svg, two
+
 ROWS: Final = 500
 """So many differences are on the page; the JSON has more."""
 
@@ -56,19 +58,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-_STYLE: Final = """
-:root{color-scheme:light dark}
-body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem;background:#f4f4f2;color:#1c1c1c}
-h1{font-size:1.4rem;margin:.2rem 0}h2{font-size:1.1rem;margin:1.6rem 0 .4rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .5rem;border-bottom:1px solid #ccc}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.scroll{overflow-x:auto}svg{max-width:100%;height:auto;display:block}
-.b{fill:#6b7280}.c{fill:#c2410c}text{fill:#1c1c1c;font:12px system-ui,sans-serif}line{stroke:#999}
-#zh:checked~main .en,#en:checked~main .zh{display:none}
-input[name=lang]{margin:0 .2rem 0 .6rem}
-@media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#eee}text{fill:#eee}td,th{border-color:#444}}
-@media print{input,label.l{display:none}}
-"""
+_PAGES: Final = Pages(WORDS)
+_both, _section, _table = _PAGES.both, _PAGES.section, _PAGES.table
 
 
 def page(result: Mapping[str, Any]) -> str:
@@ -82,38 +73,7 @@ def page(result: Mapping[str, Any]) -> str:
         _section("dispatch", _dispatch(result["dispatch"])),
         _section("differences", _changes(result)),
     ]
-    return (
-        '<!doctype html>\n<html lang="zh-CN"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{WORDS['title'][0]} / {WORDS['title'][1]}</title><style>{_STYLE}</style></head><body>\n"
-        '<input type="radio" name="lang" id="zh" checked><label class="l" for="zh">中文</label>'
-        '<input type="radio" name="lang" id="en"><label class="l" for="en">English</label>\n'
-        "<main>\n" + "\n".join(body) + "\n</main></body></html>\n"
-    )
-
-
-def _both(key: str) -> str:
-    zh, en = WORDS[key]
-    return _two(zh, en)
-
-
-def _two(zh: str, en: str) -> str:
-    return f'<span class="zh" lang="zh-CN">{escape(zh)}</span><span class="en" lang="en">{escape(en)}</span>'
-
-
-def _section(key: str, inner: str) -> str:
-    return f'<section id="{key}"><h2>{_both(key)}</h2>{inner}</section>'
-
-
-def _table(head: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
-    """`head` are words and whether their column holds numbers; cells are HTML already."""
-    marks = [' class="n"' if number else "" for _, number in head]
-    top = "".join(f"<th{mark}>{_both(key)}</th>" for (key, _), mark in zip(head, marks, strict=True))
-    lines = [
-        "<tr>" + "".join(f"<td{mark}>{cell}</td>" for cell, mark in zip(row, marks, strict=True)) + "</tr>"
-        for row in rows
-    ]
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return _PAGES.frame(body)
 
 
 def _facts(result: Mapping[str, Any]) -> str:
@@ -129,8 +89,7 @@ def _facts(result: Mapping[str, Any]) -> str:
         ("candidate", escape(rules)),
     ]
     counts = [(key, True) for key in ("baseline", "candidate", *_WHAT)]
-    rows = "".join(f"<tr><th>{_both(key)}</th><td>{value}</td></tr>" for key, value in facts)
-    return f"<table>{rows}</table><h2>{_both('alarms')}</h2>" + _table(
+    return f"{_PAGES.facts(facts)}<h2>{_both('alarms')}</h2>" + _table(
         counts, [[str(alarms[key]) for key, _ in counts]]
     )
 
@@ -157,7 +116,7 @@ def _rule_name(rule: Mapping[str, Any]) -> str:
     title = rule["title"]
     mark = " *" if rule["changed"] else ""
     name = escape(rule["rule_id"] + mark)
-    return f"{name}<br>{_two(title['zh'], title['en'])}" if title else name
+    return f"{name}<br>{two(title['zh'], title['en'])}" if title else name
 
 
 def _seconds(value: int) -> str:
@@ -167,33 +126,12 @@ def _seconds(value: int) -> str:
 # --- charts ---
 
 
-def _bars(rows: Sequence[tuple[str, int, int]], *, height: int = 22) -> str:
-    """Two horizontal bars a row."""
-    most = max((max(first, second) for _, first, second in rows), default=0) or 1
-    parts = []
-    for place, (label, first, second) in enumerate(rows):
-        top = place * (height + 8)
-        parts.append(f'<text x="0" y="{top + 15}">{escape(label)}</text>')
-        for offset, value, kind in ((0, first, "b"), (height // 2, second, "c")):
-            width = round(value / most * 560, 1)
-            parts.append(
-                f'<rect class="{kind}" x="260" y="{top + offset}" width="{width}" height="{height // 2 - 1}"/>'
-                f'<text x="{266 + width}" y="{top + offset + 9}">{value}</text>'
-            )
-    return _svg(900, max(1, len(rows)) * (height + 8), parts) + _legend()
-
-
-def _svg(width: int, height: int, parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img">{"".join(parts)}</svg>'
-
-
 def _legend() -> str:
-    box = '<svg width="12" height="12" viewBox="0 0 12 12" style="display:inline"><rect class="{}" width="12" height="12"/></svg> '
-    return f"<p>{box.format('b')}{_both('baseline')} {box.format('c')}{_both('candidate')}</p>"
+    return _PAGES.legend("baseline", "candidate")
 
 
 def _rule_chart(rules: Sequence[Mapping[str, Any]]) -> str:
-    return _bars([(rule["rule_id"], rule["baseline"], rule["candidate"]) for rule in rules])
+    return bars([(rule["rule_id"], rule["baseline"], rule["candidate"]) for rule in rules]) + _legend()
 
 
 def _hour_chart(hours: Sequence[Mapping[str, Any]]) -> str:
@@ -214,7 +152,7 @@ def _hour_chart(hours: Sequence[Mapping[str, Any]]) -> str:
             )
         if place % max(1, len(groups) // 8) == 0:
             parts.append(f'<text x="{left:.1f}" y="196">{group[0]["hour"][5:13].replace("T", " ")}h</text>')
-    return _svg(900, 200, parts) + _legend()
+    return svg(900, 200, parts) + _legend()
 
 
 def _delay_chart(delays: Sequence[Mapping[str, Any]]) -> str:
@@ -232,7 +170,7 @@ def _delay_chart(delays: Sequence[Mapping[str, Any]]) -> str:
         )
         if item["alarms"]:
             parts.append(f'<text x="{left:.1f}" y="{175 - tall:.1f}">{item["alarms"]}</text>')
-    return _svg(900, 200, parts)
+    return svg(900, 200, parts)
 
 
 # --- lists ---
