@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from simulators.device import KEPT_EVENTS, RING_SAMPLES, Device
-from simulators.faults import Unit
-from simulators.physics import Lift
+from simulators.faults.scripts import Unit
+from simulators.life.physics import Lift
 from simulators.world import DELAY_MS, World
 
 SLAB_MS: Final = 60_000
