@@ -246,6 +246,22 @@ SEAL_EVERY_S = 600
 SEAL_CASES = 5_000
 """Cases in one seal; the others follow at once in the next."""
 
+# --- tickets ---
+TICKET_ROUND = 100
+"""Timers of tickets, or maintenance orders that ended, in one transaction of dispatch; the others follow at once in the next."""
+PHOTO_BYTES = 8 * 1024 * 1024
+"""Of one photo as it comes; a telephone's has 3 to 6 MB."""
+PHOTO_PIXELS = 50_000_000
+"""Of one photo: more than that is no telephone's, and a bomb for whoever decodes it."""
+PHOTOS_A_TICKET = 20
+PARTS_A_TICKET = 50
+PART_CHARS = 200
+MAINTENANCE_FIRM_HOURS = 24
+"""The longest maintenance order that a firm makes for itself: a visit, not a holiday from tickets."""
+MAINTENANCE_DAYS = 15
+"""The longest that the desk makes. Regular visits are at most so far apart (TSG T5002-2017); a longer work is another order."""
+MAINTENANCE_AHEAD_DAYS = 180
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500
