@@ -57,7 +57,9 @@ async def tickets_of(
     `source`: a connection or the database.
     """
     rows = await source.fetch(SQL["ids"], scope, is_open, state, overdue, lift_id, firm_id, after, now, limit)
-    return [_seen(row["document"], now) for row in await source.fetch(SQL["documents"], scope, [row["id"] for row in rows])]
+    return [
+        _seen(row["document"], now) for row in await source.fetch(SQL["documents"], scope, [row["id"] for row in rows])
+    ]
 
 
 async def read_ticket(source: Any, scope: int | None, ticket_id: int, *, now: datetime) -> Document | None:
@@ -123,7 +125,9 @@ async def move_ticket(
 async def _check_alone(connection: Any, ticket: TicketView) -> None:
     twin = await connection.fetchval(SQL["unmended_twin"], ticket.ticket_id)
     if twin is not None:
-        raise IllegalMove(machine=f"ticket, while {twin} is open for the fault,", state=ticket.state, move="reopen", allowed=())
+        raise IllegalMove(
+            machine=f"ticket, while {twin} is open for the fault,", state=ticket.state, move="reopen", allowed=()
+        )
 
 
 async def _write_visit(connection: Any, ticket_id: int, found: Moved, person: Person, *, there: bool) -> None:

@@ -68,8 +68,31 @@ _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
 def _jpeg(data: bytes) -> Picture:
-    kept: list[bytes] = []
-    size, turned, scans, place = (0, 0), 1, 0, 2
+    head, kept, size, scans = b"", [], (0, 0), 0
+    turned = 1
+    for marker, segment, body in _jpeg_segments(data):
+        if marker in _NEEDED:
+            kept.append(segment)
+        if marker in _SOF:
+            height, width = struct.unpack_from(">HH", body, 1)
+            size = (width, height)
+        elif marker == _SOS:
+            scans += 1
+        elif marker == _APP0 and body.startswith(b"JFIF\x00"):
+            head = _JFIF
+        elif marker == _APP1 and body.startswith(b"Exif\x00\x00"):
+            turned = _orientation(body[6:]) or turned
+        elif marker == _ADOBE and body.startswith(b"Adobe"):
+            kept.append(b"\xff\xee" + struct.pack(">H", _ADOBE_BYTES + 2) + body[:_ADOBE_BYTES])
+    if not scans or size == (0, 0):
+        raise _broken("no picture in it")
+    content = b"".join((b"\xff\xd8", head, _turned(turned), *kept, b"\xff\xd9"))
+    return Picture(media_type="image/jpeg", width=size[0], height=size[1], content=content)
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Marker, the whole segment (of a scan with its entropy-coded bytes) and its body, up to the end of the picture."""
+    place = 2
     while True:
         if data[place] != 0xFF:
             raise _broken(f"no marker at byte {place}")
@@ -77,32 +100,16 @@ def _jpeg(data: bytes) -> Picture:
             place += 1
         marker = data[place + 1]
         if marker == _EOI:
-            break
+            return
         (length,) = struct.unpack_from(">H", data, place + 2)
         end = place + 2 + length
         if length < 2 or end > len(data):
             raise _broken(f"a segment at byte {place} runs over the end")
         body = data[place + 4 : end]
-        if marker in _SOF:
-            height, width = struct.unpack_from(">HH", body, 1)
-            size = (width, height)
-        elif marker == _APP1 and body.startswith(b"Exif\x00\x00"):
-            turned = _orientation(body[6:]) or turned
         if marker == _SOS:
-            scans += 1
             end = _scan_end(data, end)
-        if marker in _NEEDED:
-            kept.append(data[place:end])
-        elif marker == _APP0 and body.startswith(b"JFIF\x00"):
-            kept.insert(0, _JFIF)
-        elif marker == _ADOBE and body.startswith(b"Adobe"):
-            kept.append(b"\xff\xee" + struct.pack(">H", _ADOBE_BYTES + 2) + body[:_ADOBE_BYTES])
+        yield marker, data[place:end], body
         place = end
-    if not scans or size == (0, 0):
-        raise _broken("no picture in it")
-    head = kept[:1] if kept[0] == _JFIF else []
-    content = b"".join((b"\xff\xd8", *head, _turned(turned), *kept[len(head) :], b"\xff\xd9"))
-    return Picture(media_type="image/jpeg", width=size[0], height=size[1], content=content)
 
 
 def _scan_end(data: bytes, place: int) -> int:

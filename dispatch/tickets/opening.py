@@ -38,6 +38,10 @@ def ms(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
+def _when(at_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at_ms)
+
+
 async def read_ticket_limits(connection: Any) -> TicketLimits:
     """The city's limits. What of the setting cannot be used is said in the log and does not count."""
     value = await connection.fetchval(SQL["limits"])
@@ -60,6 +64,19 @@ async def take_faults(connection: Any, faults: Sequence[Fault], now: datetime) -
     raise OurFault(f"{len(waiting)} faults find neither a ticket nor room for one")
 
 
+async def take_contradicted(connection: Any, alarm_ids: Sequence[int], now: datetime) -> None:
+    """Late data says that these alarms had not been: a line on their tickets, which go on until a person ends them."""
+    rows = await connection.fetch(SQL["contradicted"], alarm_ids)
+    lines = [
+        (
+            row["ticket_id"],
+            TicketOutcome(lines=(Line(kind="late-data-contradicts", after={"alarm_id": row["alarm_id"]}),)),
+        )
+        for row in rows
+    ]
+    await write_notes(connection, lines, now)
+
+
 @dataclass(kw_only=True, slots=True)
 class _Pass:
     """What one look at the faults says, set by set."""
@@ -73,26 +90,26 @@ class _Pass:
 async def _pass(connection: Any, faults: Sequence[Fault], limits: TicketLimits, now: datetime) -> list[Fault]:
     """One look; answers the faults that have to look again, because another of their family went first."""
     lifts, alarms = [fault.lift_id for fault in faults], [fault.alarm_id for fault in faults]
-    earliest = _EPOCH + timedelta(milliseconds=min(fault.at_ms for fault in faults))
+    earliest = _when(min(fault.at_ms for fault in faults))
     shields = _by_lift(_shield(row) for row in await connection.fetch(SQL["shields"], lifts, earliest))
     done_since = earliest - timedelta(seconds=limits.reopen_within_s)
     rows = await connection.fetch(SQL["tickets"], lifts, done_since, alarms)
     tickets = _by_lift(view_of(row) for row in rows)
-    found, touched = _Pass(), set()
+    found, begun = _Pass(), set()
     for fault in faults:
         key = (fault.lift_id, family_of(fault.rule_id))
         said = verdict(fault, tickets[fault.lift_id], shields[fault.lift_id], limits)
         if said.way is Way.SHIELD:
             found.shields.append((fault, said))
+        elif key in begun:
+            found.later.append(fault)
+        elif said.way is Way.OPEN:
+            found.opens[key] = fault
         elif said.way is not Way.NOTHING:
-            if key in touched:
-                found.later.append(fault)
-            elif said.way is Way.OPEN:
-                found.opens[key] = fault
-            else:
-                found.joins.append((fault, said))
-            touched.add(key)
-    await _shield_them(connection, found.shields, now)
+            found.joins.append((fault, said))
+        if said.way in {Way.OPEN, Way.REOPEN}:
+            begun.add(key)
+    await _shield_them(connection, found.shields)
     views = {ticket.ticket_id: ticket for group in tickets.values() for ticket in group}
     await _join(connection, found.joins, views, limits, now)
     return [*await _open(connection, found.opens, limits, now), *found.later]
@@ -133,10 +150,10 @@ def view_of(row: Mapping[str, Any]) -> TicketView:
     )
 
 
-async def _shield_them(connection: Any, items: Sequence[tuple[Fault, Verdict]], now: datetime) -> None:
+async def _shield_them(connection: Any, items: Sequence[tuple[Fault, Verdict]]) -> None:
     if items:
-        rows = [(said.order_id, fault.alarm_id, fault.severity.value) for fault, said in items]
-        await connection.execute(SQL["shield"], *_columns(rows, 3), now)
+        rows = [(said.order_id, fault.alarm_id, fault.severity.value, _when(fault.at_ms)) for fault, said in items]
+        await connection.execute(SQL["shield"], *_columns(rows, 4))
 
 
 async def _open(
@@ -178,10 +195,14 @@ async def _join(
     rows = [(said.ticket_id, fault.alarm_id, fault.raised) for fault, said in items]
     new = await connection.fetch(SQL["join"], *_columns(rows, 3), now)
     first_time = {(row["ticket_id"], row["alarm_id"]) for row in new}
-    changes, notes = [], []
-    for fault, said in items:
+    changes: list[tuple[int, TicketOutcome]] = []
+    notes: list[tuple[int, TicketOutcome]] = []
+    changed: set[int] = set()
+    for fault, said in items:  # the most severe first: of one ticket it alone changes it
         ticket = views[said.ticket_id or 0]
-        follows = _follows(fault, said, ticket, limits, now)
+        follows = None if ticket.ticket_id in changed else _follows(fault, said, ticket, limits, now)
+        if follows is not None:
+            changed.add(ticket.ticket_id)
         lines = (_line(fault, said),) if (ticket.ticket_id, fault.alarm_id) in first_time else ()
         if said.way is Way.REOPEN:
             lines = (_line(fault, said),)

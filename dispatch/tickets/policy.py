@@ -65,10 +65,10 @@ def _held_back(fault: Fault, order: Shield) -> bool:
 
 
 def _after_repair(fault: Fault, known: Sequence[TicketView], limits: TicketLimits) -> Verdict:
-    done = [ticket for ticket in known if ticket.done_ms is not None]
-    if not done:
+    mended = [ticket for ticket in known if ticket.state in {TicketState.DONE, TicketState.VERIFIED}]
+    if not mended:
         return Verdict(way=Way.OPEN)
-    last = max(done, key=lambda ticket: ticket.done_ms or 0)
+    last = max(mended, key=lambda ticket: ticket.done_ms or 0)
     since_ms = fault.at_ms - (last.done_ms or 0)
     if since_ms <= 0 and not fault.active:
         return Verdict(way=Way.NOTE, ticket_id=last.ticket_id)

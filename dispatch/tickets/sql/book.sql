@@ -60,8 +60,9 @@ on conflict (ticket_id, kind) do update set due_at = excluded.due_at, fired_at =
 insert into outbox (key, topic, ticket_id, addressee, addressee_id, body, exercise, created_at)
 select t.key, t.topic, t.ticket_id, t.addressee, t.addressee_id,
     t.body::jsonb || jsonb_build_object('number', k.number, 'severity', k.severity, 'rule_id', k.rule_id), k.exercise, $7
-from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::text[])
-    as t (key, topic, ticket_id, addressee, addressee_id, body) join ticket k on k.id = t.ticket_id
+from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::text[]) with ordinality
+    as t (key, topic, ticket_id, addressee, addressee_id, body, place) join ticket k on k.id = t.ticket_id
+order by t.place
 on conflict (key) do nothing
 
 -- name: there_since

@@ -4,13 +4,14 @@
 select value from setting where name = 'ticket_limits'
 
 -- name: tickets
--- Of the lifts $1: tickets that are somebody's work and those done since $2, with which of the alarms $3 they stand for. Locked:
--- nobody moves one between this look and the line that says what joined it.
+-- Of the lifts $1: tickets that are somebody's work, those done since $2, and those that stand for any of the alarms $3. Locked: nobody
+-- moves one between this look and the line that says what joined it.
 select t.id, t.lift_id, t.family, t.state, t.severity, t.firm_id, t.promised_at, t.done_at, t.climbed, t.exercise, t.version,
     array(select j.alarm_id from ticket_alarm j where j.ticket_id = t.id and j.alarm_id = any($3::bigint[])) as alarm_ids
 from ticket t
 where t.lift_id = any($1::int[]) and t.family is not null
-    and (t.open or t.state in ('done', 'verified') and t.done_at > $2)
+    and (t.open or t.state in ('done', 'verified') and t.done_at > $2
+        or t.id in (select ticket_id from ticket_alarm where alarm_id = any($3::bigint[])))
 order by t.id
 for update of t
 
@@ -41,8 +42,8 @@ with named as (
     on conflict do nothing
     returning ticket_id, alarm_id
 ), touched as (
-    update ticket t set repeats = repeats + s.repeats, version = version + case when s.new_ones > 0 then 1 else 0 end,
-        last_joined_at = case when s.repeats > 0 then $4 else last_joined_at end
+    update ticket t set repeats = t.repeats + s.repeats, version = t.version + case when s.new_ones > 0 then 1 else 0 end,
+        last_joined_at = case when s.repeats > 0 then $4 else t.last_joined_at end
     from (
         select n.ticket_id, count(*) filter (where n.counts) as repeats, count(o.alarm_id) as new_ones
         from named n left join new_ones o on o.ticket_id = n.ticket_id and o.alarm_id = n.alarm_id
@@ -53,9 +54,10 @@ with named as (
 select ticket_id, alarm_id from new_ones
 
 -- name: shield
-insert into shielded_fault (order_id, alarm_id, severity, at)
-select o, a, s, $4 from unnest($1::bigint[], $2::bigint[], $3::text[]) as t (o, a, s)
-on conflict (order_id, alarm_id) do nothing
+-- The latest raise of each, because a repair in between does not mend it.
+insert into shielded_fault as f (order_id, alarm_id, severity, at)
+select o, a, s, at from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[]) as t (o, a, s, at)
+on conflict (order_id, alarm_id) do update set at = greatest(f.at, excluded.at), severity = excluded.severity
 
 -- name: contradicted
 -- Late data says that the alarms $1 had not been: a line on the tickets that stand for them, never the end of one.

@@ -35,7 +35,7 @@ for update skip locked
 
 -- name: still_holding
 -- Alarms of those orders that hold to this moment and call for a ticket.
-select s.order_id, a.id as alarm_id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.raised_at, a.exercise
+select s.order_id, a.id as alarm_id, a.lift_id, a.rule_id, a.rule_version, a.severity, s.at as raised_at, a.exercise
 from shielded_fault s join alarm a on a.id = s.alarm_id
 where s.order_id = any($1::bigint[]) and s.ticket_id is null and a.condition = 'active' and a.opens = 'ticket'
 order by a.id
