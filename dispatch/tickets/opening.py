@@ -257,7 +257,14 @@ async def write_notes(connection: Any, written: Written, now: datetime, *, perso
         await connection.execute(BOOK["set_timers"], *_columns(timers, 3), now)
     body = json.dumps({"at_ms": ms(now)})
     tells = [
-        (f"{tell.topic}-{tell.to}-ticket-{number}-{ms(now)}", tell.topic, number, tell.to, tell.to_id, body)
+        (
+            f"{tell.topic}-{tell.to}{tell.to_id or ''}-ticket-{number}-{ms(now)}",
+            tell.topic,
+            number,
+            tell.to,
+            tell.to_id,
+            body,
+        )
         for number, it in written
         for tell in it.tells
     ]

@@ -179,7 +179,7 @@ async def test_a_maintenance_order_that_ends_early_settles_at_once(shop: Worksho
     assert await shop.tickets(lift) == [("done", 0, 0)]
     await shop.end_maintenance(order)
     await shop.round()
-    assert await shop.tickets(lift) == [("reopened", 0, 1)]
+    assert await shop.tickets(lift) == [("reopened", 1, 1)]
     found = await shop.value("select ticket_id from shielded_fault where order_id = $1", order)
     assert found == ticket
 

@@ -167,7 +167,7 @@ create index on shielded_fault (alarm_id);
 
 alter table outbox alter column case_id drop not null;
 alter table outbox add column ticket_id bigint references ticket (id);
-alter table outbox add constraint outbox_about check (num_nonnulls(case_id, ticket_id) = 1);
+alter table outbox add constraint outbox_about_one check (case_id is null or ticket_id is null);
 create index on outbox (ticket_id) where ticket_id is not null;
 
 create view ticket_document as
