@@ -251,6 +251,8 @@ TICKET_ROUND = 100
 """Timers of tickets, or maintenance orders that ended, in one transaction of dispatch; the others follow at once in the next."""
 PHOTO_BYTES = 8 * 1024 * 1024
 """Of one photo as it comes; a telephone's has 3 to 6 MB."""
+PHOTO_BODY_BYTES = PHOTO_BYTES + 64 * 1024
+"""Of the request that brings it, with the rest of its form."""
 PHOTO_PIXELS = 50_000_000
 """Of one photo: more than that is no telephone's, and a bomb for whoever decodes it."""
 PHOTOS_A_TICKET = 20

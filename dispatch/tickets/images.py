@@ -16,6 +16,7 @@ from typing import Final
 from hoistway.errors import BadInput
 from hoistway.limits import PHOTO_BYTES, PHOTO_PIXELS
 
+MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 _KINDS: Final = "a JPEG, PNG or WebP picture"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.console import pages
-from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, CaseState, OrderState
+from dispatch.tickets.maintenance import OrderKind
+from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, TICKET_MOVES, CaseState, OrderState, TicketState
 from hoistway.model import (
     CarDirection,
     CaseKind,
@@ -111,6 +112,13 @@ _FAMILIES = (
     "health.watch_",
     "event.",
     "security_kind.",
+    "ticket_filter.",
+    "ticket_state.",
+    "ticket_move.",
+    "ticket_event.",
+    "ticket_error.",
+    "maintenance_kind.",
+    "maintenance_state.",
 )
 
 
@@ -130,6 +138,10 @@ _FAMILIES = (
         ("order", list(OrderState)),
         ("order_move", [move.name for move in ORDER_MOVES]),
         ("step", list(Step)),
+        ("ticket_state", list(TicketState)),
+        ("ticket_move", [move.name for move in TICKET_MOVES if move.roles]),
+        ("ticket_event", [move.name for move in TICKET_MOVES]),
+        ("maintenance_kind", list(OrderKind)),
         ("vulnerable", list(Vulnerable)),
         ("mode", [str(int(mode)) for mode in ServiceMode if mode is not ServiceMode.UNKNOWN]),
         ("door", [str(int(door)) for door in DoorStatus if door is not DoorStatus.UNKNOWN]),

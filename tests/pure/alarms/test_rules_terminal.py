@@ -112,7 +112,7 @@ def test_four_hours_of_silence_are_the_firms_work() -> None:
     story.tick(4 * 3_600)
     story.sample(5 * 3_600)
     assert story.said("offline-long") == [("raise", 4 * 3_600), ("clear", 5 * 3_600)]
-    rules = {rule.id: rule for rule in story.engine.rules}
+    rules = {rule.id: rule for rule in story.rules}
     assert (rules["offline"].opens, rules["offline-long"].opens) == ("notice", "ticket")
 
 
