@@ -121,6 +121,7 @@ async def _check_csrf(request: Request, expected: str) -> None:
         form = await request.form(max_files=1, max_fields=_FORM_FIELDS, max_part_size=BODY_BYTES)
         given = str(form.get("csrf", ""))
     if not hmac.compare_digest((given or "").encode(), expected.encode()):
+        await request.close()
         raise Problem(403, f"the header {CSRF_HEADER} is missing or wrong; GET /api/v1/me tells it")
 
 
