@@ -63,6 +63,7 @@ async def settle_orders(database: Database, now: datetime, *, duty: Duty | None 
         rows = await connection.fetch(SQL["still_holding"], ids)
         await take_faults(connection, [_fault(row, raised=True) for row in rows], now)
         await connection.execute(SQL["got_ticket"], ids, [row["alarm_id"] for row in rows])
+        await connection.execute(SQL["tell_readers"], ids)
         return len(ids)
 
 

@@ -47,3 +47,8 @@ update maintenance_order set settled_at = $2, version = version + 1 where id = a
 update shielded_fault s set ticket_id = j.ticket_id
 from (select alarm_id, max(ticket_id) as ticket_id from ticket_alarm where alarm_id = any($2::bigint[]) group by alarm_id) j
 where s.order_id = any($1::bigint[]) and s.alarm_id = j.alarm_id
+
+-- name: tell_readers
+-- Consoles hear that alarms are shielded no more.
+insert into change (kind, object_id, lift_id)
+select distinct 'alarm', a.id, a.lift_id from shielded_fault s join alarm a on a.id = s.alarm_id where s.order_id = any($1::bigint[]) and a.open
