@@ -170,9 +170,17 @@ class Watch:
         if now >= self._relief_at:
             self._relief_at = now + RELIEF_S
             await relieve(self._database, self._clock(), duty=self._duty)
-            for kind in await self._tickets.round(self._clock()):
-                FIRED.labels(f"ticket-{kind}").inc()
+            return await self._tickets_too()
         return False
+
+    async def _tickets_too(self) -> bool:
+        """Tickets, after whoever is trapped; True when there may be more of them at once."""
+        fired, more = await self._tickets.round(self._clock())
+        for kind in fired:
+            FIRED.labels(f"ticket-{kind}").inc()
+        if more:
+            self._relief_at = 0.0
+        return more
 
     async def _fire(self) -> bool:
         try:
@@ -253,8 +261,10 @@ async def audit_start(database: Database, now: datetime) -> None:
             owner=row["owner"],
             due_at=row["due_at"].isoformat(),
         )
-    while faults := await remember_faults(database, now):
+    before: list[int] = []
+    while (faults := await remember_faults(database, now)) and faults != before:
         log.warning("faults that had no ticket", alarms=len(faults))
+        before = faults
 
 
 async def _rest(stop: asyncio.Event) -> None:

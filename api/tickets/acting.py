@@ -35,14 +35,14 @@ async def ticket_document(source: Any, principal: Principal, ticket_id: int, now
 
 
 @contextlib.asynccontextmanager
-async def refusing(what: str, current: Callable[[], Awaitable[Document]]) -> AsyncIterator[None]:
-    """Inside, what is out of scope is 404 and an old version 412 with the object as it is now."""
+async def refusing(what: str, current: Callable[[], Awaitable[Document]] | None = None) -> AsyncIterator[None]:
+    """Inside, what is out of scope is 404 and an old version 412 with the object as it is now, where there is one."""
     try:
         yield
     except NoTicket:
         raise not_found(what) from None
     except Conflict as error:
-        document = await current()
+        document = await current() if current is not None else None
         headers = {"ETag": f'"{error.current}"'}
         raise Problem(412, f"version {error.current} is current", current=document, headers=headers) from None
 

@@ -15,9 +15,9 @@ from api.problems import Problem, from_error
 from dispatch.tickets.book import NoTicket
 from dispatch.tickets.outcome import Part, Said
 from hoistway.errors import BadInput, Conflict, IllegalMove
-from hoistway.limits import PARTS_A_TICKET
+from hoistway.limits import PART_CHARS, PARTS_A_TICKET
 
-_PART: Final = re.compile(r"\s*(.+?)\s*(?:[x*×]\s*([0-9]{1,5}))?\s*")
+_PART: Final = re.compile(r"(.+?)(?:(?:(?<![A-Za-z])x|[*×])\s*([0-9]{1,5}))?")
 _SAID: Final = frozenset(
     {"reason", "cause", "parts", "photo", "left_at", "came_at", "since", "until", "rescue_code", "note", "work", "move"}
 )
@@ -41,14 +41,14 @@ def _text(form: Mapping[str, Any], name: str) -> str | None:
 
 def parts_of(text: str) -> tuple[Part, ...]:
     """One part a line, perhaps with its count: `light curtain x 2`."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > PARTS_A_TICKET:
         raise BadInput(f"{len(lines)} lines", where="parts", expected=f"{PARTS_A_TICKET} at most")
     found = []
     for line in lines:
-        match = _PART.fullmatch(line)
-        if match is not None:
-            found.append(Part(name=match.group(1), count=int(match.group(2) or 1)))
+        match = _PART.fullmatch(line) if len(line) <= PART_CHARS + 10 else None
+        name, count = match.groups() if match else (line, None)
+        found.append(Part(name=name.strip(), count=int(count or 1)))
     return tuple(found)
 
 

@@ -51,7 +51,7 @@ async def make_maintenance(request: Request, principal: CrewPerson, body: schema
     now = request.app.state.clock()
 
     async def work(connection: Any) -> Document:
-        async with refusing("lift", lambda: order_document(connection, principal, 0, now)):
+        async with refusing("lift"):
             order_id = await make_order(
                 connection, body.lift_id, body.kind, body.since or now, body.until, body.note.strip(),
                 person=person_of(principal), now=now,

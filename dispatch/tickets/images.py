@@ -7,6 +7,7 @@ of the picture (another picture, a film) is cut off.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from hoistway.errors import BadInput
 from hoistway.limits import PHOTO_BYTES, PHOTO_PIXELS
 
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+_PIECES: Final = 10_000
+"""Segments or chunks of one picture: cameras write dozens; a million would only keep us busy."""
 _KINDS: Final = "a JPEG, PNG or WebP picture"
 
 
@@ -65,6 +68,7 @@ _APP1: Final = 0xE1
 _ADOBE: Final = 0xEE
 _ADOBE_BYTES: Final = 12
 _ORIENTATION: Final = 0x0112
+_AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 _JFIF: Final = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
@@ -94,7 +98,7 @@ def _jpeg(data: bytes) -> Picture:
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Marker, the whole segment (of a scan with its entropy-coded bytes) and its body, up to the end of the picture."""
     place = 2
-    while True:
+    for _ in range(_PIECES):
         if data[place] != 0xFF:
             raise _broken(f"no marker at byte {place}")
         while data[place + 1] == 0xFF:  # fill bytes
@@ -111,18 +115,15 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             end = _scan_end(data, end)
         yield marker, data[place:end], body
         place = end
+    raise _broken(f"more than {_PIECES} segments")
 
 
 def _scan_end(data: bytes, place: int) -> int:
     """Where the entropy-coded bytes end: at the first marker that is no stuffed zero and no restart."""
-    while True:
-        place = data.find(b"\xff", place)
-        if place < 0:
-            raise _broken("a scan has no end")
-        following = data[place + 1]
-        if following and not 0xD0 <= following <= 0xD7:
-            return place
-        place += 2
+    found = _AFTER_SCAN.search(data, place)
+    if found is None:
+        raise _broken("a scan has no end")
+    return found.start()
 
 
 def _orientation(tiff: bytes) -> int | None:
@@ -174,7 +175,7 @@ def _png(data: bytes) -> Picture:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     place, kind = len(_PNG_MAGIC), b""
-    while kind != b"IEND":
+    for _ in range(_PIECES):
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 12 + length
         body = data[place + 8 : end - 4]
@@ -182,6 +183,9 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise _broken(f"a chunk at byte {place} is not whole")
         yield kind, body
         place = end
+        if kind == b"IEND":
+            return
+    raise _broken(f"more than {_PIECES} chunks")
 
 
 # --- WebP ---
@@ -211,12 +215,15 @@ def _webp(data: bytes) -> Picture:
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     end, place = min(len(data), 8 + int.from_bytes(data[4:8], "little")), 12
-    while place + 8 <= end:
+    for _ in range(_PIECES):
+        if place + 8 > end:
+            return
         kind, length = struct.unpack_from("<4sI", data, place)
         if place + 8 + length > end:
             raise _broken(f"a chunk at byte {place} is not whole")
         yield kind, data[place + 8 : place + 8 + length]
         place += 8 + length + (length & 1)
+    raise _broken(f"more than {_PIECES} chunks")
 
 
 def _webp_size(kind: bytes, body: bytes) -> tuple[int, int]:

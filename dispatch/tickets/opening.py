@@ -56,7 +56,11 @@ async def take_faults(connection: Any, faults: Sequence[Fault], now: datetime) -
     if not faults:
         return
     limits = await read_ticket_limits(connection)
-    waiting = sorted(faults, key=lambda fault: (tuple(Severity).index(fault.severity), fault.at_ms, fault.alarm_id))
+    probe = await connection.fetchval(SQL["probe"], [fault.lift_id for fault in faults])
+    waiting = sorted(
+        (fault for fault in faults if fault.lift_id != probe),
+        key=lambda fault: (tuple(Severity).index(fault.severity), fault.at_ms, fault.alarm_id),
+    )
     for _ in range(_PASSES):
         waiting = await _pass(connection, waiting, limits, now)
         if not waiting:

@@ -108,12 +108,18 @@ class TicketWatch:
         self._failed: dict[int, float] = {}  # timer: when it is tried again
         self._settle_at = 0.0
 
-    async def round(self, now: datetime) -> list[TicketTimer]:
-        """Settle what is over and fire what is due; answers what was fired. Raises `Fenced`, and what a database that is away raises."""
+    async def round(self, now: datetime) -> tuple[list[TicketTimer], bool]:
+        """Settle what is over and fire what is due, a batch of each; answers what was fired, and whether there may be more at once.
+
+        Raises `Fenced`, and what a database that is away raises.
+        """
         at = time.monotonic()
         self._failed = {timer: until for timer, until in self._failed.items() if until > at}
-        if at >= self._settle_at:
-            await self._settle(now, at)
+        settled = await self._settle(now, at) if at >= self._settle_at else 0
+        fired = await self._fire(now)
+        return fired, TICKET_ROUND in {settled, len(fired)}
+
+    async def _fire(self, now: datetime) -> list[TicketTimer]:
         try:
             return await fire_ticket_timers(self._database, now, duty=self._duty, without=self._failed)
         except Exception as error:
@@ -122,16 +128,16 @@ class TicketWatch:
             log.error("timers of tickets failed together; each is tried alone", error=str(error)[:200])
             return await self._fire_alone(now)
 
-    async def _settle(self, now: datetime, at: float) -> None:
+    async def _settle(self, now: datetime, at: float) -> int:
         try:
-            while await settle_orders(self._database, now, duty=self._duty) == TICKET_ROUND:
-                pass
+            return await settle_orders(self._database, now, duty=self._duty)
         except Exception as error:
             if may_pass(error):
                 raise
             log.error("maintenance orders cannot be settled; tried again", error=str(error)[:200], after_s=RETRY_S)
             self._count_failed()
             self._settle_at = at + RETRY_S
+            return 0
 
     async def _fire_alone(self, now: datetime) -> list[TicketTimer]:
         fired: list[TicketTimer] = []

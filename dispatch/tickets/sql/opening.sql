@@ -3,6 +3,10 @@
 -- name: limits
 select value from setting where name = 'ticket_limits'
 
+-- name: probe
+-- The platform's own lift has no firm and no faults that anybody mends.
+select id from lift where probe and id = any($1::int[])
+
 -- name: tickets
 -- Of the lifts $1: tickets that are somebody's work, those done since $2, and those that stand for any of the alarms $3. Locked: nobody
 -- moves one between this look and the line that says what joined it.
@@ -66,7 +70,7 @@ select ticket_id, alarm_id from ticket_alarm where alarm_id = any($1::bigint[])
 -- name: forgotten
 -- Faults that hold, open a ticket and have none; of the version before, or left out by ingest.
 select a.id as alarm_id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.raised_at, a.exercise
-from alarm a
+from alarm a join lift l on l.id = a.lift_id and not l.probe
 where a.open and a.condition = 'active' and a.opens = 'ticket'
     and not exists (select 1 from ticket_alarm j where j.alarm_id = a.id)
     and not exists (select 1 from shielded_fault s join maintenance_order o on o.id = s.order_id

@@ -190,11 +190,10 @@ join lift l on l.id = t.lift_id
 left join firm f on f.id = t.firm_id
 left join rule_version r on r.rule_id = t.rule_id and r.version = t.rule_version
 cross join lateral (
-    select coalesce(bool_or(n.condition = 'active'), false) as active, coalesce(jsonb_agg(n.id order by n.id desc), '[]') as ids
-    from (
-        select m.id, m.condition from ticket_alarm j join alarm m on m.id = j.alarm_id
-        where j.ticket_id = t.id order by m.id desc limit 100
-    ) n
+    select exists (
+            select 1 from ticket_alarm j join alarm m on m.id = j.alarm_id where j.ticket_id = t.id and m.condition = 'active'
+        ) as active, coalesce(jsonb_agg(n.alarm_id order by n.alarm_id desc), '[]') as ids
+    from (select alarm_id from ticket_alarm where ticket_id = t.id order by alarm_id desc limit 100) n
 ) a
 cross join lateral (
     select coalesce(jsonb_agg(jsonb_build_object('came_at', rfc3339(came_at), 'left_at', rfc3339(left_at), 'person', person)

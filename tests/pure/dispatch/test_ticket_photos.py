@@ -75,6 +75,9 @@ def test_the_scan_is_kept_with_its_stuffed_bytes_and_restarts() -> None:
         (pictures.webp(moving=True), "moving"),
         (b"RIFF\x10\x00\x00\x00WEBPEXIF\x04\x00\x00\x00abcd", "no picture"),
         (pictures.webp()[:40], "not whole"),
+        (b"\xff\xd8" + pictures.segment(0xFE, b"") * 10_001, "segments"),
+        (pictures.png()[:8] + pictures.chunk(b"tEXt", b"") * 10_001, "chunks"),
+        (b"RIFF\xff\xff\xff\x00WEBP" + b"EXIF\x00\x00\x00\x00" * 10_001, "chunks"),
         (bytes(PHOTO_BYTES + 1), "at most"),
     ],
 )
