@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from click.testing import Result
+from typer.testing import CliRunner
 
 from dispatch.tickets.book import NoTicket, add_photo, hand_over_ticket, move_ticket, tell_fault, tickets_of
 from dispatch.tickets.outcome import Part
 from dispatch.tickets.rounds import overdue_tickets, remember_faults
+from hoistway.cli import app
 from hoistway.errors import BadInput, Conflict, IllegalMove
 from hoistway.model import Severity
 from ingest.changes import ChangeKind
@@ -273,3 +278,24 @@ async def test_what_is_no_picture_is_refused(shop: Workshop) -> None:
             await add_photo(connection, ticket, b"<svg onload='x'>", person=shop.crew(), now=shop.now)
         with pytest.raises(Exception, match="append-only"):
             await connection.execute("delete from ticket_event where ticket_id = $1", ticket)
+
+
+async def test_a_city_sets_its_limits_and_asks_what_is_late(shop: Workshop, database_url: str) -> None:
+    """On the command line: what is set counts from the next ticket on, what cannot be used is refused, late steps have owners."""
+
+    async def command(*words: str) -> Result:
+        arguments = [*words, "--database-url", database_url]
+        return await asyncio.to_thread(CliRunner().invoke, app, arguments, env={"COLUMNS": "200"})
+
+    said = await command("tickets", "limits", "promise_minor_s=7200")
+    assert said.exit_code == 0
+    assert re.search(r"promise_minor_s +7200 +259200", said.output)
+    lift = await shop.lift()
+    await shop.fault(lift)
+    ticket = await shop.ticket(await shop.last(lift))
+    assert ticket["promised_at"] == "2026-11-23T06:00:00.000Z"
+    wrong = await command("tickets", "limits", "promise_s=1")
+    assert wrong.exit_code == 2
+    assert "promise_minor_s" in (await command("tickets", "limits")).output
+    late = await command("audit", "overdue")
+    assert re.search(rf"{ticket['number']} +promise +own firm", late.output)
