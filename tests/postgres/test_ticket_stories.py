@@ -11,6 +11,7 @@ import pytest_asyncio
 from click.testing import Result
 from typer.testing import CliRunner
 
+from alarms.corrections import CorrectionKind
 from dispatch.tickets.book import NoTicket, add_photo, hand_over_ticket, move_ticket, tell_fault, tickets_of
 from dispatch.tickets.outcome import Part
 from dispatch.tickets.rounds import overdue_tickets, remember_faults
@@ -299,3 +300,24 @@ async def test_a_city_sets_its_limits_and_asks_what_is_late(shop: Workshop, data
     assert "promise_minor_s" in (await command("tickets", "limits")).output
     late = await command("audit", "overdue")
     assert re.search(rf"{ticket['number']} +promise +own firm", late.output)
+
+
+async def test_late_data_about_a_fault(shop: Workshop) -> None:
+    """Known late and over: a ticket, or a line on the one that mended it. Still there: reopened. Contradicted: said, and it goes on."""
+    lift, other = await shop.lift(), await shop.lift()
+    await shop.fault(lift)
+    ticket = await shop.last(lift)
+    await shop.clears(lift)
+    await shop.pass_s(600)
+    await shop.mend(ticket)
+    await shop.pass_s(600)
+    await shop.late(lift, "door-open-failure", ago_s=900, over=True)
+    assert (await shop.ticket_log(ticket))[-1] == "was-before-the-repair"
+    assert await shop.tickets(lift) == [("done", 1, 0)]
+    await shop.late(other, "door-open-failure", ago_s=900, over=True)
+    assert await shop.tickets(other) == [("new", 0, 0)]
+    await shop.late(lift, "door-reversals", ago_s=900, over=False)
+    assert await shop.tickets(lift) == [("reopened", 2, 1)]
+    await shop.late(other, "door-open-failure", ago_s=900, over=True, kind=CorrectionKind.CONTRADICTED)
+    assert (await shop.ticket_log(await shop.last(other)))[-1] == "late-data-contradicts"
+    assert await shop.tickets(other) == [("new", 0, 0)]

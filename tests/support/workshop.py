@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from alarms.corrections import CorrectionKind, Episode
 from dispatch.tickets.book import move_ticket, read_ticket
 from dispatch.tickets.maintenance import OrderKind, end_order, make_order
 from dispatch.tickets.outcome import Person, Said
@@ -12,6 +13,7 @@ from dispatch.tickets.rounds import fire_ticket_timers, settle_orders
 from hoistway.model import Role
 from ingest.alarm_rows import write_changes
 from ingest.changes import Change, ChangeKind
+from ingest.correction_rows import Corrected, write_corrections
 from tests.support import rows
 from tests.support.night import Night
 from tests.support.web import Api
@@ -62,6 +64,33 @@ class Workshop(Night):
     async def clears(self, lift_id: int, rule_id: str = "door-close-failure") -> None:
         """The fault is gone, says the engine."""
         await self.fault(lift_id, rule_id, kind=ChangeKind.CLEAR)
+
+    async def late(
+        self,
+        lift_id: int,
+        rule_id: str,
+        *,
+        ago_s: int,
+        over: bool,
+        kind: CorrectionKind = CorrectionKind.LATE,
+    ) -> None:
+        """What late data says of a lift: a fault so long ago, over within a minute or still there."""
+        at_ms = int(self.now.timestamp() * 1_000) - ago_s * 1_000
+        episode = Episode(
+            raised_at=at_ms,
+            hold_start=at_ms,
+            cleared_at=at_ms + 60_000 if over else None,
+            demoted=False,
+            level=0,
+            witnesses=1,
+        )
+        told = kind is CorrectionKind.LATE
+        item = Corrected(
+            kind=kind, lift_id=lift_id, rule_id=rule_id, rule_version="v", severity="major", opens="ticket", confirm_s=0,
+            before=None if told else episode, after=episode if told else None,
+        )  # fmt: skip
+        async with self.db.acquire() as connection, connection.transaction():
+            await write_corrections(connection, [item], at=self.now)
 
     async def pass_s(self, seconds: float) -> None:
         """Let time pass, from one due step to the next."""
