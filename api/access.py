@@ -21,11 +21,14 @@ from api.people import Principal
 from api.problems import Problem
 from hoistway import lifecycle
 from hoistway.errors import OurFault
+from hoistway.limits import BODY_BYTES
 from hoistway.model import Role
 
 COOKIE: Final = "hoistway_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM_FIELDS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,11 @@ def _check_watcher(request: Request) -> None:
 async def _check_csrf(request: Request, expected: str) -> None:
     check_same_origin(request)
     given = request.headers.get(CSRF_HEADER)
-    if given is None and request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
-        given = str((await request.form()).get("csrf", ""))
+    if given is None and request.headers.get("Content-Type", "").startswith(_FORMS):
+        form = await request.form(max_files=1, max_fields=_FORM_FIELDS, max_part_size=BODY_BYTES)
+        given = str(form.get("csrf", ""))
     if not hmac.compare_digest((given or "").encode(), expected.encode()):
+        await request.close()
         raise Problem(403, f"the header {CSRF_HEADER} is missing or wrong; GET /api/v1/me tells it")
 
 

@@ -46,9 +46,11 @@ from api.console.pages import STATIC
 from api.live import LiveState
 from api.problems import Problem
 from api.stream import Hub
+from api.tickets import maintenance, routes
+from api.tickets import pages as ticket_pages
 from api.watch import Watchdog
 from hoistway.heartbeat import Heartbeats
-from hoistway.limits import BODY_BYTES
+from hoistway.limits import BODY_BYTES, PHOTO_BODY_BYTES
 from hoistway.settings import Settings
 from hoistway.store import Database
 
@@ -56,8 +58,11 @@ ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
     pages.router, security.router, security.view, city_link.router, city_link.view,
+    routes.router, maintenance.router, ticket_pages.router,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PHOTOS: Final = re.compile(r"(?:/api/v1|/firm)?/tickets/[0-9]{1,10}/photos")
+"""Where a photo may be sent to: a larger body."""
 _SECURITY: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -180,11 +185,12 @@ class _Wrap:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started, answered, read = time.perf_counter(), False, 0
+        most = PHOTO_BODY_BYTES if _PHOTOS.fullmatch(scope["path"]) else BODY_BYTES
 
         async def sending(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start" and not answered:
-                _check_length(read)
+                _check_length(read, most)
                 answered = True
                 _add_headers(MutableHeaders(scope=message), scope["path"], request_id)
                 self._observe(scope, message["status"], time.perf_counter() - started)
@@ -192,14 +198,14 @@ class _Wrap:
 
         async def receiving() -> Message:
             nonlocal read
-            _check_length(read)
+            _check_length(read, most)
             message = await receive()
             read += len(message.get("body", b""))
             return message
 
         try:
             announced = headers.get("Content-Length", "0")
-            _check_length(int(announced) if announced.isdigit() else 0)
+            _check_length(int(announced) if announced.isdigit() else 0, most)
             await self._app(scope, receiving, sending)
         except Exception as error:
             if answered:
@@ -213,9 +219,9 @@ class _Wrap:
         self._metrics.latency.labels(scope["method"], path, str(status)).observe(seconds)
 
 
-def _check_length(read: int) -> None:
-    if read > BODY_BYTES:
-        raise Problem(413, f"a body may have {BODY_BYTES} bytes")
+def _check_length(read: int, most: int) -> None:
+    if read > most:
+        raise Problem(413, f"a body may have {most} bytes")
 
 
 def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:

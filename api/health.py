@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 
 from api import schemas
@@ -41,6 +41,7 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=registry,
         )
+        self.photos_refused = Counter("hoistway_api_photos_refused", "photos of tickets not taken", registry=registry)
         age = Gauge("hoistway_data_age_seconds", "age of the newest committed batch; -1 = none", registry=registry)
         age.set_function(lambda: -1.0 if live.data_age_s is None else live.data_age_s)
 

@@ -150,6 +150,8 @@ class Alarm(_Answer):
         Literal["late", "amended", "contradicted"] | None, Field(description="what later data said of it")
     ]
     case_id: int | None
+    ticket_id: Annotated[int | None, Field(description="the newest ticket that stands for it")]
+    maintenance_order_id: Annotated[int | None, Field(description="the maintenance order that holds its ticket back")]
     exercise: bool
     open: bool
     version: int

@@ -69,6 +69,8 @@ def alarm(row: Row) -> Document:
         "witnesses": row["witnesses"],
         "correction": row["correction"],
         "case_id": row["case_id"],
+        "ticket_id": row["ticket_id"],
+        "maintenance_order_id": row["maintenance_order_id"],
         "exercise": row["exercise"],
         "open": row["open"],
         "version": row["version"],

@@ -15,11 +15,14 @@ from dispatch.duty import Duty
 from dispatch.outcome import CaseView, Outcome, TimerKind
 from dispatch.policy import SENDING, relieved, urgency, when_due
 from dispatch.units import Roster
+from hoistway.errors import WorldFault
 from hoistway.limits import DISPATCH_ROUND_CASES, RELIEF_CASES
-from hoistway.store import Database, queries
+from hoistway.store import AWAY, Database, queries
 
 SQL: Final = queries("dispatch", "sql/timers.sql")
 NOBODY: Final = Roster(())
+_PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes: connection, transaction, rollback, resources, locks, intervention, system."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +32,13 @@ class Fired:
     kind: TimerKind
     case_id: int
     late_s: float
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the database was away or busy, and the same may be fine a moment later."""
+    if isinstance(error, WorldFault):
+        return True
+    return isinstance(error, AWAY) and (getattr(error, "sqlstate", None) or "08000")[:2] in _PASSING
 
 
 async def due(database: Database, now: datetime) -> list[int]:

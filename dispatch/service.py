@@ -17,9 +17,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.duty import TERM_S, Duty
-from dispatch.firing import Fired, due, fire_due, overdue, relieve, remember_forgotten
+from dispatch.firing import Fired, due, fire_due, may_pass, overdue, relieve, remember_forgotten
 from dispatch.rounds import make_rounds
 from dispatch.sealer import Sealer
+from dispatch.tickets.rounds import TicketWatch, overdue_tickets, remember_faults
 from hoistway.clock import ServerClock
 from hoistway.errors import Fenced, HoistwayError, WorldFault
 from hoistway.heartbeat import Heartbeats
@@ -32,8 +33,6 @@ log: Final = structlog.get_logger("dispatch")
 POLL_S: Final = 0.25
 RETRY_S: Final = 5.0
 """A timer that failed alone is tried again after so long."""
-_PASSING: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
-"""SQLSTATE classes: connection, transaction, rollback, resources, locks, intervention, system."""
 TAIL_EVERY_S: Final = 15.0
 """How often the unsealed tail is measured."""
 RELIEF_S: Final = 1.0
@@ -157,6 +156,7 @@ class Watch:
         self._database, self._duty, self._clock = database, duty, clock
         self._renew_at = self._relief_at = 0.0
         self._failed: dict[int, float] = {}  # timer: when it is tried again
+        self._tickets = TicketWatch(database, duty, failed=FAILED.inc)
 
     async def round(self) -> bool:
         """Renew the duty, fire what is due, look at who waits; True when there may be more to fire at once."""
@@ -170,13 +170,23 @@ class Watch:
         if now >= self._relief_at:
             self._relief_at = now + RELIEF_S
             await relieve(self._database, self._clock(), duty=self._duty)
+            return await self._tickets_too()
         return False
+
+    async def _tickets_too(self) -> bool:
+        """Tickets, after whoever is trapped; True when there may be more of them at once."""
+        fired, more = await self._tickets.round(self._clock())
+        for kind in fired:
+            FIRED.labels(f"ticket-{kind}").inc()
+        if more:
+            self._relief_at = 0.0
+        return more
 
     async def _fire(self) -> bool:
         try:
             fired = await fire_due(self._database, self._clock(), duty=self._duty, without=self._failed)
         except Exception as error:
-            if isinstance(error, Fenced) or _may_pass(error):
+            if isinstance(error, Fenced) or may_pass(error):
                 raise
             log.error("timers failed together; each is tried alone", error=_words(error))
             return await self._fire_alone()
@@ -191,7 +201,7 @@ class Watch:
             try:
                 fired = await fire_due(self._database, self._clock(), duty=self._duty, only=timer)
             except Exception as error:
-                if isinstance(error, Fenced) or _may_pass(error):
+                if isinstance(error, Fenced) or may_pass(error):
                     raise
                 log.error("a timer failed; it is tried again", timer=timer, after_s=RETRY_S, error=_words(error))
                 FAILED.inc()
@@ -210,13 +220,6 @@ def _count(fired: Sequence[Fired]) -> None:
 
 def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:200]
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the database was away or busy, and the same may be fine a moment later."""
-    if isinstance(error, WorldFault):
-        return True
-    return isinstance(error, AWAY) and (getattr(error, "sqlstate", None) or "08000")[:2] in _PASSING
 
 
 async def _keep_sealing(
@@ -250,6 +253,18 @@ async def audit_start(database: Database, now: datetime) -> None:
         )  # fmt: skip
     for case_id in await remember_forgotten(database, now):
         log.warning("an entrapment that nobody watched", case=case_id)
+    for row in await overdue_tickets(database, now):
+        log.warning(
+            "a step of a ticket is overdue",
+            timer=row["kind"],
+            ticket=row["number"],
+            owner=row["owner"],
+            due_at=row["due_at"].isoformat(),
+        )
+    before: list[int] = []
+    while (faults := await remember_faults(database, now)) and faults != before:
+        log.warning("faults that had no ticket", alarms=len(faults))
+        before = faults
 
 
 async def _rest(stop: asyncio.Event) -> None:

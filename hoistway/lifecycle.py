@@ -1,7 +1,7 @@
-"""Life cycles as tables of legal moves: the rescue case, the dispatch order, what a person may do to an alarm.
+"""Life cycles as tables of legal moves: the rescue case, the dispatch order, the ticket, what a person may do to an alarm.
 
 A move names where it may start, where it ends and who may make it. Anything else raises `IllegalMove`. Diagrams in the
-documents are generated from these tables (`diagram`, `order_diagram`, `alarm_diagram`).
+documents are generated from these tables (`diagram`, `order_diagram`, `ticket_diagram`, `alarm_diagram`).
 """
 
 from __future__ import annotations
@@ -209,4 +209,85 @@ def alarm_diagram() -> str:
         sources = sorted(move.source, key=list(OperatorState).index)
         lines += [f"    {source} --> {move.target}: {move.name} ({move.mover})" for source in sources]
     lines.append(f"    {_O.ACKNOWLEDGED} --> [*]: cleared")
+    return "\n".join(lines) + "\n"
+
+
+class TicketState(StrEnum):
+    NEW = "new"
+    ACCEPTED = "accepted"
+    WORKING = "working"
+    DONE = "done"
+    VERIFIED = "verified"
+    REOPENED = "reopened"
+    CANCELLED = "cancelled"
+
+
+UNMENDED: Final = frozenset({TicketState.NEW, TicketState.ACCEPTED, TicketState.WORKING, TicketState.REOPENED})
+"""Still the firm's work: a repeat of the fault joins it."""
+UNTAKEN: Final = frozenset({TicketState.NEW, TicketState.REOPENED})
+"""Nobody of the firm has said that they take it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TicketMove:
+    """One move of a ticket. Without roles it is the equipment's: the fault came again."""
+
+    name: str
+    source: frozenset[TicketState]
+    target: TicketState
+    roles: frozenset[Role]
+    reason: bool = False  # must be said
+    cause: bool = False  # the cause code must be said
+
+
+def _ticket_move(
+    name: str,
+    source: set[TicketState],
+    target: TicketState,
+    roles: frozenset[Role] = CREW,
+    *,
+    reason: bool = False,
+    cause: bool = False,
+) -> TicketMove:
+    return TicketMove(name=name, source=frozenset(source), target=target, roles=roles, reason=reason, cause=cause)
+
+
+_T = TicketState
+RECUR: Final = "recur"
+TICKET_MOVES: Final[tuple[TicketMove, ...]] = (
+    _ticket_move("accept", {_T.NEW, _T.REOPENED}, _T.ACCEPTED),
+    _ticket_move("start", {_T.NEW, _T.REOPENED, _T.ACCEPTED}, _T.WORKING),
+    _ticket_move("leave", {_T.WORKING}, _T.ACCEPTED, reason=True),
+    _ticket_move("finish", {_T.ACCEPTED, _T.WORKING}, _T.DONE, cause=True),
+    _ticket_move("verify", {_T.DONE}, _T.VERIFIED, DESK),
+    _ticket_move("reopen", {_T.DONE, _T.VERIFIED}, _T.REOPENED, DESK, reason=True),
+    _ticket_move("cancel", set(UNMENDED), _T.CANCELLED, DESK, reason=True),
+    _ticket_move(RECUR, {_T.DONE, _T.VERIFIED}, _T.REOPENED, frozenset()),
+)
+TICKET_MOVE: Final[dict[str, TicketMove]] = {move.name: move for move in TICKET_MOVES}
+
+
+def allowed_ticket_moves(state: TicketState, role: Role) -> tuple[TicketMove, ...]:
+    """The moves that `role` may make with a ticket in `state`, in the order of the table."""
+    return tuple(move for move in TICKET_MOVES if state in move.source and role in move.roles)
+
+
+def next_ticket_state(state: TicketState, name: str, role: Role) -> TicketState:
+    """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
+    moves = allowed_ticket_moves(state, role)
+    for move in moves:
+        if move.name == name:
+            return move.target
+    raise IllegalMove(machine="ticket", state=state, move=name, allowed=tuple(move.name for move in moves))
+
+
+def ticket_diagram() -> str:
+    """The ticket as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {_T.NEW}"]
+    for move in TICKET_MOVES:
+        marks = {"with a reason": move.reason, "with a cause": move.cause, "the fault came again": not move.roles}
+        mark = "".join(f" ({words})" for words, holds in marks.items() if holds)
+        sources = sorted(move.source, key=list(TicketState).index)
+        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
+    lines += [f"    {state} --> [*]" for state in (_T.VERIFIED, _T.CANCELLED)]
     return "\n".join(lines) + "\n"

@@ -259,6 +259,23 @@ CITY_ANSWER_BYTES = 64 * 1024
 """Read of one answer of a platform; what follows is not looked at."""
 CITY_TRIM_ROWS = 5_000
 """Settled records deleted at once when their time is over; the rest an hour later."""
+# --- tickets ---
+TICKET_ROUND = 100
+"""Timers of tickets, or maintenance orders that ended, in one transaction of dispatch; the others follow at once in the next."""
+PHOTO_BYTES = 8 * 1024 * 1024
+"""Of one photo as it comes; a telephone's has 3 to 6 MB."""
+PHOTO_BODY_BYTES = PHOTO_BYTES + 64 * 1024
+"""Of the request that brings it, with the rest of its form."""
+PHOTO_PIXELS = 50_000_000
+"""Of one photo: more than that is no telephone's, and a bomb for whoever decodes it."""
+PHOTOS_A_TICKET = 20
+PARTS_A_TICKET = 50
+PART_CHARS = 200
+MAINTENANCE_FIRM_HOURS = 24
+"""The longest maintenance order that a firm makes for itself: a visit, not a holiday from tickets."""
+MAINTENANCE_DAYS = 15
+"""The longest that the desk makes. Regular visits are at most so far apart (TSG T5002-2017); a longer work is another order."""
+MAINTENANCE_AHEAD_DAYS = 180
 
 # --- registry ---
 IMPORT_ROWS = 1_000_000

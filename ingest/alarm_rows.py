@@ -1,4 +1,4 @@
-"""Alarm transitions to rows of alarms and their histories, and through `case_rows` to cases. Runs inside the batch's transaction."""
+"""Alarm transitions to rows of alarms and their histories, through `case_rows` to cases and through `ticket_rows` to tickets. Runs inside the batch's transaction."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hoistway.model import Opens, OperatorState, Severity
 from ingest.assembled import Refusal, Unplaced
 from ingest.case_rows import SQL, case_events, note_contact, open_cases
 from ingest.changes import Change, ChangeKind, columns, when
+from ingest.ticket_rows import open_tickets
 
 UNREADABLE: Final = "event-unreadable"
 UNPLACED: Final = "clock-unknown"
@@ -70,6 +71,7 @@ async def _raise(connection: Any, wave: list[Change], detected_at: datetime) -> 
         events.append((row["id"], "repeated" if row["repeats"] else "raised", when(change.at_ms), detail))
     await alarm_events(connection, events + _asked_again(rows, by_key))
     await open_cases(connection, rows, by_key, detected_at)
+    await open_tickets(connection, rows, by_key, detected_at)
 
 
 async def _clear(connection: Any, wave: list[Change]) -> None:
@@ -109,6 +111,8 @@ async def _amend(connection: Any, wave: list[Change], detected_at: datetime) -> 
     await alarm_events(connection, events + _grown(rows, promoted=promoted) + _asked_again(rows, by_key))
     if promoted:
         await open_cases(connection, rows, by_key, detected_at)
+    grown = [row for row in rows if (row["severity"], row["opens"]) != (row["severity_was"], row["opens_was"])]
+    await open_tickets(connection, grown, by_key, detected_at, raised=False)
     trapped = [row["lift_id"] for row in rows if row["opens"] == Opens.RESCUE and "device" in row["witnesses"]]
     if trapped:
         cases = await connection.fetch(SQL["device_says_trapped"], trapped)

@@ -21,6 +21,7 @@ from ingest.alarm_rows import alarm_events
 from ingest.case_rows import SQL as ALARMS
 from ingest.case_rows import case_events, open_cases
 from ingest.changes import Change, ChangeKind, columns, when
+from ingest.ticket_rows import note_contradicted, open_tickets
 from ingest.transitions import WITNESSES
 
 SQL: Final = queries("ingest", "sql/corrections.sql")
@@ -131,7 +132,10 @@ async def _late(connection: Any, wave: list[Corrected], at: datetime) -> None:
     by_key = {item.key: item for item in wave}
     await _events(connection, rows, by_key, at)
     await _send(connection, [row for row in rows if _active(by_key, row)], by_key, at)
-    await _past(connection, [row for row in rows if not _active(by_key, row)], by_key, at)
+    over = [row for row in rows if not _active(by_key, row)]
+    await _past(connection, over, by_key, at)
+    changes = {key: _change(item) for key, item in by_key.items()}
+    await open_tickets(connection, rows, changes, at, over={row["id"] for row in over})
 
 
 def _active(by_key: dict[tuple[int, str], Corrected], row: Any) -> bool:
@@ -195,6 +199,7 @@ async def _contradicted(connection: Any, wave: list[Corrected], at: datetime) ->
     )
     lines = {item.lift_id: json.dumps({"before": _told(item.before), "after": None}) for item in wave}
     await alarm_events(connection, [(row["id"], "contradicted", at, lines[row["lift_id"]]) for row in rows])
+    await note_contradicted(connection, rows, at)
     lifts = [row["lift_id"] for row in rows if row["opens"] in {Opens.RESCUE, Opens.ALARM_CALL}]
     if lifts:
         cases = await connection.fetch(SQL["contradicted_cases"], lifts)
@@ -219,6 +224,9 @@ async def _amended(connection: Any, wave: list[Corrected], at: datetime) -> None
     await _events(connection, rows, by_key, at)
     again = [row for row in rows if row["condition_was"] == "cleared" and row["condition"] == "active"]
     await _send(connection, again, by_key, at)
+    over = {row["id"] for row in rows if row["condition"] != "active"}
+    changes = {key: _change(item) for key, item in by_key.items()}
+    await open_tickets(connection, rows, changes, at, raised=False, over=over)
 
 
 _WRITE: Final = {

@@ -101,6 +101,11 @@ def _render(template: str, *, language: str, nonce: str, **values: object) -> st
     return page.render(t=text, language=language, languages=LANGUAGES, nonce=nonce, **values)
 
 
+def page(template: str, *, language: str, nonce: str, **values: object) -> str:
+    """A page whose own room knows what it shows."""
+    return _render(template, language=language, nonce=nonce, **values)
+
+
 def login(*, language: str, nonce: str, error: str | None = None) -> str:
     """Name and password. `error` is a message key such as `login.wrong`."""
     return _render("login.html", language=language, nonce=nonce, error=error)

@@ -13,6 +13,7 @@ limit $6
 
 -- name: alarm_documents
 -- The alarm as every reader sees it. Its case is the one it opened, else the one of its kind that was open then.
+-- Its ticket is the newest that stands for it, where the lift's firm has it; a maintenance order, the one that holds it back.
 -- Stale (ISA-18.2) is active for more than a day since its latest raise, at $3 or now.
 select a.id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.opens, a.condition, a.operator_state, a.hold_start,
     a.raised_at, a.detected_at, a.cleared_at, a.repeats, a.acknowledged_at, a.acknowledged_by, a.exercise, a.version,
@@ -21,7 +22,7 @@ select a.id, a.lift_id, a.rule_id, a.rule_version, a.severity, a.opens, a.condit
         and up.last_raised_at < coalesce($3::timestamptz, clock_timestamp()) - interval '24 hours' as stale,
     a.opens not in ('rescue', 'alarm-call') and exists (
         select 1 from out_of_service o where o.lift_id = a.lift_id and o.rule_id = a.rule_id and o.ended_at is null
-    ) as out_of_service, r.title_zh, r.title_en, c.id as case_id,
+    ) as out_of_service, r.title_zh, r.title_en, c.id as case_id, k.id as ticket_id, m.id as maintenance_order_id,
     case when l.probe then -2 else l.firm_id end as firm_id, l.name, l.rescue_code, l.estate, l.building, l.address,
     l.district, l.kind as lift_kind
 from alarm a
@@ -36,6 +37,14 @@ left join lateral (
                and opened_at <= a.detected_at and coalesce(released_at, closed_at, 'infinity') > a.detected_at))
     order by (alarm_id = a.id) desc nulls last, id desc limit 1
 ) c on true
+left join lateral (
+    select max(t.id) as id from ticket_alarm j join ticket t on t.id = j.ticket_id
+    where j.alarm_id = a.id and t.firm_id is not distinct from l.firm_id
+) k on a.opens = 'ticket'
+left join lateral (
+    select max(s.order_id) as id from shielded_fault s join maintenance_order o on o.id = s.order_id
+    where s.alarm_id = a.id and o.settled_at is null
+) m on a.opens = 'ticket'
 where a.id = any($2::bigint[]) and in_scope(l.firm_id, l.probe, $1)
 order by a.id desc
 

@@ -55,7 +55,7 @@ from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6
 where a.lift_id = t.lift_id and a.rule_id = t.rule_id and a.open and a.condition = 'active'
 returning a.id, a.lift_id, a.rule_id, a.opens, t.at as raised_at, a.repeats, a.exercise, old.operator_state as was,
     new.operator_state as becomes, false as chatters, old.severity as severity_was, new.severity,
-    old.witnesses as witnesses_were, new.witnesses
+    old.opens as opens_was, old.witnesses as witnesses_were, new.witnesses
 
 -- name: alarm_events
 insert into alarm_event (alarm_id, kind, at, detail)

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from alarms.language.reader import default_rules
 from dispatch.limits import NAMES, PRESETS
 from dispatch.outcome import TimerKind
-from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram, order_diagram
+from dispatch.tickets.families import FAMILIES
+from dispatch.tickets.limits import NAMES as TICKET_LIMITS
+from dispatch.tickets.limits import TicketLimits
+from dispatch.tickets.outcome import TicketTimer
+from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram, order_diagram, ticket_diagram
 from hoistway.limits import CHATTERING_S, STALE_HOURS
-from hoistway.model import SIGNALS
+from hoistway.model import SIGNALS, Opens
 from hoistway.store import queries
 from ingest.pack import COLUMNS
 
@@ -25,6 +30,10 @@ CORE = [
     *sorted((ROOT / "alarms").glob("*.py")),
     *sorted((ROOT / "ingest/adapters").glob("*.py")),
     ROOT / "hoistway/lifecycle.py",
+    *(
+        ROOT / f"dispatch/tickets/{name}.py"
+        for name in ("outcome", "policy", "moves", "limits", "causes", "families", "images")
+    ),
     *(
         ROOT / f"dispatch/{name}.py"
         for name in (
@@ -105,6 +114,22 @@ def test_the_limits_and_timers_of_a_rescue_stand_in_the_guide() -> None:
         assert re.search(rf"^\| `{name}` \| [^|]+ \| {re.escape(figures)} \|$", text, re.MULTILINE), name
     for timer in TimerKind:
         assert f"\n| `{timer}` | " in text
+
+
+def test_the_life_of_a_ticket_stands_in_the_guide() -> None:
+    """Its diagram, every limit with its figure, every timer, and every family of faults; all of them of rules that there are."""
+    text = (ROOT / "docs/tickets.md").read_text("utf-8")
+    assert ticket_diagram() in text
+    for name in TICKET_LIMITS:
+        assert re.search(rf"^\| `{name}` \| [^|]+ \| {getattr(TicketLimits(), name)} \|$", text, re.MULTILINE), name
+    for timer in TicketTimer:
+        assert f"\n| `{timer}` | " in text
+    known = {
+        rule.id for rule in default_rules() if Opens.TICKET in {rule.opens, *(level.opens for level in rule.levels)}
+    }
+    for family, rules in FAMILIES.items():
+        assert f"| {family} | {', '.join(f'`{rule}`' for rule in rules)} |" in text
+        assert set(rules) <= known
 
 
 def test_the_operator_states_diagram_and_table_are_the_code_s() -> None:

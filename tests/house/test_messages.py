@@ -11,7 +11,8 @@ import pytest
 from api.console import pages
 from dispatch.citylink.form import CityStep
 from dispatch.citylink.matching import Reason
-from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, CaseState, OrderState
+from dispatch.tickets.maintenance import OrderKind
+from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, TICKET_MOVES, CaseState, OrderState, TicketState
 from hoistway.model import (
     CarDirection,
     CaseKind,
@@ -116,6 +117,13 @@ _FAMILIES = (
     "city_state.",
     "city_step.",
     "city_reason.",
+    "ticket_filter.",
+    "ticket_state.",
+    "ticket_move.",
+    "ticket_event.",
+    "ticket_error.",
+    "maintenance_kind.",
+    "maintenance_state.",
 )
 
 
@@ -135,6 +143,10 @@ _FAMILIES = (
         ("order", list(OrderState)),
         ("order_move", [move.name for move in ORDER_MOVES]),
         ("step", list(Step)),
+        ("ticket_state", list(TicketState)),
+        ("ticket_move", [move.name for move in TICKET_MOVES if move.roles]),
+        ("ticket_event", [move.name for move in TICKET_MOVES]),
+        ("maintenance_kind", list(OrderKind)),
         ("vulnerable", list(Vulnerable)),
         ("mode", [str(int(mode)) for mode in ServiceMode if mode is not ServiceMode.UNKNOWN]),
         ("door", [str(int(door)) for door in DoorStatus if door is not DoorStatus.UNKNOWN]),

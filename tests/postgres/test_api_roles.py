@@ -46,6 +46,9 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
         "order_id",
         "unit_id",
         "record_id",
+        "ticket_id",
+        "photo_id",
+        "maintenance_id",
     )
     for name in names:
         address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")

@@ -37,6 +37,7 @@ WITHOUT_TABLE = {
     "escalator-emergency-stop": test_rules_escalators.test_what_only_the_controller_knows,
     "escalator-restart-prevented": test_rules_escalators.test_what_only_the_controller_knows,
     "offline": test_rules_terminal.test_offline_after_three_minutes_of_silence,
+    "offline-long": test_rules_terminal.test_four_hours_of_silence_are_the_firms_work,
     "person-sensor-stuck": test_rules_sensors.test_a_person_for_four_hours_and_twenty_trips,
     "platform-probe": test_rules_machine.test_what_only_the_controller_knows,
     "position-lost": test_rules_machine.test_what_only_the_controller_knows,

@@ -203,4 +203,4 @@ def test_a_long_backlog_catches_up() -> None:
     for number, second in enumerate(range(330, 21_900, 30)):
         story.sample(second, lag=21_900 - second + number * 0.05)
     story.samples(21_960, 22_500, 30)
-    assert story.spoke() == {"offline"}
+    assert story.spoke() == {"offline", "offline-long"}

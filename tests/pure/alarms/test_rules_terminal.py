@@ -103,6 +103,19 @@ def test_offline_after_three_minutes_of_silence() -> None:
     assert story.said("offline")[2:] == [("raise", 1_180)]
 
 
+def test_four_hours_of_silence_are_the_firms_work() -> None:
+    """Offline is told at once and sends nobody; after four hours it is a ticket, over at the next contact."""
+    story = Story()
+    story.sample(0)
+    story.tick(4 * 3_600 - 0.001)
+    assert story.said("offline-long") == []
+    story.tick(4 * 3_600)
+    story.sample(5 * 3_600)
+    assert story.said("offline-long") == [("raise", 4 * 3_600), ("clear", 5 * 3_600)]
+    rules = {rule.id: rule for rule in story.rules}
+    assert (rules["offline"].opens, rules["offline-long"].opens) == ("notice", "ticket")
+
+
 def test_a_contact_that_comes_late_finds_the_silence() -> None:
     """Without any tick the next contact itself finds that the lift had been offline."""
     story = Story()

@@ -37,6 +37,7 @@ export function AlarmHead({ row, gone }) {
       ${row.witnesses && row.witnesses.length > 0 && html`<span>${t("detail.witnesses")}</span><b>${row.witnesses.map((one) => tOr(`witness.${one}`, one)).join(", ")}</b>`}</p>
     ${shelved && html`<p class="note">${t("silence.shelved_by", { name: row.shelved_by ?? "", until: moment(row.shelved_until), why: row.shelve_reason ?? "" })}</p>`}
     ${row.out_of_service && html`<p class="note">${t("silence.removed")}</p>`}
+    ${row.ticket_id && html`<p class="note"><a href=${`/tickets/${row.ticket_id}`}>${t("alarm.ticket")}</a></p>`}
     <div class="moves">${loud && html`<button class="button primary" disabled=${!mayAct || pending.value.has(`alarm-${row.id}`)}
       onClick=${() => acknowledge({ kind: "alarm", id: row.id })}>${t("act.acknowledge")} <kbd>A</kbd></button>`}
       <${SilenceButtons} row=${row} gone=${gone} /></div>`;

@@ -78,6 +78,7 @@ export function TopBar() {
       <button class="tool" onClick=${() => { dialog.value = { name: "help" }; }} aria-label=${t("top.help")} title=${t("top.help")}>?</button>
     </span>
     <span class="user"><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></span>
+    <a class="tool" href="/tickets">${t("top.tickets")}</a>
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/security">${t("top.security")}</a>`}
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/city-link">${t("top.city_link")}</a>`}
     <button class="tool" onClick=${logout}>${t("top.logout")}</button>

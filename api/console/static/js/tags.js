@@ -9,6 +9,7 @@ const STALE_MS = 24 * 3_600_000;
 const SHAPES = {
   shelved: "M1.5 12.5h13M8 2v7M4.8 6 8 9.2 11.2 6",
   out_of_service: "M8 1.8a6.2 6.2 0 1 1 0 12.4A6.2 6.2 0 0 1 8 1.8M3.7 3.7l8.6 8.6",
+  maintenance: "M13.5 4.5a3.6 3.6 0 0 1-5 4.4L4 13.4 2.6 12l4.5-4.5a3.6 3.6 0 0 1 4.4-5L9.4 4.6l2 2z",
   chattering: "M1 8h2.5l1.5-5 3 10 3-10 1.5 5H15",
   stale: "M4 1.5h8M4 14.5h8M5 1.5c0 4 6 9 6 13M11 1.5c0 4-6 9-6 13",
   past: "M8 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2M8 4.6V8H4.8M11.4 11.4l3 3",
@@ -31,6 +32,7 @@ export function Tags({ row }) {
   return html`${row.exercise && html`<span class="chip hatched">${t("list.exercise")}</span>`}
     ${row.operator_state === "shelved" && html`<${Tag} name="shelved" text=${t("tag.shelved", { until: moment(row.shelved_until) })} />`}
     ${row.out_of_service && html`<${Tag} name="out_of_service" text=${t("tag.out_of_service")} />`}
+    ${row.maintenance_order_id && html`<${Tag} name="maintenance" text=${t("tag.maintenance")} />`}
     ${row.chattering && html`<${Tag} name="chattering" text=${t("tag.chattering")} />`}
     ${row.raised_at && html`<${Stale} row=${row} />`}
     ${row.past && html`<${Tag} name="past" text=${t("tag.past")} />`}

@@ -7,7 +7,7 @@
  *   id: number, lift_id: number, lift: LiftBrief, rule_id: string, rule_version: string, title: {zh: string, en: string},
  *   severity: "critical"|"major"|"minor"|"notice", opens: string, condition: string, operator_state: string,
  *   hold_start: string, raised_at: string, last_raised_at?: string, detected_at: string, cleared_at: string|null, repeats: number,
- *   acknowledged_at: string|null, acknowledged_by: string|null, case_id: number|null, exercise: boolean, version: number, open?: boolean,
+ *   acknowledged_at: string|null, acknowledged_by: string|null, case_id: number|null, ticket_id?: number|null, maintenance_order_id?: number|null, exercise: boolean, version: number, open?: boolean,
  *   shelved_until?: string|null, shelved_by?: string|null, shelve_reason?: string|null, chattering?: boolean, stale?: boolean,
  *   out_of_service?: boolean, witnesses?: string[], correction?: "late"|"amended"|"contradicted"|null,
  *   evidence?: Record<string, unknown>, history?: LogRow[]
