@@ -246,6 +246,20 @@ SEAL_EVERY_S = 600
 SEAL_CASES = 5_000
 """Cases in one seal; the others follow at once in the next."""
 
+# --- intake ---
+SEARCH_CANDIDATES = 500
+"""Lifts that hold a fragment and are put in order; of a fragment that more lifts hold, the others are not looked at."""
+SEARCH_LIFTS = 20
+"""Lifts in one answer of the search."""
+SEARCH_CHARS = 100
+ADDRESS_CHARS = 300
+CALLER_NAME_CHARS = 100
+CALLER_PHONE_CHARS = 40
+COMPLAINT_ROUND_TIMERS = 200
+"""Timers of complaints in one round; the others follow in the next."""
+CALLERS_ERASED_ROWS = 500
+"""Callers erased in one round; the others follow in the next."""
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500

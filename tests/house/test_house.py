@@ -37,6 +37,9 @@ CORE = [
             "chain",
             "desk",
             "areas",
+            "intake/calls",
+            "intake/complaints",
+            "intake/limits",
         )
     ),
 ]
