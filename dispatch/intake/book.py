@@ -98,23 +98,26 @@ async def decide(connection: Any, kind: CallKind, lift_id: int | None, case_id: 
 async def take_call(connection: Any, call: Call, actor: Actor, now: datetime) -> Taken:
     """Write a call with what it becomes. Raises `Conflict` when the case that was named is not one it may join."""
     call_id: int = await connection.fetchval(SQL["call_id"])
-    for attempt in range(1, _TRIES + 1):
+    for _ in range(_TRIES):
         try:
             async with connection.transaction():  # a savepoint: who loses the race for the lift's case looks again
-                decision = await decide(connection, call.kind, call.lift_id, call.case_id)
-                if call.case_id is not None and decision.case_id is None and call.kind in calls.OPENS:
-                    raise Conflict(f"case {call.case_id} is none that a call about {call.kind} joins", current=0)
-                found = await _carry_out(connection, call, call_id, decision, actor, now)
+                found = await _attempt(connection, call, call_id, actor, now)
         except Exception as error:
-            if getattr(error, "sqlstate", None) != _UNIQUE or attempt == _TRIES:
+            if getattr(error, "sqlstate", None) != _UNIQUE:
                 raise
             continue
         if found is not None:
-            break
-    else:
-        raise Conflict("the lift's cases change too fast; send the call again", current=0)
-    await _write_call(connection, call, call_id, found, actor, now)
-    return Taken(call_id=call_id, decision=found)
+            await _write_call(connection, call, call_id, found, actor, now)
+            return Taken(call_id=call_id, decision=found)
+    raise Conflict("the lift's cases change too fast; send the call again", current=0)
+
+
+async def _attempt(connection: Any, call: Call, call_id: int, actor: Actor, now: datetime) -> Decision | None:
+    """Decide, and do it; None when somebody else was first."""
+    decision = await decide(connection, call.kind, call.lift_id, call.case_id)
+    if call.case_id is not None and decision.case_id is None and call.kind in calls.OPENS:
+        raise Conflict(f"case {call.case_id} is none that a call about {call.kind} joins", current=0)
+    return await _carry_out(connection, call, call_id, decision, actor, now)
 
 
 async def _carry_out(
@@ -128,7 +131,9 @@ async def _carry_out(
             return await _open_complaint(connection, call, call_id, decision, actor, now)
         case Became.JOINED_COMPLAINT:
             await connection.execute(SQL["touch_complaint"], decision.complaint_id)
-            await note_complaint(connection, decision.complaint_id, "call-joined", actor, now, after=_said(call, call_id))
+            await note_complaint(
+                connection, decision.complaint_id, "call-joined", actor, now, after=_said(call, call_id)
+            )
             return decision
         case Became.NOTED:
             return decision

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 
 from dispatch.intake.book import SQL, note_complaint, read_intake_limits, tell_of_complaint
 from dispatch.intake.complaints import ComplaintTimer, overdue
+from dispatch.intake.limits import intake_limits_of
 from dispatch.outcome import Teller
 from hoistway.lifecycle import ComplaintState
 from hoistway.limits import CALLERS_ERASED_ROWS, COMPLAINT_ROUND_TIMERS
@@ -51,9 +52,7 @@ async def watch_complaints(database: Database, now: datetime) -> int:
             await connection.execute(SQL["complaint_late"], number, now)
             await note_complaint(connection, number, found.line, None, now)
             topic = f"complaint-{found.line}"
-            await tell_of_complaint(
-                connection, number, topic, Teller.SUPERVISOR, None, now, exercise=row["exercise"]
-            )
+            await tell_of_complaint(connection, number, topic, Teller.SUPERVISOR, None, now, exercise=row["exercise"])
             await connection.execute(SQL["set_complaint_timers"], number, now, [timer.value], [found.again_s])
     for timer in late:
         OVERDUE.labels(timer.value).inc()
@@ -62,7 +61,7 @@ async def watch_complaints(database: Database, now: datetime) -> int:
 
 async def erase_callers(database: Database, now: datetime) -> int:
     """Erase names and numbers whose time is over; answers how many. The rest of a long list follows in the next round."""
-    limits = await read_intake_limits(database)
+    limits, _ = intake_limits_of(await database.fetchval(SQL["limits"]))  # what cannot be used is said elsewhere
     erased = len(await database.fetch(SQL["erase_callers"], now, limits.caller_days, CALLERS_ERASED_ROWS))
     if erased:
         ERASED.inc(erased)

@@ -45,6 +45,8 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
         "job_id",
         "order_id",
         "unit_id",
+        "call_id",
+        "complaint_id",
     )
     for name in names:
         address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")

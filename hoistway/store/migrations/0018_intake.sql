@@ -163,4 +163,3 @@ comment on function text_pairs is 'neighbouring letters, and digits also by thre
 
 create index lift_by_fragment on lift using gin (
     text_pairs(lift_text(rescue_code, register_code, estate, building, address, name, district)));
-create index lift_by_code on lift (rescue_code text_pattern_ops);
