@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from api.console import pages
-from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, CaseState, OrderState
+from dispatch.intake.complaints import ComplaintTimer
+from hoistway.lifecycle import CASE_MOVES, COMPLAINT_MOVES, ORDER_MOVES, CaseState, ComplaintState, OrderState
 from hoistway.model import (
+    Became,
+    CallKind,
     CarDirection,
     CaseKind,
     Channel,
@@ -92,7 +95,7 @@ def test_every_key_in_templates_and_scripts_exists() -> None:
 
 def test_every_message_is_asked_for_somewhere() -> None:
     """A text that no page uses is taken out of the files."""
-    sources = [*CONSOLE.glob("templates/*.html"), *CONSOLE.glob("static/js/*.js"), *CONSOLE.parent.glob("*.py")]
+    sources = [*CONSOLE.glob("templates/*.html"), *CONSOLE.glob("static/js/*.js"), *CONSOLE.parent.rglob("*.py")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
     families = set(re.findall(r"[`\"']([a-z_.]+\.)\$\{", text)) | set(_FAMILIES)
     named = set(QUOTED.findall(text)) | set(ASKED.findall(text))
@@ -111,6 +114,12 @@ _FAMILIES = (
     "health.watch_",
     "event.",
     "security_kind.",
+    "complaint_state.",
+    "complaint_move.",
+    "complaint_words.",
+    "complaint_timer.",
+    "complaint_event.",
+    "complaints_show.",
 )
 
 
@@ -136,6 +145,14 @@ _FAMILIES = (
         ("direction", [str(int(way)) for way in CarDirection]),
         ("esc_direction", [str(int(way)) for way in OperationDirection]),
         ("security_kind", list(SecurityKind)),
+        ("call", list(CallKind)),
+        ("became", list(Became)),
+        ("became_done", list(Became)),
+        ("complaint_state", list(ComplaintState)),
+        ("complaint_move", [move.name for move in COMPLAINT_MOVES]),
+        ("complaint_words", [move.name for move in COMPLAINT_MOVES if move.words]),
+        ("complaint_event", [move.name for move in COMPLAINT_MOVES]),
+        ("complaint_timer", list(ComplaintTimer)),
         ("power", [str(int(power)) for power in Power]),
     ],
 )
