@@ -1,5 +1,5 @@
 /** The intake form: a call is taken, its lift is found while the caller speaks, and the form says beforehand what the call will become. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { dialog, openDetail, reason, toast } from "./actions.js";
 import { ApiError, newKey, post } from "./api.js";
 import { mayAct } from "./boot.js";
@@ -35,8 +35,9 @@ function bodyOf(kind, said, chosen, inside) {
   return { kind, channel: said.channel, text: said.text, ...placed, ...people, ...caller };
 }
 
-/** What the call will become, before it is sent. @param {{kind: string, chosen: Chosen}} props */
-function Becomes({ kind, chosen }) {
+/** What the call will become, before it is sent. @param {{kind: string, chosen: Chosen, placed: boolean}} props */
+function Becomes({ kind, chosen, placed }) {
+  if (!placed && !WITHOUT_PLACE.has(kind)) return html`<p class="becomes dim" role="status" data-testid="becomes">${t("intake.where")}</p>`;
   const own = chosen.lift?.becomes[kind];
   const joins = chosen.one && (kind === "entrapment" || kind === "fault");
   const raises = chosen.one && kind === "entrapment" && chosen.one.kind !== "entrapment";
@@ -50,7 +51,7 @@ function Becomes({ kind, chosen }) {
 /** @param {{chosen: Chosen, onBack: () => void}} props */
 const ChosenPlace = ({ chosen, onBack }) => html`<div class="chosen-lift"><p>${chosen.lift ? html`<${LiftLine} lift=${chosen.lift} />`
   : html`<b>${chosen.one?.district} ${chosen.one?.address}</b>`}</p>
-  ${chosen.lift?.firm?.phone && html`<p class="dim">${chosen.lift.firm.name} <a class="num" href=${`tel:${chosen.lift.firm.phone}`}>${chosen.lift.firm.phone}</a></p>`}
+  ${chosen.lift?.firm?.phone && html`<p class="dim">${t("lift.firm")} <a class="num" href=${`tel:${chosen.lift.firm.phone}`}>${chosen.lift.firm.phone}</a></p>`}
   <button type="button" class="button small" onClick=${onBack}>${t("intake.other_lift")}</button></div>`;
 
 /** @param {{said: Said, set: (name: keyof Said) => (event: any) => void}} props */
@@ -67,7 +68,7 @@ const People = ({ said, set, inside, toggle }) => html`<fieldset class="two"><le
 /** @param {{said: Said, set: (name: keyof Said) => (event: any) => void}} props */
 const Caller = ({ said, set }) => html`<fieldset class="two"><legend>${t("intake.caller")}</legend>
   <label>${t("intake.caller_name")}<input maxlength="100" autocomplete="off" value=${said.name} onInput=${set("name")} /></label>
-  <label>${t("intake.caller_phone")}<input type="tel" maxlength="40" pattern="[0-9+() -]*" autocomplete="off" value=${said.phone} onInput=${set("phone")} /></label>
+  <label>${t("intake.caller_phone")}<input type="tel" maxlength="40" autocomplete="off" value=${said.phone} onInput=${set("phone")} /></label>
   <p class="dim">${t("intake.caller_note")}</p></fieldset>`;
 
 /** Say what the call has become, and show its case. @param {any} call */
@@ -98,11 +99,16 @@ export function Intake() {
   const send = useSend();
   const set = (/** @type {keyof Said} */ name) => (/** @type {any} */ event) => { setSaid({ ...said, [name]: event.target.value }); setError(""); };
   const toggle = (/** @type {string} */ one) => setInside(new Set(inside.has(one) ? [...inside].filter((item) => item !== one) : [...inside, one]));
-  const placed = chosen.lift ?? chosen.one;
+  const form = useRef(/** @type {HTMLFormElement|null} */ (null));
+  const known = chosen.lift ?? chosen.one;
+  const placed = known !== null || said.address.trim() !== "";
+  useEffect(() => { // the next thing to ask for
+    if (known) /** @type {HTMLElement|null} */ (form.current?.querySelector(kind === "entrapment" ? ".two input" : "#call-text"))?.focus();
+  }, [known]);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
-    if (!placed && !said.address.trim() && !WITHOUT_PLACE.has(kind)) return setError(t("intake.where"));
+    if (!placed && !WITHOUT_PLACE.has(kind)) return setError(t("intake.where"));
     if (IN_WORDS.has(kind) && !said.text.trim()) return setError(t("intake.words"));
     setBusy(true);
     try {
@@ -113,14 +119,14 @@ export function Intake() {
     }
     setBusy(false);
   };
-  return html`<${Modal} label=${t("intake.title")}><form onSubmit=${submit} class="form intake"><h2>${t("intake.title")}</h2>
+  return html`<${Modal} label=${t("intake.title")}><form ref=${form} onSubmit=${submit} class="form intake"><h2>${t("intake.title")}</h2>
     <div class="kinds" role="radiogroup" aria-label=${t("intake.kind")}>${KINDS.map((one) => html`<label key=${one} class="choice">
       <input type="radio" name="kind" value=${one} checked=${kind === one} onChange=${() => { setKind(one); setError(""); }} /> ${t(`call.${one}`)}</label>`)}
       <select aria-label=${t("detail.channel")} value=${said.channel} onChange=${set("channel")}>${CHANNELS.map((one) => html`<option key=${one} value=${one}>${t(`channel.${one}`)}</option>`)}</select></div>
-    ${placed ? html`<${ChosenPlace} chosen=${chosen} onBack=${() => setChosen({ lift: null, one: null })} />`
+    ${known ? html`<${ChosenPlace} chosen=${chosen} onBack=${() => setChosen({ lift: null, one: null })} />`
       : html`<${LiftSearch} onLift=${(/** @type {FoundLift} */ lift) => setChosen({ lift, one: null })} onCase=${(/** @type {CaseByAddress} */ one) => setChosen({ lift: null, one })} />
         <${ByAddress} said=${said} set=${set} />`}
-    <${Becomes} kind=${kind} chosen=${chosen} />
+    <${Becomes} kind=${kind} chosen=${chosen} placed=${placed} />
     ${kind === "entrapment" && html`<${People} said=${said} set=${set} inside=${inside} toggle=${toggle} />`}
     <label>${t("intake.text")}<textarea id="call-text" rows="2" maxlength="2000" value=${said.text} onInput=${set("text")}></textarea></label>
     <${Caller} said=${said} set=${set} />
