@@ -16,6 +16,7 @@ from hoistway.cli import (
     devices,
     dispatch,
     gateway,
+    intake,
     lifts,
     parts,
     quarantine,
@@ -58,6 +59,7 @@ rules.app.command(name="backtest")(backtest.backtest)
 app.add_typer(rules.app, name="rules", help="The rules that make alarms of telemetry.")
 app.add_typer(dispatch.units, name="units", help="Who can be sent: teams, stations, shifts.")
 app.add_typer(dispatch.limits, name="limits", help="The time limits of rescues.")
+app.add_typer(intake.app, name="intake", help="The limits of complaints, and how long callers are kept.")
 app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole; what is late.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")

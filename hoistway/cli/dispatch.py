@@ -25,7 +25,8 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False)]
 _Answer = TypeVar("_Answer")
 
 
-def _with_connection(url: str | None, act: Callable[[Any], Awaitable[_Answer]]) -> _Answer:
+def with_connection(url: str | None, act: Callable[[Any], Awaitable[_Answer]]) -> _Answer:
+    """What `act` answers on a connection of its own; a database that cannot be found ends the command."""
     from hoistway.store import connect_url
 
     try:
@@ -52,7 +53,7 @@ def verify_log(
     from dispatch.sealer import verify
 
     path = anchor or Settings().anchor_path
-    verdict = _with_connection(database_url, lambda connection: verify(connection, path))
+    verdict = with_connection(database_url, lambda connection: verify(connection, path))
     out.print(f"{verdict.lines} lines of {verdict.cases} cases, {verdict.seals} seals, anchor {path}", soft_wrap=True)
     out.print(f"unsealed yet: {verdict.unsealed} lines; not in the anchor file yet: {verdict.unanchored} seals")
     for trouble in verdict.wrong:
@@ -67,7 +68,7 @@ def list_overdue(database_url: Url = None) -> None:
     from dispatch.firing import SQL
 
     now = datetime.now(UTC)
-    rows = _with_connection(database_url, lambda connection: connection.fetch(SQL["overdue"], now))
+    rows = with_connection(database_url, lambda connection: connection.fetch(SQL["overdue"], now))
     table = Table("case", "order", "step", "owner", "late", box=None)
     for row in rows:
         late = f"{(now - row['due_at']).total_seconds():.0f} s"
@@ -81,7 +82,7 @@ def show_limits(database_url: Url = None) -> None:
     from dispatch.book import SQL
     from dispatch.limits import NAMES, PRESETS, limits_of
 
-    setting = _with_connection(database_url, lambda connection: connection.fetchval(SQL["limits"])) or {}
+    setting = with_connection(database_url, lambda connection: connection.fetchval(SQL["limits"])) or {}
     found, troubles = limits_of(setting)
     table = Table("limit", "this city", *PRESETS, box=None)
     for name in NAMES:
@@ -108,7 +109,7 @@ def set_limits(
     if troubles:
         fail(BadInput("; ".join(troubles), where="limits", expected="`hoistway limits show` lists them"))
     query = "insert into setting values ($1, $2) on conflict (name) do update set value = excluded.value"
-    _with_connection(database_url, lambda connection: connection.execute(query, SETTING, setting))
+    with_connection(database_url, lambda connection: connection.execute(query, SETTING, setting))
     out.print(f"limits: {setting}", markup=False)
 
 
@@ -117,7 +118,7 @@ def import_unit_file(file: File, database_url: Url = None) -> None:
     """Teams and stations from CSV: name, kind, firm, phone, lon, lat, lift_kinds, crews, round_the_clock, contacts, exercise."""
     from dispatch.unit_file import import_units
 
-    _report(_with_connection(database_url, lambda connection: import_units(connection, file.read_text("utf-8"))))
+    _report(with_connection(database_url, lambda connection: import_units(connection, file.read_text("utf-8"))))
 
 
 @units.command("shifts")
@@ -125,7 +126,7 @@ def import_shift_file(file: File, database_url: Url = None) -> None:
     """When units are on call, from CSV: unit, since, until, person."""
     from dispatch.unit_file import import_shifts
 
-    _report(_with_connection(database_url, lambda connection: import_shifts(connection, file.read_text("utf-8"))))
+    _report(with_connection(database_url, lambda connection: import_shifts(connection, file.read_text("utf-8"))))
 
 
 def _report(report: Any) -> None:

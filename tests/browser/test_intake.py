@@ -37,7 +37,9 @@ async def test_a_call_is_taken_with_the_keyboard_and_joins_the_open_case(console
     calls = console.locator("section.block", has_text="说有两人被困")
     await calls.get_by_role("button", name="查看来电人").click()
     await expect(calls).to_contain_text("138 0571 0000")
-    looked = "select count(*) from caller_look l join call c on c.id = l.call_id where c.case_id = $1 and l.person = '王磊'"
+    looked = (
+        "select count(*) from caller_look l join call c on c.id = l.call_id where c.case_id = $1 and l.person = '王磊'"
+    )
     assert await city.value(looked, case) == 1
     assert await city.value("select trapped from rescue_case where id = $1", case) == 2
     await shot(console, "intake-case")
