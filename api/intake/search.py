@@ -43,12 +43,13 @@ async def find_lifts(
 
 async def found(connection: Any, words: str) -> Document:
     """What the register holds of `words`, the likeliest first."""
-    rows = await connection.fetch(_sql["lift_ids"], words, SEARCH_CANDIDATES, SEARCH_LIFTS + 1)
+    code, pairs, patterns = await connection.fetchrow(_sql["words"], words)
+    rows = await connection.fetch(_sql["lift_ids"], code, pairs, patterns, SEARCH_CANDIDATES, SEARCH_LIFTS + 1)
     ids = [row["id"] for row in rows][:SEARCH_LIFTS]
     lifts = await connection.fetch(_sql["lift_documents"], ids) if ids else []
     running = await connection.fetch(_sql["running_cases"], ids) if ids else []
     views = await read_cases(connection, [row["id"] for row in running]) if running else {}
-    by_address = await connection.fetch(_sql["cases_by_address"], words, SEARCH_LIFTS)
+    by_address = await connection.fetch(_sql["cases_by_address"], patterns, SEARCH_LIFTS)
     return {
         "items": [_lift(lift, [row for row in running if row["lift_id"] == lift["id"]], views) for lift in lifts],
         "cases": [{**row, "opened_at": moment(row["opened_at"])} for row in by_address],

@@ -1,28 +1,30 @@
 -- The register while a dispatcher types.
 
+-- name: words
+-- What is asked for: perhaps the beginning of a rescue code, the pairs that whatever is found must hold, and a pattern a word.
+with said as (select array_remove(string_to_array(lower(normalize($1, nfkc)), ' '), '') as words)
+select case when cardinality(words) = 1 and words[1] ~ '^[0-9]{2,6}$' then words[1] end as code,
+    (select array_agg(distinct p) from unnest(words) w, unnest(text_pairs(w)) p) as pairs,
+    (select array_agg('%' || regexp_replace(w, '([\\%_])', '\\\1', 'g') || '%') from unnest(words) w) as patterns
+from said
+
 -- name: lift_ids
--- Whole code first, then codes that begin so, then whatever holds every word. $2: candidates put in order, $3: how many are answered.
-with said as materialized (
-    select array_remove(string_to_array(lower(normalize($1, nfkc)), ' '), '') as words
-), asked as materialized (
-    select words, case when words[1] ~ '^[0-9]{2,6}$' and cardinality(words) = 1 then words[1] end as code,
-        (select array_agg(distinct p) from unnest(words) w, unnest(text_pairs(w)) p) as pairs,
-        (select array_agg('%' || regexp_replace(w, '([\\%_])', '\\\1', 'g') || '%') from unnest(words) w) as patterns
-    from said
-), found as (
-    select id, 0 as place from lift, asked where rescue_code = code
+-- Whole code first, then codes that begin so, then whatever holds every word. Candidates put in order are $4 at most, answered $5.
+-- The three are values and not part of this statement: only so is the planner sure to take the indexes.
+with found as (
+    select id, 0 as place from lift where rescue_code = $1
     union all
-    (select id, 1 from lift, asked where rescue_code between code and code || '999999' order by rescue_code limit $3)
+    (select id, 1 from lift where rescue_code between $1 and $1 || '999999' order by rescue_code limit $5)
     union all
     (select id, 2 from lift
-     where text_pairs(lift_text(rescue_code, register_code, estate, building, address, name, district)) @> (select pairs from asked)
-         and lift_text(rescue_code, register_code, estate, building, address, name, district) like all ((select patterns from asked)::text[])
-     limit $2)
+     where text_pairs(lift_text(rescue_code, register_code, estate, building, address, name, district)) @> $2::text[]
+         and lift_text(rescue_code, register_code, estate, building, address, name, district) like all ($3::text[])
+     limit $4)
 )
 select f.id from (select id, min(place) as place from found group by id) f join lift l using (id)
 where not l.probe
 order by f.place, l.estate, length(l.building), l.building, length(l.name), l.name, f.id
-limit $3
+limit $5
 
 -- name: lift_documents
 select l.id, l.kind, l.rescue_code, l.register_code, l.name, l.estate, l.building, l.address, l.district, l.firm_id,
@@ -46,7 +48,5 @@ order by id
 -- Few at any time: an index holds them alone.
 select id, kind, state, address, district, opened_at from rescue_case
 where lift_id is null and state in ('open', 'dispatched', 'on_site')
-    and lower(normalize(district || ' ' || address, nfkc)) like all (
-        select '%' || regexp_replace(w, '([\\%_])', '\\\1', 'g') || '%'
-        from unnest(array_remove(string_to_array(lower(normalize($1, nfkc)), ' '), '')) w)
+    and lower(normalize(district || ' ' || address, nfkc)) like all ($1::text[])
 order by id desc limit $2
