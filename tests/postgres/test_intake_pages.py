@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
@@ -9,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from typer.testing import CliRunner
 
 from api import people
+from hoistway.cli import app
 from hoistway.model import Role
 from tests.support import rows
 from tests.support.web import Api, api
@@ -122,3 +125,22 @@ async def test_an_auditor_reads_calls_and_complaints_and_nobody_else_does(web: A
         async with web.client(role) as client:
             for path in ("calls", f"calls/{call['id']}", "complaints", f"complaints/{call['complaint_id']}"):
                 assert (await client.get(f"/api/v1/{path}")).status_code == status
+
+
+async def test_the_limits_of_intake_are_set_and_shown_by_command(web: Api) -> None:
+    """What differs is set and shown; what cannot be used is refused with what was expected, and changes nothing."""
+
+    async def said(*words: str) -> tuple[int, str]:
+        arguments = ["intake", *words, "--database-url", web.url]
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        return result.exit_code, result.output
+
+    assert (await said("set", "answer_s=7200", "caller_days=14"))[0] == 0
+    code, shown = await said("show")
+    assert code == 0
+    assert re.search(r"answer_s\s+7200\s+432000", shown)
+    assert (await said("set", "caller_days=0"))[0] != 0
+    assert await web.db.fetchval("select value from setting where name = 'intake_limits'") == {
+        "answer_s": 7200,
+        "caller_days": 14,
+    }
