@@ -77,6 +77,9 @@ CREW: Final = Gate(lifecycle.CREW)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
 PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
 WARDENS: Final = Gate(frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}))
+LISTENERS: Final = Gate(frozenset({Role.DISPATCHER, Role.SUPERVISOR}))
+"""Who may see a caller's name and number."""
+INTAKE: Final = Gate(lifecycle.DESK | {Role.AUDITOR})
 METRICS: Final = Gate(frozenset({Role.ADMIN}), loopback=True)
 WATCHER: Final = Gate(frozenset(), watcher=True)
 
@@ -88,6 +91,8 @@ DeskPerson = Annotated[Principal, Depends(DESK)]
 Tester = Annotated[Principal, Depends(TESTERS)]
 Publisher = Annotated[Principal, Depends(PUBLISHERS)]
 Warden = Annotated[Principal, Depends(WARDENS)]
+Listener = Annotated[Principal, Depends(LISTENERS)]
+IntakeReader = Annotated[Principal, Depends(INTAKE)]
 
 
 async def principal_of(request: Request) -> Principal | None:

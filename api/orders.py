@@ -23,7 +23,7 @@ from dispatch import acts
 from dispatch.outcome import CaseView, Line, Outcome, Sending
 from dispatch.sending import need_of
 from hoistway.lifecycle import ORDER_MOVE, OrderState, next_order_state
-from hoistway.model import Addressee, Step, UnitKind
+from hoistway.model import Addressee, CaseKind, Step, UnitKind
 from hoistway.store import queries
 
 router = APIRouter(prefix="/api/v1", tags=["dispatch"], responses=PROBLEMS)
@@ -166,6 +166,8 @@ async def raise_level(
         _need_running(case)
         if body.level <= case.level:
             raise Problem(409, f"the case is on level {case.level} already")
+        if case.kind is CaseKind.FAULT:
+            raise Problem(409, "a fault stays with its firm; send a unit by hand")
         outcome = acts.level_raised(
             case, body.level, reason=body.reason, limits=await acting.limits(), roster=await acting.roster()
         )

@@ -188,7 +188,7 @@ class Case(_Answer):
     id: int
     kind: CaseKind
     channel: Channel
-    lift_id: int
+    lift_id: Annotated[int | None, Field(description="null: known by its address alone, which is then the lift's name")]
     lift: LiftInBrief
     state: CaseState
     level: int
@@ -221,6 +221,7 @@ class Case(_Answer):
     timers: list[Timer]
     orders: list[Order]
     steps: Annotated[list[CaseStep], Field(description="the check list of level 3; empty below it")]
+    calls: Annotated[int, Field(description="calls that it opened with, or that joined it")]
 
 
 class CaseHappening(_Answer):

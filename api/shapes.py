@@ -193,6 +193,7 @@ def case(row: Row, role: Role | None, *, firm_id: int | None = None) -> Document
         ],
         "orders": [order(item, role, firm_id=firm_id) for item in row["orders"] or ()],
         "steps": row["steps"] or [],
+        "calls": row["calls"],
     }
 
 

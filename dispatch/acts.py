@@ -33,7 +33,7 @@ def case_moved(case: CaseView, target: CaseState, *, limits: Limits, roster: Ros
         sent = Outcome() if case.live else send(case, limits, roster, level=case.level)
         return replace(sent, state=target)
     if target is CaseState.ON_SITE:
-        return on_site(limits)
+        return on_site(case, limits)
     left = {OrderState.ARRIVED} if target is CaseState.RELEASED else set()
     moves = tuple((order.order_id, OrderState.STOOD_DOWN) for order in case.unfinished if order.state not in left)
     if target is CaseState.CLOSED:
@@ -41,13 +41,14 @@ def case_moved(case: CaseView, target: CaseState, *, limits: Limits, roster: Ros
     return Outcome(state=target, waits=False, ends=(TimerEnd(),), order_moves=moves)
 
 
-def on_site(limits: Limits) -> Outcome:
-    """Somebody is with them: what drives people there ends, and the clock of the release begins."""
+def on_site(case: CaseView, limits: Limits) -> Outcome:
+    """Somebody is with them: what drives people there ends, and the clock of the release begins. A fault has none."""
+    release = TimerPlan(kind=TimerKind.RELEASE, after_s=limits.release_s)
     return Outcome(
         state=CaseState.ON_SITE,
         waits=False,
         ends=tuple(TimerEnd(kind=kind) for kind in _STEPS_BEFORE_ARRIVAL),
-        timers=(TimerPlan(kind=TimerKind.RELEASE, after_s=limits.release_s),),
+        timers=() if case.kind is CaseKind.FAULT else (release,),
     )
 
 
@@ -67,7 +68,7 @@ def order_moved(case: CaseView, order: OrderView, target: OrderState, *, limits:
     if target is OrderState.ON_THE_WAY:
         return found + Outcome(accepted=True)
     if target is OrderState.ARRIVED:
-        return found + Outcome(accepted=True) + (on_site(limits) if case.running else Outcome())
+        return found + Outcome(accepted=True) + (on_site(case, limits) if case.running else Outcome())
     if target in LOST and case.running:
         return found + _somebody_else(after, order, limits, roster)
     if target is OrderState.STOOD_DOWN and case.waiting and not after.live:
@@ -145,7 +146,7 @@ def handed_over(case: CaseView, firm_id: int, *, reason: str, limits: Limits, ro
                 TimerEnd(kind=TimerKind.SET_OUT, order_id=order.order_id),
             ),
         )
-    if not case.waiting or case.kind is not CaseKind.ENTRAPMENT or case.past:
+    if not case.waiting or case.kind is CaseKind.ALARM_CALL or case.past:
         return found
     gone = {order.order_id for order in old}
     left = tuple(replace(o, state=OrderState.STOOD_DOWN) if o.order_id in gone else o for o in case.orders)

@@ -39,6 +39,12 @@ class Actor:
     role: Role
     confirmation: str | None = None  # that nobody is trapped, and how that is known
     note: str | None = None
+    at_desk: bool = True  # False: it was handed in, and nobody at the desk has seen it yet
+
+    @property
+    def takes(self) -> bool:
+        """Whether the desk has the case by this act."""
+        return self.at_desk and self.role is not Role.MAINTAINER
 
 
 def ms(at: datetime) -> int:
@@ -223,14 +229,14 @@ class _Book:
         if late:
             await connection.execute(SQL["late_orders"], late, now)
         ends = [(case.case_id, end.kind, end.order_id) for case, outcome in decided for end in outcome.ends]
-        if actor is not None and actor.role is not Role.MAINTAINER:  # the desk has it
+        if actor is not None and actor.takes:
             ends += [(case.case_id, kind, None) for case, _ in decided for kind in _ASKING]
         if ends:
             await connection.execute(SQL["end_timers"], *_columns(ends, 3), now)
         if self._timers:
             await connection.execute(SQL["set_timers"], *_columns(self._timers, 4), now)
         changes = [_change(case, outcome) for case, outcome in decided]
-        takes = name if actor and actor.role is not Role.MAINTAINER else None
+        takes = name if actor and actor.takes else None
         confirmation = actor.confirmation if actor else None
         await connection.execute(SQL["change_cases"], *_columns(changes, 7), now, takes, confirmation)
         if self._lines:

@@ -26,6 +26,7 @@ from dispatch.areas import (
     decide,
 )
 from dispatch.desk import FLOOD_WINDOW_S, FloodStep, flood_step
+from dispatch.intake.upkeep import intake_round
 from hoistway.limits import CHATTERING_S
 from hoistway.store import Database, queries
 
@@ -58,6 +59,7 @@ async def desk_round(database: Database, now: datetime) -> None:
     await watch_flood(database, now)
     await watch_areas(database, now)
     await database.fetchval(DESK["answer_probe"], now)
+    await intake_round(database, now)
 
 
 async def bring_back(database: Database, now: datetime) -> None:

@@ -13,7 +13,7 @@ from dispatch.limits import Limits
 from dispatch.outcome import CaseView, Line, Notice, Outcome, Sending, Teller, TimerEnd, TimerKind, TimerPlan
 from dispatch.units import Need, Roster
 from hoistway.lifecycle import CaseState
-from hoistway.model import Addressee, Step
+from hoistway.model import Addressee, CaseKind, Step
 
 FIRM_LEVEL: Final = 1
 STATION_LEVEL: Final = 2
@@ -21,7 +21,9 @@ TOP_LEVEL: Final = 3
 
 
 def send(case: CaseView, limits: Limits, roster: Roster, *, level: int) -> Outcome:
-    """Give out the order of `level`, or of the next one at which somebody is left."""
+    """Give out the order of `level`, or of the next one at which somebody is left. A fault stays with its firm."""
+    if case.kind is CaseKind.FAULT:
+        return _to_the_firm(case, limits, roster)
     found = Outcome(ends=(TimerEnd(kind=TimerKind.SEND),))
     sendings: tuple[Sending, ...] = ()
     reached = level
@@ -42,6 +44,15 @@ def send(case: CaseView, limits: Limits, roster: Roster, *, level: int) -> Outco
             sendings=sendings,
         )
     )
+
+
+def _to_the_firm(case: CaseView, limits: Limits, roster: Roster) -> Outcome:
+    """Nobody is trapped: the contract firm is sent, no arrival clock runs, and no station and no 119 follow."""
+    found = Outcome(ends=(TimerEnd(kind=TimerKind.SEND),))
+    sendings = _sendings(case, limits, roster, FIRM_LEVEL)
+    if not sendings:
+        return found + nobody_left(FIRM_LEVEL)
+    return found + Outcome(state=CaseState.DISPATCHED if case.state is CaseState.OPEN else None, sendings=sendings)
 
 
 def _sendings(case: CaseView, limits: Limits, roster: Roster, level: int) -> tuple[Sending, ...]:
@@ -93,7 +104,7 @@ def nobody_left(level: int) -> Outcome:
 
 def first_dispatch(case: CaseView, limits: Limits) -> Outcome:
     """What the first dispatch of a case starts: the arrival clock, and the word to the property."""
-    if case.dispatched:
+    if case.dispatched or case.kind is CaseKind.FAULT:
         return Outcome()
     arrive_s = limits.arrive_urban_s if case.urban else limits.arrive_elsewhere_s
     return Outcome(
@@ -117,10 +128,10 @@ def climb(
     order_id: int | None = None,
     reason: str | None = None,
 ) -> Outcome:
-    """The next level, with the event that calls for it. On the top level the supervisor hears of it again."""
+    """The next level, with the event that calls for it. On the top level, and of a fault, the supervisor hears of it."""
     about = {} if order_id is None else {"order_id": order_id}
     before = {"level": case.level}
-    if case.level >= TOP_LEVEL:
+    if case.level >= TOP_LEVEL or case.kind is CaseKind.FAULT:
         line = Line(kind=event, reason=reason, before=before, after={"level": case.level, **about})
         return Outcome(lines=(line,), notices=(Notice(topic=event, to=Teller.SUPERVISOR),))
     sent = send(case, limits, roster, level=case.level + 1)

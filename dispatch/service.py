@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch.duty import TERM_S, Duty
 from dispatch.firing import Fired, due, fire_due, may_pass, overdue, relieve, remember_forgotten
+from dispatch.intake.upkeep import METRICS as INTAKE_METRICS
 from dispatch.rounds import make_rounds
 from dispatch.sealer import Sealer
 from dispatch.tickets.rounds import TicketWatch, overdue_tickets, remember_faults
@@ -53,6 +54,8 @@ FAILED: Final = Counter("hoistway_dispatch_timers_failed", "timers that failed a
 SEAL_FAILURES: Final = Counter(
     "hoistway_dispatch_seal_failures", "seals that could not be written to the anchor file", registry=REGISTRY
 )
+for _metric in INTAKE_METRICS:
+    REGISTRY.register(_metric)
 
 
 def serve_metrics(host: str, port: int) -> None:

@@ -1,7 +1,8 @@
-"""Life cycles as tables of legal moves: the rescue case, the dispatch order, the ticket, what a person may do to an alarm.
+"""Life cycles as tables of legal moves: the rescue case, the dispatch order, the ticket, the complaint, what a person may do to an alarm.
 
 A move names where it may start, where it ends and who may make it. Anything else raises `IllegalMove`. Diagrams in the
-documents are generated from these tables (`diagram`, `order_diagram`, `ticket_diagram`, `alarm_diagram`).
+documents are generated from these tables (`diagram`, `order_diagram`, `ticket_diagram`,
+`complaint_diagram`, `alarm_diagram`).
 """
 
 from __future__ import annotations
@@ -154,6 +155,67 @@ def order_diagram() -> str:
         sources = sorted(move.source, key=list(OrderState).index)
         lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
     lines += [f"    {state} --> [*]" for state in OrderState if state not in LIVE]
+    return "\n".join(lines) + "\n"
+
+
+class ComplaintState(StrEnum):
+    NEW = "new"
+    RECEIVED = "received"
+    ASSIGNED = "assigned"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
+UNANSWERED: Final = frozenset({ComplaintState.NEW, ComplaintState.RECEIVED, ComplaintState.ASSIGNED})
+"""The caller still waits for a word."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComplaintMove:
+    """One move of a complaint. `words`: what is to be done, or what was answered, must be said; `firm`: who is to do it."""
+
+    name: str
+    source: frozenset[ComplaintState]
+    target: ComplaintState
+    roles: frozenset[Role] = DESK
+    words: bool = False
+    firm: bool = False
+
+
+_C = ComplaintState
+COMPLAINT_MOVES: Final[tuple[ComplaintMove, ...]] = (
+    ComplaintMove(name="receive", source=frozenset({_C.NEW}), target=_C.RECEIVED),
+    ComplaintMove(
+        name="assign", source=frozenset({_C.RECEIVED, _C.ASSIGNED}), target=_C.ASSIGNED, words=True, firm=True
+    ),
+    ComplaintMove(name="answer", source=frozenset({_C.RECEIVED, _C.ASSIGNED}), target=_C.ANSWERED, words=True),
+    ComplaintMove(name="close", source=frozenset({_C.ANSWERED}), target=_C.CLOSED),
+)
+COMPLAINT_MOVE: Final[dict[str, ComplaintMove]] = {move.name: move for move in COMPLAINT_MOVES}
+
+
+def allowed_complaint_moves(state: ComplaintState, role: Role) -> tuple[ComplaintMove, ...]:
+    """The moves that `role` may make with a complaint in `state`, in the order of the table."""
+    return tuple(move for move in COMPLAINT_MOVES if state in move.source and role in move.roles)
+
+
+def next_complaint_state(state: ComplaintState, name: str, role: Role) -> ComplaintState:
+    """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
+    moves = allowed_complaint_moves(state, role)
+    for move in moves:
+        if move.name == name:
+            return move.target
+    raise IllegalMove(machine="complaint", state=state, move=name, allowed=tuple(move.name for move in moves))
+
+
+def complaint_diagram() -> str:
+    """The complaint as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {_C.NEW}"]
+    for move in COMPLAINT_MOVES:
+        mark = " (in words)" if move.words else ""
+        sources = sorted(move.source, key=list(ComplaintState).index)
+        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
+    lines.append(f"    {_C.CLOSED} --> [*]")
     return "\n".join(lines) + "\n"
 
 

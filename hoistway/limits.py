@@ -276,6 +276,19 @@ MAINTENANCE_FIRM_HOURS = 24
 MAINTENANCE_DAYS = 15
 """The longest that the desk makes. Regular visits are at most so far apart (TSG T5002-2017); a longer work is another order."""
 MAINTENANCE_AHEAD_DAYS = 180
+# --- intake ---
+SEARCH_CANDIDATES = 500
+"""Lifts that hold a fragment and are put in order; of a fragment that more lifts hold, the others are not looked at."""
+SEARCH_LIFTS = 20
+"""Lifts in one answer of the search."""
+SEARCH_CHARS = 100
+ADDRESS_CHARS = 300
+CALLER_NAME_CHARS = 100
+CALLER_PHONE_CHARS = 40
+COMPLAINT_ROUND_TIMERS = 200
+"""Timers of complaints in one round; the others follow in the next."""
+CALLERS_ERASED_ROWS = 500
+"""Callers erased in one round; the others follow in the next."""
 
 # --- registry ---
 IMPORT_ROWS = 1_000_000

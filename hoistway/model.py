@@ -125,6 +125,28 @@ class OperatorState(StrEnum):
 class CaseKind(StrEnum):
     ENTRAPMENT = "entrapment"
     ALARM_CALL = "alarm-call"
+    FAULT = "fault"  # nobody is trapped, says a call: the contract firm is sent, and nobody else
+
+
+class CallKind(StrEnum):
+    """What a call to the centre is about."""
+
+    ENTRAPMENT = "entrapment"
+    FAULT = "fault"
+    COMPLAINT = "complaint"
+    QUESTION = "question"
+    FALSE_CALL = "false-call"
+
+
+class Became(StrEnum):
+    """What a call has become."""
+
+    NEW_CASE = "new-case"
+    JOINED_CASE = "joined-case"
+    RAISED_CASE = "raised-case"
+    NEW_COMPLAINT = "new-complaint"
+    JOINED_COMPLAINT = "joined-complaint"
+    NOTED = "noted"
 
 
 class Channel(StrEnum):

@@ -161,6 +161,37 @@ def health(
     return _render("health.html", language=language, nonce=nonce, word=word, says=says, **told)
 
 
+def complaints(
+    *,
+    language: str,
+    nonce: str,
+    rows: Sequence[Mapping[str, object]],
+    shown: Sequence[str],
+    chosen: str,
+    following: str | None,
+) -> str:
+    """Complaints as a table; `shown` are the choices of which, `following` the cursor of the next page."""
+    given = {"rows": rows, "shown": shown, "chosen": chosen, "following": following}
+    return _render("complaints.html", language=language, nonce=nonce, **given)
+
+
+def complaint(
+    *,
+    language: str,
+    nonce: str,
+    row: Mapping[str, object],
+    calls: Sequence[Mapping[str, object]],
+    firms: Sequence[Mapping[str, object]],
+    csrf: str,
+    may_listen: bool,
+    caller: Mapping[str, object] | None,
+    trouble: str | None,
+) -> str:
+    """One complaint with its moves as forms. `caller`: whom the person asked to see; `trouble`: a message key."""
+    given = {"row": row, "calls": calls, "firms": firms, "csrf": csrf, "caller": caller, "trouble": trouble}
+    return _render("complaint.html", language=language, nonce=nonce, may_listen=may_listen, **given)
+
+
 def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:
     """The live console: one page whose script follows the stream."""
     boot = {

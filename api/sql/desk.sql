@@ -33,7 +33,7 @@ left join lateral (
     select id from rescue_case
     where lift_id = a.lift_id
       and (alarm_id = a.id
-           or ((a.opens = 'rescue' and kind = 'entrapment' or a.opens = 'alarm-call')
+           or ((a.opens = 'rescue' and kind = 'entrapment' or a.opens = 'alarm-call' and kind <> 'fault')
                and opened_at <= a.detected_at and coalesce(released_at, closed_at, 'infinity') > a.detected_at))
     order by (alarm_id = a.id) desc nulls last, id desc limit 1
 ) c on true
@@ -60,7 +60,7 @@ select a.id
 from rescue_case c join alarm a on a.lift_id = c.lift_id
 where c.id = $1 and a.operator_state <> 'acknowledged'
   and (a.id = c.alarm_id
-       or ((a.opens = 'rescue' and c.kind = 'entrapment' or a.opens = 'alarm-call')
+       or ((a.opens = 'rescue' and c.kind = 'entrapment' or a.opens = 'alarm-call' and c.kind <> 'fault')
            and c.opened_at <= a.detected_at and coalesce(c.released_at, c.closed_at, 'infinity') > a.detected_at))
   and not exists (select 1 from rescue_case later where later.alarm_id = a.id and later.id > c.id)
 order by a.id
@@ -85,8 +85,8 @@ insert into alarm_event (alarm_id, kind, at, person, role, detail) values ($1, $
 -- name: case_ids
 -- One page, newest first.
 select c.id
-from rescue_case c join lift l on l.id = c.lift_id
-where in_scope(coalesce(c.firm_id, l.firm_id), l.probe, $1)
+from rescue_case c left join lift l on l.id = c.lift_id
+where in_scope(coalesce(c.firm_id, l.firm_id), coalesce(l.probe, false), $1)
   and ($2::boolean is null or c.open = $2)
   and ($3::integer is null or c.lift_id = $3)
   and ($4::text is null or c.kind = $4)
@@ -96,16 +96,18 @@ limit $6
 
 -- name: case_documents
 -- The case as every reader sees it, with its orders, its check list and the timers that guard it. It stays with the firm that had
--- the contract when it opened, until a person hands it over.
+-- the contract when it opened, until a person hands it over. One by address shows the address where a lift has its name.
 select c.id, c.kind, c.channel, c.lift_id, c.state, c.level, c.alarm_id, c.opened_at, c.acknowledged_at,
     c.acknowledged_by, c.dispatched_at, c.accepted_at, c.arrived_at, c.released_at, c.closed_at, c.trapped, c.confirmed_by,
     c.confirmation, c.device_says_clear_at, c.contact_lost_at, c.reported_by_device, c.past, c.exercise, c.version, c.open,
     c.waits_since, c.injured, c.dead, c.vulnerable, c.release_method, f.name as firm_name, o.orders, s.steps,
     t.kinds as timer_kinds, t.due as timer_due, t.fired as timer_fired, t.orders as timer_orders,
-    case when l.probe then -2 else coalesce(c.firm_id, l.firm_id) end as firm_id, l.name, l.rescue_code, l.estate, l.building,
-    l.address, l.district, l.kind as lift_kind
+    case when l.probe then -2 else coalesce(c.firm_id, l.firm_id) end as firm_id, coalesce(l.name, c.address) as name, l.rescue_code,
+    coalesce(l.estate, '') as estate, coalesce(l.building, '') as building, coalesce(l.address, '') as address,
+    coalesce(l.district, c.district) as district, coalesce(l.kind, 'lift') as lift_kind,
+    (select count(*) from call where call.case_id = c.id) as calls
 from rescue_case c
-join lift l on l.id = c.lift_id
+left join lift l on l.id = c.lift_id
 left join firm f on f.id = coalesce(c.firm_id, l.firm_id)
 left join lateral (
     select jsonb_agg(d.document order by d.id) as orders from order_document d where d.case_id = c.id
@@ -121,7 +123,7 @@ left join lateral (
         array_agg(fired_at order by due_at, id) as fired, array_agg(order_id order by due_at, id) as orders
     from timer where case_id = c.id and cancelled_at is null
 ) t on true
-where c.id = any($2::bigint[]) and in_scope(coalesce(c.firm_id, l.firm_id), l.probe, $1)
+where c.id = any($2::bigint[]) and in_scope(coalesce(c.firm_id, l.firm_id), coalesce(l.probe, false), $1)
 order by c.id desc
 
 -- name: case_log

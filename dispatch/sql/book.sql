@@ -1,10 +1,11 @@
 -- What decisions read of cases and units, and what their outcomes write. Every statement is set-based.
 
 -- name: cases
--- Cases as the decisions see them. Whoever asks has locked their rows.
+-- Cases as the decisions see them. Whoever asks has locked their rows. One by address has the place that the caller said.
 select c.id, c.kind, c.state, c.level, c.opened_at, c.acknowledged_at is not null as acknowledged, c.arrived_at is not null as arrived,
     c.dispatched_at is not null or exists (select 1 from timer t where t.case_id = c.id and t.kind = 'arrive') as dispatched,
-    c.past, c.exercise, c.firm_id, l.kind as lift_kind, l.urban, l.lon, l.lat, coalesce(c.injured, 0) > 0 as hurt,
+    c.past, c.exercise, c.firm_id, coalesce(l.kind, 'lift') as lift_kind, coalesce(l.urban, true) as urban,
+    coalesce(l.lon, c.lon) as lon, coalesce(l.lat, c.lat) as lat, coalesce(c.injured, 0) > 0 as hurt,
     c.vulnerable <> '{}' as vulnerable, c.waits_since is not null as waits,
     exists (
         select 1 from area_incident_lift m join area_incident i on i.id = m.incident_id
@@ -15,7 +16,7 @@ select c.id, c.kind, c.state, c.level, c.opened_at, c.acknowledged_at is not nul
         select 1 from rescue_case o
         where o.lift_id = c.lift_id and o.kind = 'entrapment' and o.state in ('open', 'dispatched', 'on_site')
     ) as other_entrapment
-from rescue_case c join lift l on l.id = c.lift_id
+from rescue_case c left join lift l on l.id = c.lift_id
 where c.id = any($1::bigint[])
 
 -- name: orders

@@ -17,6 +17,7 @@ from hoistway.cli import (
     devices,
     dispatch,
     gateway,
+    intake,
     lifts,
     parts,
     quarantine,
@@ -68,6 +69,7 @@ app.add_typer(rules.app, name="rules", help="The rules that make alarms of telem
 app.add_typer(dispatch.units, name="units", help="Who can be sent: teams, stations, shifts.")
 app.add_typer(dispatch.limits, name="limits", help="The time limits of rescues.")
 app.add_typer(tickets.app, name="tickets", help="Faults for the firms to mend.")
+app.add_typer(intake.app, name="intake", help="The limits of complaints, and how long callers are kept.")
 app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole; what is late.")
 app.add_typer(
     citylink.app, name="citylink", help="What a city's or province's platform is told, and the daily comparison."

@@ -26,6 +26,7 @@ _Answer = TypeVar("_Answer")
 
 
 def with_connection(url: str | None, act: Callable[[Any], Awaitable[_Answer]]) -> _Answer:
+    """What `act` answers on a connection of its own; a database that cannot be found ends the command."""
     from hoistway.store import connect_url
 
     try:

@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from alarms.language.reader import default_rules
+from dispatch.intake.complaints import ComplaintTimer
+from dispatch.intake.limits import NAMES as INTAKE_NAMES
+from dispatch.intake.limits import IntakeLimits
 from dispatch.limits import NAMES, PRESETS
 from dispatch.outcome import TimerKind
 from dispatch.tickets.families import FAMILIES
 from dispatch.tickets.limits import NAMES as TICKET_LIMITS
 from dispatch.tickets.limits import TicketLimits
 from dispatch.tickets.outcome import TicketTimer
-from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, diagram, order_diagram, ticket_diagram
+from hoistway.lifecycle import ALARM_MOVES, alarm_diagram, complaint_diagram, diagram, order_diagram, ticket_diagram
 from hoistway.limits import CHATTERING_S, STALE_HOURS
 from hoistway.model import SIGNALS, Opens
 from hoistway.store import queries
@@ -46,6 +49,9 @@ CORE = [
             "chain",
             "desk",
             "areas",
+            "intake/calls",
+            "intake/complaints",
+            "intake/limits",
         )
     ),
     *(ROOT / f"dispatch/citylink/{name}.py" for name in ("form", "mapping", "answers", "matching", "lists", "words")),
@@ -104,6 +110,17 @@ def test_the_diagrams_of_case_and_order_are_the_tables() -> None:
     text = (ROOT / "docs/cases.md").read_text("utf-8")
     assert diagram() in text
     assert order_diagram() in text
+
+
+def test_the_complaint_and_its_limits_stand_in_the_guide() -> None:
+    """The life cycle as the code has it, every timer, and every limit of intake with its default."""
+    text = (ROOT / "docs/intake.md").read_text("utf-8")
+    assert complaint_diagram() in text
+    for timer in ComplaintTimer:
+        assert f"\n| `{timer}` | " in text
+    for name in INTAKE_NAMES:
+        default = getattr(IntakeLimits(), name)
+        assert re.search(rf"^\| `{name}` \| [^|]+ \| {default} \|$", text, re.MULTILINE), name
 
 
 def test_the_limits_and_timers_of_a_rescue_stand_in_the_guide() -> None:

@@ -11,9 +11,21 @@ import pytest
 from api.console import pages
 from dispatch.citylink.form import CityStep
 from dispatch.citylink.matching import Reason
+from dispatch.intake.complaints import ComplaintTimer
 from dispatch.tickets.maintenance import OrderKind
-from hoistway.lifecycle import CASE_MOVES, ORDER_MOVES, TICKET_MOVES, CaseState, OrderState, TicketState
+from hoistway.lifecycle import (
+    CASE_MOVES,
+    COMPLAINT_MOVES,
+    ORDER_MOVES,
+    TICKET_MOVES,
+    CaseState,
+    ComplaintState,
+    OrderState,
+    TicketState,
+)
 from hoistway.model import (
+    Became,
+    CallKind,
     CarDirection,
     CaseKind,
     Channel,
@@ -95,7 +107,7 @@ def test_every_key_in_templates_and_scripts_exists() -> None:
 
 def test_every_message_is_asked_for_somewhere() -> None:
     """A text that no page uses is taken out of the files."""
-    sources = [*CONSOLE.glob("templates/*.html"), *CONSOLE.glob("static/js/*.js"), *CONSOLE.parent.glob("*.py")]
+    sources = [*CONSOLE.glob("templates/*.html"), *CONSOLE.glob("static/js/*.js"), *CONSOLE.parent.rglob("*.py")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
     families = set(re.findall(r"[`\"']([a-z_.]+\.)\$\{", text)) | set(_FAMILIES)
     named = set(QUOTED.findall(text)) | set(ASKED.findall(text))
@@ -124,6 +136,12 @@ _FAMILIES = (
     "ticket_error.",
     "maintenance_kind.",
     "maintenance_state.",
+    "complaint_state.",
+    "complaint_move.",
+    "complaint_words.",
+    "complaint_timer.",
+    "complaint_event.",
+    "complaints_show.",
 )
 
 
@@ -155,6 +173,14 @@ _FAMILIES = (
         ("security_kind", list(SecurityKind)),
         ("city_step", list(CityStep)),
         ("city_reason", list(Reason)),
+        ("call", list(CallKind)),
+        ("became", list(Became)),
+        ("became_done", list(Became)),
+        ("complaint_state", list(ComplaintState)),
+        ("complaint_move", [move.name for move in COMPLAINT_MOVES]),
+        ("complaint_words", [move.name for move in COMPLAINT_MOVES if move.words]),
+        ("complaint_event", [move.name for move in COMPLAINT_MOVES]),
+        ("complaint_timer", list(ComplaintTimer)),
         ("power", [str(int(power)) for power in Power]),
     ],
 )

@@ -49,6 +49,8 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
         "ticket_id",
         "photo_id",
         "maintenance_id",
+        "call_id",
+        "complaint_id",
     )
     for name in names:
         address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")

@@ -11,7 +11,7 @@ export class ApiError extends Error {
 }
 
 /** A key that makes a repeated POST harmless; `randomUUID` exists only on secure origins. */
-function newKey() {
+export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -36,10 +36,11 @@ export const get = (path) => send(path, { headers: { Accept: "application/json" 
  * @param {string} path
  * @param {object} [body]
  * @param {number} [version]  the version that the person saw; the server refuses when it has moved on
+ * @param {string} [key]  the same for what is sent again
  */
-export function post(path, body, version) {
+export function post(path, body, version, key = newKey()) {
   /** @type {Record<string, string>} */
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": boot.csrf, "Idempotency-Key": newKey() };
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": boot.csrf, "Idempotency-Key": key };
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }

@@ -1,9 +1,10 @@
 /** The fixed top of the page: counters that never scroll away, and the bands that say what not to trust. */
 import { dialog, selectFirstEntrapment } from "./actions.js";
-import { boot } from "./boot.js";
+import { boot, mayAct } from "./boot.js";
 import { html } from "./html.js";
 import { language, switchLanguage, t, tOr } from "./i18n.js";
 import { FloodBand } from "./incident.js";
+import { openIntake } from "./intake.js";
 import { post } from "./api.js";
 import { selfTest, setWanted, soundState, testing, unlock } from "./sound.js";
 import { counters, dataAge, exercise, platform, staleness } from "./store.js";
@@ -67,6 +68,7 @@ export function TopBar() {
     <span class=${`stat${c.lifts_offline > 0 ? " abnormal" : ""}`}><b class="num">${t("top.offline_of", { n: c.lifts_offline, total: c.lifts })}</b>
       <small>${t("top.offline")}</small></span>
     <${DataAge} />
+    ${mayAct && html`<button class="button take-call" onClick=${openIntake}>${t("intake.open")} <kbd>N</kbd></button>`}
     <span class="fill"></span>
     <${Clock} />
     <${Sound} />
@@ -79,6 +81,7 @@ export function TopBar() {
     </span>
     <span class="user"><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></span>
     <a class="tool" href="/tickets">${t("top.tickets")}</a>
+    ${mayAct && html`<a class="tool" href="/complaints">${t("complaints.title")}</a>`}
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/security">${t("top.security")}</a>`}
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/city-link">${t("top.city_link")}</a>`}
     <button class="tool" onClick=${logout}>${t("top.logout")}</button>

@@ -1,11 +1,12 @@
 /** Head of a case: what, where, which clock runs, and what may be done next. */
 import { acknowledge, dialog, moveCase } from "./actions.js";
 import { mayAct } from "./boot.js";
+import { Calls } from "./calls.js";
 import { html } from "./html.js";
 import { t, tOr } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
 import { Limit } from "./list.js";
-import { isUnhandled, mayBeTrapped } from "./order.js";
+import { caseSeverity, isUnhandled, mayBeTrapped } from "./order.js";
 import { Rescue } from "./rescue.js";
 import { pending } from "./store.js";
 import { Tags } from "./tags.js";
@@ -45,14 +46,14 @@ function Moves({ row }) {
 }
 
 /** @param {{row: Case}} props */
-const TrappedClock = ({ row }) => html`<span class="big-clock"><small>${t(row.kind === "entrapment" ? "limit.trapped" : "limit.calling")}</small>
+const TrappedClock = ({ row }) => html`<span class="big-clock"><small>${t(row.kind === "entrapment" ? "limit.trapped" : row.kind === "fault" ? "limit.since" : "limit.calling")}</small>
   <b class="num">${duration(now.value - Date.parse(row.opened_at))}</b></span>`;
 
 /** @param {{row: Case, gone: boolean}} props */
 export function CaseHead({ row, gone }) {
   const trapped = mayBeTrapped(row);
-  return html`<header class=${`head ${trapped ? "critical" : ""}`}>
-      ${trapped ? html`<${Mark} severity="critical" quiet=${!isUnhandled(row)} />` : html`<${Settled} />`}
+  return html`<header class=${`head ${trapped ? caseSeverity(row) : ""}`}>
+      ${trapped ? html`<${Mark} severity=${caseSeverity(row)} quiet=${!isUnhandled(row)} />` : html`<${Settled} />`}
       <div class="head-text"><p class="head-kind"><b>${tOr(`case.${row.kind}`, row.kind)}</b> <span class="dim">${t("case.number", { id: row.id })}</span>
         <span class="chip strong">${t(`state.${row.state}`)}</span><span class="chip">${t("level", { n: row.level })}</span><${Tags} row=${row} /></p>
         <h2>${place(row.lift)}</h2>
@@ -70,5 +71,6 @@ export function CaseHead({ row, gone }) {
       <span>${t("detail.trapped")}</span><b class="num">${row.trapped ?? t("detail.unknown")}</b></p>
     ${row.confirmation && html`<p class="note">${t("detail.confirmed", { name: row.confirmed_by ?? "", how: row.confirmation })}</p>`}
     <${Moves} row=${row} />
+    <${Calls} row=${row} />
     <${Rescue} row=${row} />`;
 }

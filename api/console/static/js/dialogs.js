@@ -1,9 +1,11 @@
 /** Dialogs: the confirmation that nobody is trapped, and the sheet of keys. */
 import { useState } from "preact/hooks";
 import { dialog, moveCase } from "./actions.js";
+import { LinkDialog } from "./calls.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { Mark } from "./icons.js";
+import { Intake } from "./intake.js";
 import { close, Modal } from "./modal.js";
 import { SEVERITIES } from "./order.js";
 import { RescueDialog } from "./rescue.js";
@@ -12,7 +14,7 @@ import { cases } from "./store.js";
 import { place } from "./words.js";
 
 export const KEYS = [
-  ["J K ↓ ↑", "help.move"], ["A", "help.ack"], ["Enter", "help.open"], ["C", "help.comment"], ["R", "help.release"],
+  ["N", "help.intake"], ["J K ↓ ↑", "help.move"], ["A", "help.ack"], ["Enter", "help.open"], ["C", "help.comment"], ["R", "help.release"],
   ["S", "help.shelve"], ["T", "help.first"], ["G", "help.map"], ["M", "help.sound"], ["?", "help.help"], ["Esc", "help.esc"],
 ];
 
@@ -56,6 +58,8 @@ export function Dialogs() {
   const open = dialog.value;
   if (!open) return null;
   if (open.name === "help") return html`<${Help} />`;
+  if (open.name === "intake") return html`<${Intake} />`;
+  if (open.name === "link") return html`<${LinkDialog} caseId=${open.caseId ?? 0} />`;
   if (open.alarmId !== undefined) return html`<${SilenceDialog} key=${`${open.name}-${open.alarmId}`} name=${open.name} alarmId=${open.alarmId} />`;
   if (open.name !== "release" && open.name !== "cancel") return html`<${RescueDialog} key=${`${open.name}-${open.caseId}`} name=${open.name} caseId=${open.caseId ?? 0} orderId=${open.orderId} />`;
   return html`<${Confirm} key=${open.caseId} name=${open.name} caseId=${open.caseId} />`;

@@ -4,6 +4,7 @@ import { toggleSound } from "./bars.js";
 import { mayAct } from "./boot.js";
 import { focusComment } from "./detail.js";
 import { t } from "./i18n.js";
+import { openIntake } from "./intake.js";
 import { focusMap } from "./map.js";
 import { mayBeTrapped } from "./order.js";
 import { toggleShelved } from "./silence.js";
@@ -41,7 +42,7 @@ const ACTIONS = {
   k: () => moveSelection(-1), ArrowUp: () => moveSelection(-1),
   a: () => void acknowledge(selected.peek()),
   Enter: () => { const target = selected.peek(); if (target) openDetail(target); },
-  c: startComment, r: release, s: shelve, t: selectFirstEntrapment, m: toggleSound, g: focusMap,
+  n: openIntake, c: startComment, r: release, s: shelve, t: selectFirstEntrapment, m: toggleSound, g: focusMap,
   "?": () => { dialog.value = { name: "help" }; },
   Escape: escape,
 };

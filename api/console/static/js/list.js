@@ -7,7 +7,7 @@ import { html } from "./html.js";
 import { t, titleOf } from "./i18n.js";
 import { Mark, Settled } from "./icons.js";
 import { IncidentRow } from "./incident.js";
-import { isSilenced, isUnhandled, mayBeTrapped } from "./order.js";
+import { caseSeverity, isSilenced, isUnhandled, mayBeTrapped } from "./order.js";
 import { Elapsed, hovered, Row } from "./row.js";
 import { alarmEntries, entries, incidentEntries, incidents, looseCaseEntries, pending, ready, selected, showSilenced, silencedEntries } from "./store.js";
 import { Tags } from "./tags.js";
@@ -44,8 +44,8 @@ function Acknowledge({ entry, done, by }) {
 function CaseRow({ entry }) {
   const row = /** @type {import("./types.js").Case} */ (entry.row);
   const loud = isUnhandled(row);
-  return html`<${Row} entry=${entry} label=${place(row.lift)} tone=${mayBeTrapped(row) ? "critical" : "calm"} loud=${loud}>
-    ${mayBeTrapped(row) ? html`<${Mark} severity="critical" quiet=${!loud} />` : html`<${Settled} />`}
+  return html`<${Row} entry=${entry} label=${place(row.lift)} tone=${mayBeTrapped(row) ? caseSeverity(row) : "calm"} loud=${loud}>
+    ${mayBeTrapped(row) ? html`<${Mark} severity=${caseSeverity(row)} quiet=${!loud} />` : html`<${Settled} />`}
     <span class="row-title"><b>${t(`case.${row.kind}`)}</b><span class="chip">${t(`state.${row.state}`)}</span>
       ${row.level > 1 && html`<span class="chip strong">${t("level", { n: row.level })}</span>`}<${Tags} row=${row} /></span>
     ${mayBeTrapped(row) ? html`<${Elapsed} since=${row.opened_at} />` : html`<span class="num elapsed dim">${moment(row.released_at)}</span>`}

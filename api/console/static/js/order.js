@@ -9,8 +9,11 @@ export const SEVERITIES = ["critical", "major", "minor", "notice"];
 
 const TRAPPED_STATES = new Set(["open", "dispatched", "on_site"]);
 
-/** Somebody may still be in the car. @param {Case} row */
+/** It runs; unless it is a fault, somebody may still be in the car. @param {Case} row */
 export const mayBeTrapped = (row) => TRAPPED_STATES.has(row.state);
+
+/** A fault that a call has told of is no entrapment. @param {Case} row */
+export const caseSeverity = (row) => (row.kind === "fault" ? "major" : "critical");
 
 /** @param {Case} row */
 export const isUnhandled = (row) => mayBeTrapped(row) && !row.acknowledged_at;
@@ -76,7 +79,7 @@ export function orderIncidents(incidents, cases) {
     .sort((a, b) => Date.parse(a.opened_at) - Date.parse(b.opened_at) || a.id - b.id)
     .flatMap((row) => {
       const lifts = new Set(row.lifts.map((lift) => lift.lift_id));
-      const own = inside.filter((entry) => lifts.has(/** @type {Case} */ (entry.row).lift_id) && !listed.has(entry.key));
+      const own = inside.filter((entry) => lifts.has(/** @type {Case} */ (entry.row).lift_id ?? 0) && !listed.has(entry.key));
       for (const entry of own) listed.add(entry.key);
       return [entryOf("incident", row), ...own];
     });
@@ -118,7 +121,9 @@ export function worstByLift(alarms, cases) {
   for (const row of alarms) {
     if (row.condition === "active") note(row.lift_id, row.severity, false, row.operator_state === "unacknowledged" && !isSilenced(row));
   }
-  for (const row of cases) if (mayBeTrapped(row)) note(row.lift_id, "critical", true, isUnhandled(row));
+  for (const row of cases) {
+    if (mayBeTrapped(row) && row.lift_id !== null) note(row.lift_id, caseSeverity(row), row.kind !== "fault", isUnhandled(row));
+  }
   return worst;
 }
 
@@ -129,8 +134,8 @@ export function worstByLift(alarms, cases) {
  * @returns {string|null}
  */
 export function soundingSeverity(alarms, cases) {
-  for (const row of cases.values()) if (isUnhandled(row)) return "critical";
   let best = SEVERITIES.length;
+  for (const row of cases.values()) if (isUnhandled(row)) best = Math.min(best, SEVERITIES.indexOf(caseSeverity(row)));
   for (const row of alarms) {
     const covered = row.case_id != null && cases.has(row.case_id);
     if (!covered && !isSilenced(row) && row.operator_state === "unacknowledged" && row.condition === "active") best = Math.min(best, SEVERITIES.indexOf(row.severity));

@@ -82,7 +82,7 @@ export function Rescue({ row }) {
       ${orders.length === 0 ? html`<p class="none">${t("rescue.nobody")}</p>` : html`<ul class="orders">${orders.map((order) => html`<${OrderLine} key=${order.id} row=${row} order=${order} />`)}</ul>`}
       ${running && html`<div class="moves">
         <button class="button small" disabled=${busy} onClick=${() => { dialog.value = { name: "send", caseId: row.id }; }}>${t("rescue.send")}…</button>
-        ${row.level < 3 && html`<button class="button small" disabled=${busy} onClick=${() => { dialog.value = { name: "raise", caseId: row.id }; }}>${t("rescue.raise", { n: row.level + 1 })}…</button>`}
+        ${row.level < 3 && row.kind !== "fault" && html`<button class="button small" disabled=${busy} onClick=${() => { dialog.value = { name: "raise", caseId: row.id }; }}>${t("rescue.raise", { n: row.level + 1 })}…</button>`}
         <button class="button small" disabled=${busy} onClick=${() => { dialog.value = { name: "facts", caseId: row.id }; }}>${t("rescue.facts")}…</button></div>`}</section>
     <${Checklist} row=${row} />`;
 }

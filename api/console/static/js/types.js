@@ -14,13 +14,13 @@
  * }} Alarm
  *
  * @typedef {{
- *   id: number, kind: string, channel: string, lift_id: number, lift: LiftBrief, state: string, level: number, alarm_id: number|null,
+ *   id: number, kind: string, channel: string, lift_id: number|null, lift: LiftBrief, state: string, level: number, alarm_id: number|null,
  *   opened_at: string, acknowledged_at: string|null, acknowledged_by: string|null, dispatched_at: string|null, arrived_at: string|null,
  *   released_at: string|null, closed_at: string|null, trapped: number|null, confirmed_by: string|null, confirmation: string|null,
  *   reported_by_device: boolean, device_says_clear_at: string|null, contact_lost_at: string|null, past: boolean, exercise: boolean, version: number, open?: boolean,
  *   allowed_moves?: {name: string, target: string, confirmation: boolean}[], timers?: {kind: string, due_at: string, fired_at: string|null, order_id: number|null}[],
  *   accepted_at?: string|null, firm: {id: number, name: string}|null, waits_since: string|null, injured: number|null, dead: number|null, vulnerable: string[],
- *   orders: Order[], steps: {step: string, done_at: string|null, person: string|null, note: string|null}[], log?: LogRow[]
+ *   orders: Order[], steps: {step: string, done_at: string|null, person: string|null, note: string|null}[], calls?: number, log?: LogRow[]
  * }} Case
  *
  * @typedef {{

@@ -19,6 +19,7 @@ const VOICE_MS = 60_000;
 
 /** @param {import("./types.js").Case} row @returns {"accept"|"arrive"|"voice"|null} */
 function runningStep(row) {
+  if (row.kind === "fault") return row.state === "dispatched" && askedOnly(row) ? "accept" : null;
   if (row.state === "dispatched") return askedOnly(row) ? "accept" : "arrive";
   if (row.state !== "open") return null;
   if (row.kind === "entrapment") return "accept";
