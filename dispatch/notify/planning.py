@@ -145,9 +145,7 @@ async def _write(
     planned = [(row, known.steps(row, available)) for row in rows]
     deliveries = [_delivery(row, number, step) for row, steps in planned for number, step in enumerate(steps)]
     states = ["open" if steps else "dead" for _, steps in planned]
-    await connection.execute(
-        SQL["open"], [row["id"] for row in rows], states, [_joins(row) for row in rows], now
-    )
+    await connection.execute(SQL["open"], [row["id"] for row in rows], states, [_joins(row) for row in rows], now)
     if deliveries:
         await connection.execute(
             SQL["add_deliveries"], *([entry[index] for entry in deliveries] for index in range(14)), now

@@ -37,9 +37,7 @@ class Facts:
 @cache
 def messages(language: str) -> Mapping[str, str]:
     """All texts of one language, by key."""
-    found: dict[str, dict[str, str]] = json.loads(
-        files("dispatch.notify").joinpath("messages.json").read_text("utf-8")
-    )
+    found: dict[str, dict[str, str]] = json.loads(files("dispatch.notify").joinpath("messages.json").read_text("utf-8"))
     return found[language]
 
 

@@ -24,9 +24,7 @@ class DeviceWay:
     async def send(self, message: Outgoing) -> Sent:
         now = datetime.fromtimestamp(message.at_s, UTC)
         until = now + timedelta(seconds=LIMITS[Channel.DEVICE].horizon_s)
-        row = await self._database.fetchrow(
-            SQL["command"], message.key, message.address, message.topic, now, until
-        )
+        row = await self._database.fetchrow(SQL["command"], message.key, message.address, message.topic, now, until)
         if row is None:
             raise NeverWorks("no such terminal")
         if row["published_at"] is None:

@@ -41,7 +41,9 @@ class GatewayWay:
             "language": message.language, "topic": message.topic, "contact": message.contact,
         }  # fmt: skip
         kind = "application/json" if self._json else "application/x-www-form-urlencoded"
-        body = json.dumps(_filled(self._body, values), ensure_ascii=False) if self._json else _quoted(self._body, values)
+        body = (
+            json.dumps(_filled(self._body, values), ensure_ascii=False) if self._json else _quoted(self._body, values)
+        )
         answer = await self._http.post(
             _quoted(self._url, values),
             body.encode(),

@@ -18,15 +18,15 @@ class WebhookWay:
         self._http = http
 
     async def send(self, message: Outgoing) -> Sent:
+        if not message.address:
+            raise NeverWorks("the endpoint was removed")
         body = json.dumps(message.document, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {
             "Content-Type": "application/json",
             **signature.headers(message.secrets, message_id=message.key, at_s=message.at_s, body=body),
         }
         try:
-            answer = await self._http.post(
-                message.address, body, headers, timeout_s=LIMITS[Channel.WEBHOOK].timeout_s
-            )
+            answer = await self._http.post(message.address, body, headers, timeout_s=LIMITS[Channel.WEBHOOK].timeout_s)
         except BadInput as error:
             raise NeverWorks(str(error)) from error
         check(answer, stubborn=True)
