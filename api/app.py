@@ -30,6 +30,7 @@ from api import (
     health,
     incidents,
     lifts,
+    notify,
     orders,
     pages,
     problems,
@@ -54,7 +55,7 @@ from hoistway.store import Database
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
-    pages.router, security.router, security.view,
+    pages.router, security.router, security.view, *notify.ROUTERS,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY: Final = (

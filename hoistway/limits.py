@@ -251,6 +251,8 @@ NOTIFY_ROUND_ROWS = 200
 """Rows of the outbox planned in one transaction; the others follow at once in the next."""
 NOTIFY_JOIN_S = 30
 """Of one topic and addressee the second within this time is said with the next message; an order is always said for itself."""
+SAID_CHARS = 300
+"""Of what a receiver said so much is kept."""
 NOTIFY_LINK_MINUTES = 120
 """A one-time link in a message is good for so long; longer than any limit of a rescue."""
 LINK_TRIES_A_MINUTE = 30

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from dispatch.notify import signature, texts
+from dispatch.notify.channels import Channel
 from dispatch.notify.guard import Network, target_of
+from dispatch.notify.http import Http
 from dispatch.notify.plan import NO_WEBHOOK
 from dispatch.notify.ways.way import NeverWorks, Outgoing, Sent, TryAgain
 from dispatch.notify.ways.webhook import WebhookWay
-from dispatch.notify.channels import Channel
-from dispatch.notify.http import Http
 from hoistway.errors import BadInput
 from hoistway.limits import WEBHOOK_ENDPOINTS, WEBHOOK_OLD_SECRET_HOURS
 from hoistway.store import queries

@@ -84,6 +84,8 @@ class _Known:
         people: dict[int, dict[tuple[str, int], dict[str, Any]]] = defaultdict(dict)
         for row in contacts:
             entry = people[row["outbox_id"]].setdefault((row["name"], row["rank"]), {"row": row, "addresses": {}})
+            if row["contact_id"] is not None:
+                entry["row"] = row  # who was entered by hand has a language
             entry["addresses"].setdefault(row["kind"], (row["address"], row["contact_id"]))
         self._contacts = {
             number: [
@@ -150,10 +152,6 @@ async def _write(
         await connection.execute(
             SQL["add_deliveries"], *([entry[index] for entry in deliveries] for index in range(14)), now
         )
-    dead = [row for row, steps in planned if not steps]
-    for row in dead:
-        log.error("nobody can be told", topic=row["topic"], addressee=row["addressee"], case=row["case_id"])
-    await note_dead(connection, [row["id"] for row in dead], now, available=available)
 
 
 def _delivery(row: Any, number: int, step: Step) -> tuple[Any, ...]:
@@ -165,7 +163,16 @@ def _delivery(row: Any, number: int, step: Step) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def note_dead(connection: Any, ids: Sequence[int], now: datetime, *, available: Collection[Channel]) -> None:
-    """Say on the case, and to the supervisor, that nobody was reached. The supervisor hears nothing where no channel is set up at all."""
-    if ids:
-        await connection.execute(SQL["note_dead"], list(ids), now, bool(_REAL & set(available)))
+async def note_dead(database: Database, now: datetime, *, available: Collection[Channel]) -> int:
+    """Say on its case, and to the supervisor, what reached nobody; answers how many.
+
+    One by one: each locks the log of one case and no more, so that it waits for no round of timers and none waits for it. The supervisor
+    hears nothing where no channel to people is set up at all.
+    """
+    rows = await database.fetch(SQL["dead_ids"])
+    for row in rows:
+        log.error(
+            "nobody was reached", topic=row["topic"], addressee=row["addressee"], case=row["case_id"], why=row["reason"]
+        )
+        await database.execute(SQL["note_dead"], row["id"], now, bool(_REAL & set(available)))
+    return len(rows)

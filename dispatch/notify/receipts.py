@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from dispatch.notify.channels import LIMITS
-from dispatch.notify.sender import SAID_CHARS
-from dispatch.notify.sender import SQL as SENDING
+from hoistway.limits import SAID_CHARS
 from hoistway.store import queries
 
 SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SENDING: Final = queries("dispatch.notify", "sql/sending.sql")
 
 
 def hash_of(token: str) -> bytes:

@@ -26,7 +26,7 @@ from dispatch.notify.plan import ORDER
 from dispatch.notify.planning import note_dead, plan_new
 from dispatch.notify.ways.way import NeverWorks, NotYet, Outgoing, Sent, TryAgain, Way
 from hoistway.errors import WorldFault
-from hoistway.limits import NOTIFY_LINK_MINUTES
+from hoistway.limits import NOTIFY_LINK_MINUTES, SAID_CHARS
 from hoistway.store import AWAY, Database, queries
 
 log: Final = structlog.get_logger("dispatch.notify")
@@ -37,7 +37,6 @@ MEASURE_S: Final = 5.0
 NOT_YET_S: Final = 1.0
 SPARE_S: Final = 5.0
 """A way that forgets its own limit is cut off so long after it."""
-SAID_CHARS: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +110,8 @@ class Sender:
         if work["running"] or work["fresh"]:
             await self._go_on(now)
             due = set(Channel)
+        if work["dead"] or work["running"] or work["fresh"]:
+            metrics.UNTOLD.inc(await note_dead(self._database, now, available=self._ways))
         if work["drills"]:
             await self._database.execute(SQL["end_drills"], now)
         for channel in due & self._ways.keys():
@@ -128,13 +129,7 @@ class Sender:
         channels, horizons = list(LIMITS), [limits.horizon_s for limits in LIMITS.values()]
         while await self._database.fetchval(SQL["step_on"], now, channels, horizons):
             pass
-        async with self._database.acquire() as connection, connection.transaction():
-            ended = await connection.fetch(SQL["end_open"], now)
-            dead = [row for row in ended if row["state"] == "dead"]
-            await note_dead(connection, [row["id"] for row in dead], now, available=self._ways)
-        for row in dead:
-            metrics.UNTOLD.inc()
-            log.error("nobody was reached", topic=row["topic"], addressee=row["addressee"], case=row["case_id"])
+        await self._database.execute(SQL["end_open"], now)
 
     # --- claiming ---
 

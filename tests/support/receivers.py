@@ -29,7 +29,7 @@ class HttpReceiver:
     """Answers with `answer(request)`: a status, or status and body; 0 hangs up, -1 says nothing until the end."""
 
     url: str = ""
-    answer: Callable[[Request], int | tuple[int, bytes]] = lambda request: 204
+    answer: Callable[[Request], int | tuple[int, bytes]] = lambda _: 204
     got: list[Request] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)

@@ -122,7 +122,7 @@ with again as (
     where d.outbox_id = $1 and d.state = 'dead' and h.channel = d.channel
     returning d.id
 ), state as (
-    update outbox o set ended_at = null, reason = null, look_at = null,
+    update outbox o set ended_at = null, reason = null, look_at = null, noted = false,
         state = case when exists (select 1 from delivery d where d.outbox_id = o.id) then 'open' else 'new' end,
         planned_at = case when exists (select 1 from delivery d where d.outbox_id = o.id) then o.planned_at end
     where o.id = $1 and o.state = 'dead'

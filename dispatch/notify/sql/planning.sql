@@ -104,19 +104,23 @@ from unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::text[], $6
     as t (outbox_id, key, step, channel, receiver, contact, address, contact_id, endpoint_id, language, receipt_s, urgency, to_exercise, horizon_s)
 join outbox o on o.id = t.outbox_id
 
+-- name: dead_ids
+select id, topic, addressee, case_id, reason from outbox where state = 'dead' and not noted order by id limit 100
+
 -- name: note_dead
--- Nobody was reached: said on the case, in the consoles' feed, and to the supervisor, unless that is who was not reached.
-with dead as (
-    select o.id, o.key, o.topic, o.addressee, o.case_id, o.exercise, o.reason, c.lift_id,
-        coalesce(u.name, f.name, o.addressee) as who
-    from outbox o
-    join rescue_case c on c.id = o.case_id
-    left join unit u on o.addressee = 'unit' and u.id = o.addressee_id
-    left join firm f on o.addressee = 'firm' and f.id = o.addressee_id
-    where o.id = any($1::bigint[])
+-- Nobody was reached: said on the case, in the consoles' feed, and to the supervisor ($3), unless that is who was not reached.
+with noted as (
+    update outbox set noted = true where id = $1 and state = 'dead' and not noted
+    returning id, key, topic, addressee, addressee_id, case_id, exercise, reason
+), dead as (
+    select n.*, c.lift_id, coalesce(u.name, f.name, n.addressee) as who
+    from noted n
+    join rescue_case c on c.id = n.case_id
+    left join unit u on n.addressee = 'unit' and u.id = n.addressee_id
+    left join firm f on n.addressee = 'firm' and f.id = n.addressee_id
 ), lines as (
     insert into case_event (case_id, kind, at, after)
-    select case_id, 'nobody-told', $2, jsonb_build_object('topic', topic, 'to', who, 'why', reason) from dead order by id
+    select case_id, 'nobody-told', $2, jsonb_build_object('topic', topic, 'to', who, 'why', reason) from dead
 ), changes as (
     insert into change (kind, object_id, lift_id) select 'case', case_id, lift_id from dead
 )

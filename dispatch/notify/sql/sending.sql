@@ -4,6 +4,7 @@
 -- One look each quarter of a second: what there is to do.
 select exists (select 1 from outbox where state = 'new' and (look_at is null or look_at <= $1)) as fresh,
     exists (select 1 from outbox where state = 'open') as running,
+    exists (select 1 from outbox where state = 'dead' and not noted) as dead,
     exists (select 1 from drill where ended_at is null and due_at <= $1) as drills,
     coalesce((
         select array_agg(distinct channel) from delivery
@@ -126,7 +127,13 @@ update delivery set state = 'dead', said = $2, ended_at = $3, claimed_until = nu
 returning id, outbox_id
 
 -- name: delivered
-update outbox set state = 'delivered', ended_at = $2, reason = $3 where id = $1 and state in ('open', 'sent', 'dead')
+-- Somebody has it: what waits behind is left out.
+with had as (
+    update outbox set state = 'delivered', ended_at = $2, reason = $3 where id = $1 and state in ('open', 'sent', 'dead') returning id
+)
+update delivery d set state = 'skipped', ended_at = $2 from had
+where d.outbox_id = had.id and d.channel <> 'webhook' and d.state in ('waiting', 'pending')
+    and (d.claimed_until is null or d.claimed_until <= $2)
 
 -- name: answered
 -- An order that was moved needs no further message; what is under way ends by itself.
@@ -176,13 +183,11 @@ with ladder as (
     update outbox o set state = case when s.got then 'delivered' when s.went then 'sent' else 'dead' end, ended_at = $1,
         reason = case when not s.got and not s.went then 'every way failed' end
     from ladder s where o.id = s.id and o.state = 'open' and (s.got or not s.under_way)
-    returning o.id, o.state, o.topic, o.addressee, o.case_id
-), left_out as (
-    update delivery d set state = 'skipped', ended_at = $1 from ended
-    where d.outbox_id = ended.id and d.step is not null and d.state in ('waiting', 'pending') and ended.state = 'delivered'
-        and (d.claimed_until is null or d.claimed_until <= $1)
+    returning o.id, o.state
 )
-select id, state, topic, addressee, case_id from ended
+update delivery d set state = 'skipped', ended_at = $1 from ended
+where d.outbox_id = ended.id and d.step is not null and d.state in ('waiting', 'pending') and ended.state = 'delivered'
+    and (d.claimed_until is null or d.claimed_until <= $1)
 
 -- name: end_drills
 -- Whoever has not confirmed in time is shown as unreachable.

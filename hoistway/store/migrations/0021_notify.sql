@@ -85,6 +85,7 @@ alter table outbox
     add column joined_to bigint references outbox (id),
     add column joined integer not null default 0,
     add column reason text,
+    add column noted boolean not null default false,
     drop constraint if exists outbox_addressee_check,
     add constraint outbox_addressee_check check (addressee in ('unit', 'firm', 'supervisor', 'property', 'lift', 'city')),
     add constraint outbox_drill_is_exercise check ((topic = 'drill') = (drill_id is not null) and (exercise or drill_id is null)),
@@ -92,10 +93,12 @@ alter table outbox
     add unique (id, topic, exercise);
 update outbox set state = 'skipped', ended_at = clock_timestamp(), reason = 'written before notifications were sent';
 create index outbox_new on outbox (id) where state = 'new';
+create index outbox_unnoted on outbox (id) where state = 'dead' and not noted;
 create index outbox_open on outbox (id) where state = 'open';
 create index outbox_joins on outbox (joins, planned_at) where joins is not null;
 create index on outbox (drill_id) where drill_id is not null;
 comment on column outbox.state is 'new: nobody looked at it; open: on its way; delivered: somebody has it; sent: went out, and no receipt came; dead: no way worked; joined: said with another; skipped';
+comment on column outbox.noted is 'of a dead one: said on its case and to the supervisor';
 comment on column outbox.contact is 'of a drill: the one contact that is asked';
 comment on column outbox.joins is 'topic and addressee of what may be said together; of the row that says it';
 comment on column outbox.look_at is 'not planned sooner: another of its kind went out a moment ago';
