@@ -114,6 +114,8 @@ def forbidden(address: Address, *, allowed: Sequence[Network] = ()) -> bool:
     """Whether an address that a name resolved to may not be connected to: private, loopback, link-local (the cloud's metadata),
     shared (100.64.0.0/10), multicast, reserved; also when an IPv6 address only stands for such an IPv4 address."""
     inner = _inner(address)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = inner  # written otherwise, it is that address and nothing else
     if any(one in network for one in (address, inner) for network in allowed if one.version == network.version):
         return False
     return any(

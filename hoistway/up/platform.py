@@ -172,9 +172,10 @@ class Platform:
         if name != "watch":
             return key if name == "api" else {}
         password = device_password(self.state.secret("device-key").encode(), PROBE_DEVICE)
-        hooks = self._settings.watch_webhooks
+        hooks, signs = self._settings.watch_webhooks, self._settings.watch_webhook_secret
         return key | {
             "HOISTWAY_WATCH_WEBHOOKS": hooks.get_secret_value() if hooks else "",
+            "HOISTWAY_WATCH_WEBHOOK_SECRET": signs.get_secret_value() if signs else "",
             "HOISTWAY_PROBE_MQTT_URL": f"mqtt://{PROBE_DEVICE}:{password}@127.0.0.1:{self.options.mqtt_port}",
             "HOISTWAY_WATCH_API_URL": self.console_url,
         }
