@@ -17,6 +17,7 @@ from hoistway.cli import (
     dispatch,
     gateway,
     lifts,
+    notify,
     parts,
     quarantine,
     rule_sets,
@@ -59,6 +60,10 @@ app.add_typer(rules.app, name="rules", help="The rules that make alarms of telem
 app.add_typer(dispatch.units, name="units", help="Who can be sent: teams, stations, shifts.")
 app.add_typer(dispatch.limits, name="limits", help="The time limits of rescues.")
 app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole; what is late.")
+app.add_typer(notify.outbox, name="outbox", help="What somebody was to be told, and what became of it.")
+app.add_typer(notify.contacts, name="contacts", help="Who is told by which channel, and who cannot be reached.")
+app.add_typer(notify.drills, name="drill", help="Ask every contact to confirm.")
+app.add_typer(notify.webhooks, name="webhooks", help="Where notifications go as signed JSON.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
 

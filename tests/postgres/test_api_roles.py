@@ -45,6 +45,9 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
         "job_id",
         "order_id",
         "unit_id",
+        "notification_id",
+        "drill_id",
+        "webhook_id",
     )
     for name in names:
         address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")

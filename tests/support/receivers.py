@@ -31,7 +31,6 @@ class HttpReceiver:
     url: str = ""
     answer: Callable[[Request], int | tuple[int, bytes]] = lambda _: 204
     got: list[Request] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
 
@@ -43,7 +42,6 @@ class HttpReceiver:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             request = Request(path=head[0].split()[1], headers=headers, body=body)
             self.got.append(request)
-            self.news.set()
             answer = self.answer(request)
             status, said = answer if isinstance(answer, tuple) else (answer, b"")
             if status == -1:
