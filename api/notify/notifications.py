@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,12 +13,9 @@ from api.notify import schemas as said
 from api.people import Principal
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
-from dispatch.notify import drill, receipts
-from hoistway.store import queries
+from dispatch.notify import drill, reading, receipts
 
 router = APIRouter(prefix="/api/v1", tags=["notifications"], responses=PROBLEMS)
-
-_sql: Final = queries("dispatch.notify", "sql/keeping.sql")
 
 
 def _plain(row: Any) -> Document:
@@ -27,7 +24,7 @@ def _plain(row: Any) -> Document:
 
 
 async def _notifications(source: Any, principal: Principal, ids: list[int]) -> list[Document]:
-    return [_plain(row) for row in await source.fetch(_sql["notifications"], principal.scope, ids)]
+    return [_plain(row) for row in await reading.notifications(source, principal.scope, ids)]
 
 
 @router.get("/notifications", response_model=said.NotificationPage)
@@ -41,8 +38,9 @@ async def list_notifications(
 ) -> Response:
     """Notifications with the ways of each, newest first."""
     database = request.app.state.database
-    given = (principal.scope, state, case_id, cursor(after), limit + 1)
-    ids = [row["id"] for row in await database.fetch(_sql["notification_ids"], *given)]
+    ids = await reading.notification_ids(
+        database, principal.scope, state=state, case_id=case_id, before=cursor(after), limit=limit + 1
+    )
     return page(request, await _notifications(database, principal, ids[:limit]), ids, limit)
 
 
@@ -72,7 +70,7 @@ async def note_receipt(request: Request, principal: DeskPerson, body: said.Recei
     """A gateway's later word about one message, by the key that it was given. `failed` lets the next step go at once."""
 
     async def work(connection: Any) -> Document:
-        delivery_id = await connection.fetchval(_sql["delivery_by_key"], body.key)
+        delivery_id = await reading.delivery_of_key(connection, body.key)
         if delivery_id is None:
             raise not_found("message of this key")
         note = receipts.received if body.state == "received" else receipts.failed
@@ -89,22 +87,22 @@ async def list_contacts(
     unreachable: Annotated[bool, Query(description="only whom the last try, or the last drill, did not reach")] = False,
 ) -> Response:
     """Everybody that was ever told, by channel: when the last message came through, and when one did not."""
-    rows = await request.app.state.database.fetch(_sql["reach"], unreachable)
+    rows = await reading.reach(request.app.state.database, unreachable=unreachable)
     return answer({"items": [_plain(row) for row in rows]})
 
 
 @router.get("/drills", response_model=said.Drills)
 async def list_drills(request: Request, principal: Staff) -> Response:  # noqa: ARG001  the gate
     """Contact drills, newest first."""
-    rows = await request.app.state.database.fetch(_sql["drills"], None)
+    rows = await reading.drills(request.app.state.database)
     return answer({"items": [_plain(row) for row in rows]})
 
 
 async def _drill(source: Any, drill_id: int) -> Document:
-    rows = await source.fetch(_sql["drills"], drill_id)
+    rows = await reading.drills(source, only=drill_id)
     if not rows:
         raise not_found("drill")
-    contacts = await source.fetch(_sql["drill_contacts"], drill_id)
+    contacts = await reading.drill_contacts(source, drill_id)
     return {**_plain(rows[0]), "contacts": [_plain(row) for row in contacts]}
 
 

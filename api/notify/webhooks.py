@@ -13,15 +13,13 @@ from api.notify import schemas as said
 from api.people import Principal
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
-from dispatch.notify import endpoints
+from dispatch.notify import endpoints, reading
 from dispatch.notify.guard import networks
 from dispatch.notify.ways.chosen import outside
 from hoistway.model import Role
-from hoistway.store import queries
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["webhooks"], responses=PROBLEMS)
 
-_sql: Final = queries("dispatch.notify", "sql/keeping.sql")
 KEEPERS: Final = Gate(frozenset({Role.MAINTAINER, Role.SUPERVISOR, Role.ADMIN}))
 Keeper = Annotated[Principal, Depends(KEEPERS)]
 
@@ -32,7 +30,7 @@ def _document(row: Any) -> Document:
 
 
 async def _documents(source: Any, principal: Principal, endpoint_id: int | None, request: Request) -> list[Document]:
-    rows = await source.fetch(_sql["endpoints"], principal.scope, endpoint_id, request.app.state.clock())
+    rows = await reading.endpoints(source, principal.scope, request.app.state.clock(), only=endpoint_id)
     return [_document(row) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from getpass import getuser
 from typing import Annotated, Any, Final
@@ -24,16 +24,9 @@ Url = Annotated[
     str | None, typer.Option("--database-url", help="default: $HOISTWAY_DATABASE_URL, else the running `hoistway up`")
 ]
 Firm = Annotated[str | None, typer.Option(help="the firm's name; without it, the city's")]
+Addressee = Annotated[str, typer.Argument(help="unit, firm, supervisor, property or city")]
 Channel = Annotated[str | None, typer.Option(help="only of this channel")]
-_EVERY: Final = 0
 STATES: Final = ("new", "open", "delivered", "sent", "dead", "joined", "skipped")
-ADDRESSEES: Final = ("unit", "firm", "supervisor", "property", "city")
-
-
-def _sql() -> Mapping[str, str]:
-    from dispatch.notify.receipts import SQL
-
-    return SQL
 
 
 def _when(at: datetime | None) -> str:
@@ -42,15 +35,6 @@ def _when(at: datetime | None) -> str:
 
 def _words(value: object) -> str:
     return "" if value is None else printable(str(value))
-
-
-async def _firm_id(connection: Any, firm: str | None) -> int | None:
-    if firm is None:
-        return None
-    found: int | None = await connection.fetchval("select id from firm where name = $1", firm)
-    if found is None:
-        raise BadInput(f"no firm {firm!r}", where="--firm", expected="a firm of the register")
-    return found
 
 
 # --- the outbox ---
@@ -64,13 +48,16 @@ def list_outbox(
     database_url: Url = None,
 ) -> None:
     """What somebody was to be told, newest first, and what became of it."""
+    from dispatch.notify import reading
+
     if state is not None and state not in STATES:
         fail(BadInput(repr(state), where="--state", expected=", ".join(STATES)))
 
     async def work(connection: Any) -> Sequence[Any]:
-        ids = await connection.fetch(_sql()["notification_ids"], _EVERY, state, case, None, limit)
-        rows: Sequence[Any] = await connection.fetch(_sql()["notifications"], _EVERY, [row["id"] for row in ids])
-        return rows
+        ids = await reading.notification_ids(
+            connection, reading.EVERY_FIRM, state=state, case_id=case, before=None, limit=limit
+        )
+        return await reading.notifications(connection, reading.EVERY_FIRM, ids)
 
     rows = act(database_url, work)
     table = Table("id", "at", "case", "topic", "to", "state", "ways", box=None)
@@ -87,7 +74,9 @@ def list_outbox(
 @outbox.command("show")
 def show_notification(number: int, database_url: Url = None) -> None:
     """One notification with every way, its attempts and what the receiver said."""
-    rows = act(database_url, lambda connection: connection.fetch(_sql()["notifications"], _EVERY, [number]))
+    from dispatch.notify import reading
+
+    rows = act(database_url, lambda connection: reading.notifications(connection, reading.EVERY_FIRM, [number]))
     if not rows:
         fail(BadInput(str(number), where="NUMBER", expected="a number of `hoistway outbox list`"))
     row = rows[0]
@@ -123,6 +112,7 @@ def retry_dead(
     database_url: Url = None,
 ) -> None:
     """Send dead letters again, under their old keys."""
+    from dispatch.notify import reading
     from dispatch.notify.receipts import retry
 
     if (number is None) != dead:
@@ -130,8 +120,8 @@ def retry_dead(
 
     async def work(connection: Any) -> int:
         now, again = datetime.now(UTC), 0
-        found = await connection.fetch(_sql()["dead_ids"], channel, PAGE_ROWS) if dead else []
-        for each in [row["id"] for row in found] if number is None else [number]:
+        found = await reading.with_dead_letters(connection, channel=channel, limit=PAGE_ROWS)
+        for each in found if number is None else [number]:
             async with connection.transaction():
                 again += await retry(connection, each, now)
         return again
@@ -144,7 +134,7 @@ def retry_dead(
 
 @contacts.command("add")
 def add_contact(
-    addressee: Annotated[str, typer.Argument(help=", ".join(ADDRESSEES))],
+    addressee: Addressee,
     name: str,
     kind: Annotated[str, typer.Argument(help="phone, mail, dingtalk, wecom, feishu or apprise")],
     address: str,
@@ -155,32 +145,16 @@ def add_contact(
     database_url: Url = None,
 ) -> None:
     """An address of somebody who is told, beside the phones of units, firms and users of lifts. A known one is changed."""
-    from dispatch.notify.channels import ADDRESS_OF, ROBOTS
-    from dispatch.notify.guard import networks, target_of
+    from dispatch.notify.contacts import NewContact, add
+    from dispatch.notify.guard import networks
 
-    for value, known, where in (
-        (addressee, ADDRESSEES, "ADDRESSEE"), (kind, tuple(sorted(set(ADDRESS_OF.values()))), "KIND"), (language, ("zh", "en"), "--language"),
-    ):  # fmt: skip
-        if value not in known:
-            fail(BadInput(repr(value), where=where, expected=", ".join(known)))
-    if (addressee in {"unit", "firm"}) != (of is not None):
-        fail(BadInput(repr(of), where="--of", expected="the name of the unit or firm, and for nobody else"))
-    if kind in ROBOTS and kind != "apprise":
-        try:
-            target_of(address, allowed=networks(Settings().webhook_networks, where="HOISTWAY_WEBHOOK_NETWORKS"))
-        except BadInput as error:
-            fail(error)
+    wanted = NewContact(
+        addressee=addressee, name=name, kind=kind, address=address, of=of, secret=secret, rank=rank, language=language
+    )
 
-    async def work(connection: Any) -> Any:
-        number = None
-        if of is not None:
-            table = "unit" if addressee == "unit" else "firm"
-            number = await connection.fetchval(f"select id from {table} where name = $1", of)  # noqa: S608  # one of two words
-            if number is None:
-                raise BadInput(f"no {table} {of!r}", where="--of", expected="a name that is known")
-        return await connection.fetchval(
-            _sql()["add_contact"], addressee, number, name, kind, address, secret, rank, language
-        )
+    async def work(connection: Any) -> int:
+        allowed = networks(Settings().webhook_networks, where="HOISTWAY_WEBHOOK_NETWORKS")
+        return await add(connection, wanted, allowed=allowed)
 
     out.print(f"contact {act(database_url, work)}")
 
@@ -189,8 +163,10 @@ def add_contact(
 def list_contacts(database_url: Url = None) -> None:
     """What was entered with `hoistway contacts add`, and the channels of each kind of addressee in their order."""
 
+    from dispatch.notify.contacts import entered, preferences
+
     async def work(connection: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-        return await connection.fetch(_sql()["contacts"]), await connection.fetch(_sql()["preferences"])
+        return await entered(connection), await preferences(connection)
 
     found, wishes = act(database_url, work)
     table = Table("id", "addressee", "of", "name", "rank", "kind", "address", "language", box=None)
@@ -209,42 +185,30 @@ def list_contacts(database_url: Url = None) -> None:
 @contacts.command("remove")
 def remove_contact(number: int, database_url: Url = None) -> None:
     """Take an entered contact out."""
-    if act(database_url, lambda connection: connection.fetchval(_sql()["remove_contact"], number)) is None:
+    from dispatch.notify.contacts import remove
+
+    if not act(database_url, lambda connection: remove(connection, number)):
         fail(BadInput(str(number), where="NUMBER", expected="a number of `hoistway contacts list`"))
     out.print(f"contact {number} is removed")
 
 
 @contacts.command("channels")
 def set_channels(
-    addressee: Annotated[str, typer.Argument(help=", ".join(ADDRESSEES))],
+    addressee: Addressee,
     channels: Annotated[list[str], typer.Argument(metavar="CHANNEL:SECONDS...", help="sms:45 voice:45 mail:0")],
     firm: Firm = None,
     database_url: Url = None,
 ) -> None:
     """By which channels a contact is told, in this order; the seconds after which the next one goes when no receipt came."""
-    from dispatch.notify.channels import ADDRESS_OF
+    from dispatch.notify import contacts as kept
 
-    if addressee not in ADDRESSEES:
-        fail(BadInput(repr(addressee), where="ADDRESSEE", expected=", ".join(ADDRESSEES)))
-    wishes = [part.partition(":") for part in channels]
-    for name, _, seconds in wishes:
-        if name not in set(ADDRESS_OF) or not seconds.isdecimal() or int(seconds) > 86_400:
-            fail(
-                BadInput(
-                    f"{name}:{seconds}",
-                    where="CHANNEL:SECONDS",
-                    expected=f"such as sms:45; channels: {', '.join(ADDRESS_OF)}",
-                )
-            )
-    if len({name for name, _, _ in wishes}) != len(wishes):
-        fail(BadInput("a channel twice", where="CHANNEL:SECONDS", expected="each once"))
+    parts = [part.partition(":") for part in channels]
+    if not all(seconds.isdecimal() for _, _, seconds in parts):
+        fail(BadInput(" ".join(channels), where="CHANNEL:SECONDS", expected="such as sms:45 voice:45"))
 
     async def work(connection: Any) -> None:
-        firm_id = await _firm_id(connection, firm)
         async with connection.transaction():
-            await connection.execute(_sql()["forget_preferences"], addressee, firm_id)
-            for rank, (name, _, seconds) in enumerate(wishes, 1):
-                await connection.execute(_sql()["add_preference"], addressee, firm_id, rank, name, int(seconds))
+            await kept.set_channels(connection, addressee, [(name, int(s)) for name, _, s in parts], firm=firm)
 
     act(database_url, work)
     out.print(f"{addressee}: {' '.join(channels)}", markup=False)
@@ -253,7 +217,9 @@ def set_channels(
 @contacts.command("unreachable")
 def list_unreachable(database_url: Url = None) -> None:
     """Whom the last message, or the last drill, did not reach. Exit code 1 when there is somebody."""
-    rows = act(database_url, lambda connection: connection.fetch(_sql()["reach"], True))
+    from dispatch.notify.reading import reach
+
+    rows = act(database_url, lambda connection: reach(connection, unreachable=True))
     table = Table("addressee", "of", "contact", "channel", "since", "why", box=None)
     for row in rows:
         table.add_row(
@@ -294,9 +260,12 @@ def drill_status(
 ) -> None:
     """Who has confirmed and who has not. Exit code 1 while somebody has not."""
 
+    from dispatch.notify.reading import drill_contacts
+    from dispatch.notify.reading import drills as known
+
     async def work(connection: Any) -> tuple[Any, Sequence[Any]]:
-        found = await connection.fetch(_sql()["drills"], number)
-        return (found[0], await connection.fetch(_sql()["drill_contacts"], found[0]["id"])) if found else (None, [])
+        found = await known(connection, only=number)
+        return (found[0], await drill_contacts(connection, found[0]["id"])) if found else (None, [])
 
     drill, asked = act(database_url, work)
     if drill is None:
@@ -327,13 +296,14 @@ def add_webhook(
     database_url: Url = None,
 ) -> None:
     """Make an endpoint; its secret is shown this once."""
+    from dispatch.notify.contacts import firm_named
     from dispatch.notify.endpoints import NewEndpoint, add
     from dispatch.notify.guard import networks
 
     allowed = networks(Settings().webhook_networks, where="HOISTWAY_WEBHOOK_NETWORKS")
 
     async def work(connection: Any) -> tuple[int, str]:
-        firm_id = await _firm_id(connection, firm)
+        firm_id = await firm_named(connection, firm)
         wanted = NewEndpoint(name=name, firm_id=firm_id, url=url, topics=topic or (), exercise=exercise)
         return await add(connection, wanted, datetime.now(UTC), by=getuser(), allowed=allowed)
 
@@ -345,8 +315,9 @@ def add_webhook(
 @webhooks.command("list")
 def list_webhooks(database_url: Url = None) -> None:
     """Every endpoint: whose it is, what it gets, when it last took something, its dead letters."""
-    now = datetime.now(UTC)
-    rows = act(database_url, lambda connection: connection.fetch(_sql()["endpoints"], _EVERY, None, now))
+    from dispatch.notify import reading
+
+    rows = act(database_url, lambda connection: reading.endpoints(connection, reading.EVERY_FIRM, datetime.now(UTC)))
     table = Table("id", "name", "firm", "url", "topics", "received", "dead", "state", box=None)
     for row in rows:
         state = row["disabled_reason"] or ("exercise" if row["exercise"] else "")
@@ -358,7 +329,9 @@ def list_webhooks(database_url: Url = None) -> None:
 
 
 async def _endpoint(connection: Any, name: str) -> int:
-    found: int | None = await connection.fetchval(_sql()["endpoint_named"], name)
+    from dispatch.notify.reading import endpoint_named
+
+    found = await endpoint_named(connection, name)
     if found is None:
         raise BadInput(repr(name), where="NAME", expected="a name of `hoistway webhooks list`")
     return found

@@ -37,6 +37,11 @@ CORE = [
             "chain",
             "desk",
             "areas",
+            "notify/plan",
+            "notify/channels",
+            "notify/signature",
+            "notify/guard",
+            "notify/texts",
         )
     ),
 ]

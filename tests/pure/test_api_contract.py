@@ -65,7 +65,7 @@ def test_route_with_two_gates_does_not_start() -> None:
 def test_only_a_few_routes_are_open_to_everyone() -> None:
     """Health, the contract, the login pages and the pages that lead to them: nothing else answers a stranger."""
     routes = [found for router in ROUTERS for found in access.declared(router.routes)]
-    pages = {"/", "/login", "/login/link", "/console", "/health", "/security"}
+    pages = {"/", "/login", "/login/link", "/console", "/health", "/security", "/go/{token}"}
     open_paths = {route.path for route, gate in routes if gate.names == ["everyone"]}
     assert open_paths == pages | {"/health/live", "/health/ready", "/openapi.json"}
     assert {route.path for route, gate in routes if gate.watcher} == {"/api/v1/watch", "/api/v1/watch/stream"}

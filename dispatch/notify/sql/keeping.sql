@@ -182,3 +182,9 @@ update notify_link set used_at = $2 where token_hash = $1 and used_at is null an
 
 -- name: delivery_by_key
 select id from delivery where key = $1
+
+-- name: firm_named
+select id from firm where name = $1
+
+-- name: unit_named
+select id from unit where name = $1
