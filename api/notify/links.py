@@ -18,7 +18,8 @@ from api.console import pages
 from api.pages import html_answer, language_of
 from api.people import Principal
 from api.problems import Problem
-from dispatch.notify import letters, receipts
+from dispatch.notify import letters
+from dispatch.notify.keeping import receipts
 from hoistway.lifecycle import COMING, OrderState, next_order_state
 from hoistway.limits import LINK_TRIES_A_MINUTE, LINK_TRIES_ADDRESSES
 from hoistway.model import Role

@@ -13,7 +13,7 @@ from api.notify import schemas as said
 from api.people import Principal
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
-from dispatch.notify import drill, reading, receipts
+from dispatch.notify.keeping import drill, reading, receipts
 
 router = APIRouter(prefix="/api/v1", tags=["notifications"], responses=PROBLEMS)
 

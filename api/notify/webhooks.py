@@ -13,8 +13,8 @@ from api.notify import schemas as said
 from api.people import Principal
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
-from dispatch.notify import endpoints, reading
-from dispatch.notify.guard import networks
+from dispatch.notify.keeping import endpoints, reading
+from dispatch.notify.net.guard import networks
 from dispatch.notify.ways.chosen import outside
 from hoistway.model import Role
 

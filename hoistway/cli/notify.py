@@ -48,7 +48,7 @@ def list_outbox(
     database_url: Url = None,
 ) -> None:
     """What somebody was to be told, newest first, and what became of it."""
-    from dispatch.notify import reading
+    from dispatch.notify.keeping import reading
 
     if state is not None and state not in STATES:
         fail(BadInput(repr(state), where="--state", expected=", ".join(STATES)))
@@ -74,7 +74,7 @@ def list_outbox(
 @outbox.command("show")
 def show_notification(number: int, database_url: Url = None) -> None:
     """One notification with every way, its attempts and what the receiver said."""
-    from dispatch.notify import reading
+    from dispatch.notify.keeping import reading
 
     rows = act(database_url, lambda connection: reading.notifications(connection, reading.EVERY_FIRM, [number]))
     if not rows:
@@ -112,8 +112,8 @@ def retry_dead(
     database_url: Url = None,
 ) -> None:
     """Send dead letters again, under their old keys."""
-    from dispatch.notify import reading
-    from dispatch.notify.receipts import retry
+    from dispatch.notify.keeping import reading
+    from dispatch.notify.keeping.receipts import retry
 
     if (number is None) != dead:
         fail(BadInput("one of them", where="NUMBER, --dead", expected="a number, or --dead for all"))
@@ -145,8 +145,8 @@ def add_contact(
     database_url: Url = None,
 ) -> None:
     """An address of somebody who is told, beside the phones of units, firms and users of lifts. A known one is changed."""
-    from dispatch.notify.contacts import NewContact, add
-    from dispatch.notify.guard import networks
+    from dispatch.notify.keeping.contacts import NewContact, add
+    from dispatch.notify.net.guard import networks
 
     wanted = NewContact(
         addressee=addressee, name=name, kind=kind, address=address, of=of, secret=secret, rank=rank, language=language
@@ -163,7 +163,7 @@ def add_contact(
 def list_contacts(database_url: Url = None) -> None:
     """What was entered with `hoistway contacts add`, and the channels of each kind of addressee in their order."""
 
-    from dispatch.notify.contacts import entered, preferences
+    from dispatch.notify.keeping.contacts import entered, preferences
 
     async def work(connection: Any) -> tuple[Sequence[Any], Sequence[Any]]:
         return await entered(connection), await preferences(connection)
@@ -185,7 +185,7 @@ def list_contacts(database_url: Url = None) -> None:
 @contacts.command("remove")
 def remove_contact(number: int, database_url: Url = None) -> None:
     """Take an entered contact out."""
-    from dispatch.notify.contacts import remove
+    from dispatch.notify.keeping.contacts import remove
 
     if not act(database_url, lambda connection: remove(connection, number)):
         fail(BadInput(str(number), where="NUMBER", expected="a number of `hoistway contacts list`"))
@@ -200,7 +200,7 @@ def set_channels(
     database_url: Url = None,
 ) -> None:
     """By which channels a contact is told, in this order; the seconds after which the next one goes when no receipt came."""
-    from dispatch.notify import contacts as kept
+    from dispatch.notify.keeping import contacts as kept
 
     parts = [part.partition(":") for part in channels]
     if not all(seconds.isdecimal() for _, _, seconds in parts):
@@ -217,7 +217,7 @@ def set_channels(
 @contacts.command("unreachable")
 def list_unreachable(database_url: Url = None) -> None:
     """Whom the last message, or the last drill, did not reach. Exit code 1 when there is somebody."""
-    from dispatch.notify.reading import reach
+    from dispatch.notify.keeping.reading import reach
 
     rows = act(database_url, lambda connection: reach(connection, unreachable=True))
     table = Table("addressee", "of", "contact", "channel", "since", "why", box=None)
@@ -244,7 +244,7 @@ def start_drill(
     database_url: Url = None,
 ) -> None:
     """Ask every contact to confirm. The message says that it is an exercise, and goes to real contacts."""
-    from dispatch.notify.drill import start
+    from dispatch.notify.keeping.drill import start
 
     async def work(connection: Any) -> tuple[int, int]:
         async with connection.transaction():
@@ -260,8 +260,8 @@ def drill_status(
 ) -> None:
     """Who has confirmed and who has not. Exit code 1 while somebody has not."""
 
-    from dispatch.notify.reading import drill_contacts
-    from dispatch.notify.reading import drills as known
+    from dispatch.notify.keeping.reading import drill_contacts
+    from dispatch.notify.keeping.reading import drills as known
 
     async def work(connection: Any) -> tuple[Any, Sequence[Any]]:
         found = await known(connection, only=number)
@@ -296,9 +296,9 @@ def add_webhook(
     database_url: Url = None,
 ) -> None:
     """Make an endpoint; its secret is shown this once."""
-    from dispatch.notify.contacts import firm_named
-    from dispatch.notify.endpoints import NewEndpoint, add
-    from dispatch.notify.guard import networks
+    from dispatch.notify.keeping.contacts import firm_named
+    from dispatch.notify.keeping.endpoints import NewEndpoint, add
+    from dispatch.notify.net.guard import networks
 
     allowed = networks(Settings().webhook_networks, where="HOISTWAY_WEBHOOK_NETWORKS")
 
@@ -315,7 +315,7 @@ def add_webhook(
 @webhooks.command("list")
 def list_webhooks(database_url: Url = None) -> None:
     """Every endpoint: whose it is, what it gets, when it last took something, its dead letters."""
-    from dispatch.notify import reading
+    from dispatch.notify.keeping import reading
 
     rows = act(database_url, lambda connection: reading.endpoints(connection, reading.EVERY_FIRM, datetime.now(UTC)))
     table = Table("id", "name", "firm", "url", "topics", "received", "dead", "state", box=None)
@@ -329,7 +329,7 @@ def list_webhooks(database_url: Url = None) -> None:
 
 
 async def _endpoint(connection: Any, name: str) -> int:
-    from dispatch.notify.reading import endpoint_named
+    from dispatch.notify.keeping.reading import endpoint_named
 
     found = await endpoint_named(connection, name)
     if found is None:
@@ -340,7 +340,7 @@ async def _endpoint(connection: Any, name: str) -> int:
 @webhooks.command("rotate")
 def rotate_secret(name: str, database_url: Url = None) -> None:
     """A new secret, shown this once. For a day the old one signs as well."""
-    from dispatch.notify.endpoints import rotate
+    from dispatch.notify.keeping.endpoints import rotate
 
     async def work(connection: Any) -> str | None:
         return await rotate(connection, await _endpoint(connection, name), datetime.now(UTC))
@@ -351,7 +351,7 @@ def rotate_secret(name: str, database_url: Url = None) -> None:
 @webhooks.command("test")
 def try_webhook(name: str, database_url: Url = None) -> None:
     """Send `hoistway.test` once, now. Exit code 1 when it was not taken."""
-    from dispatch.notify.endpoints import test
+    from dispatch.notify.keeping.endpoints import test
     from dispatch.notify.ways.chosen import outside
 
     http = outside(Settings())
@@ -367,7 +367,7 @@ def try_webhook(name: str, database_url: Url = None) -> None:
 @webhooks.command("remove")
 def remove_webhook(name: str, database_url: Url = None) -> None:
     """Nothing goes there any more."""
-    from dispatch.notify.endpoints import remove
+    from dispatch.notify.keeping.endpoints import remove
 
     async def work(connection: Any) -> bool:
         return await remove(connection, await _endpoint(connection, name), datetime.now(UTC))

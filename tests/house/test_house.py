@@ -39,8 +39,8 @@ CORE = [
             "areas",
             "notify/plan",
             "notify/channels",
-            "notify/signature",
-            "notify/guard",
+            "notify/net/signature",
+            "notify/net/guard",
             "notify/texts",
         )
     ),

@@ -18,11 +18,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from dispatch.notify import drill, endpoints, receipts
 from dispatch.notify.channels import LIMITS, Channel
-from dispatch.notify.endpoints import NewEndpoint
-from dispatch.notify.guard import networks
-from dispatch.notify.http import Http
+from dispatch.notify.keeping import drill, endpoints, receipts
+from dispatch.notify.keeping.endpoints import NewEndpoint
+from dispatch.notify.net.guard import networks
+from dispatch.notify.net.http import Http
 from dispatch.notify.sender import Sender
 from dispatch.notify.ways.console import ConsoleWay
 from dispatch.notify.ways.device import DeviceWay

@@ -11,7 +11,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from api.notify import links
-from dispatch.notify.receipts import hash_of
+from dispatch.notify.keeping.receipts import hash_of
 from hoistway.cli import app
 from hoistway.limits import LINK_TRIES_A_MINUTE
 from hoistway.model import Role

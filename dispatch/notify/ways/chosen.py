@@ -9,8 +9,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from dispatch.notify.channels import Channel
-from dispatch.notify.guard import networks
-from dispatch.notify.http import Http
+from dispatch.notify.net.guard import networks
+from dispatch.notify.net.http import Http
 from dispatch.notify.ways import apprise
 from dispatch.notify.ways.apprise import AppriseWay
 from dispatch.notify.ways.console import ConsoleWay

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dispatch.notify.channels import LIMITS, Channel
-from dispatch.notify.http import Http
+from dispatch.notify.net.http import Http
 from dispatch.notify.ways.way import Outgoing, Sent, check
 from hoistway.errors import BadInput
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from dispatch.notify.channels import LIMITS, Channel
-from dispatch.notify.http import Answer, Http
+from dispatch.notify.net.http import Answer, Http
 from dispatch.notify.ways.way import NeverWorks, Outgoing, Sent, TryAgain, check
 from hoistway.errors import BadInput
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from dispatch.notify.channels import Channel
-from dispatch.notify.http import Answer
+from dispatch.notify.net.http import Answer
 from hoistway.errors import HoistwayError
 
 _PASSING: Final = frozenset({408, 425, 429})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from dispatch.notify import signature
 from dispatch.notify.channels import LIMITS, Channel
-from dispatch.notify.http import Http
+from dispatch.notify.net import signature
+from dispatch.notify.net.http import Http
 from dispatch.notify.ways.way import NeverWorks, Outgoing, Sent, check
 from hoistway.errors import BadInput
 

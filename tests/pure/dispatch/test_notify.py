@@ -15,10 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from dispatch.notify import signature, texts
+from dispatch.notify import texts
 from dispatch.notify.channels import ADDRESS_OF, LEASE_S, LIMITS, LONGEST_PAUSE_S, Channel, pause_s
-from dispatch.notify.guard import forbidden, networks, target_of
-from dispatch.notify.http import ANSWER_BYTES, Http
+from dispatch.notify.net import signature
+from dispatch.notify.net.guard import forbidden, networks, target_of
+from dispatch.notify.net.http import ANSWER_BYTES, Http
 from dispatch.notify.plan import DRILL, STEPS, Contact, Endpoint, Preference, Step, Told, plan
 from dispatch.notify.sender import SPARE_S
 from dispatch.notify.ways.gateway import GatewayWay

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hoistway.store import queries
 
-SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SQL: Final = queries("dispatch.notify.keeping", "sql/keeping.sql")
 EVERY_FIRM: Final = 0
 
 Rows = Sequence[Any]

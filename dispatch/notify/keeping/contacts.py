@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dispatch.notify.channels import ADDRESS_OF
-from dispatch.notify.guard import Network, target_of
+from dispatch.notify.net.guard import Network, target_of
 from hoistway.errors import BadInput
 from hoistway.store import queries
 
-SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SQL: Final = queries("dispatch.notify.keeping", "sql/keeping.sql")
 ADDRESSEES: Final = ("unit", "firm", "supervisor", "property", "city")
 KINDS: Final = tuple(dict.fromkeys(ADDRESS_OF.values()))
 LANGUAGES: Final = ("zh", "en")

@@ -11,7 +11,7 @@ from dispatch.notify.channels import LIMITS
 from hoistway.limits import SAID_CHARS
 from hoistway.store import queries
 
-SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SQL: Final = queries("dispatch.notify.keeping", "sql/keeping.sql")
 SENDING: Final = queries("dispatch.notify", "sql/sending.sql")
 
 

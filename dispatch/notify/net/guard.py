@@ -2,7 +2,7 @@
 
 Somebody else writes the address, and our machine stands where they do not: it must not reach our network, this machine or the cloud's
 metadata for them. So the judgement of the name is only the first; every resolved address is judged as well, and the one that was judged
-is the one that is connected to (`wire`).
+is the one that is connected to (`http`).
 """
 
 from __future__ import annotations

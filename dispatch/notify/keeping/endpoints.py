@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from dispatch.notify import signature, texts
+from dispatch.notify import texts
 from dispatch.notify.channels import Channel
-from dispatch.notify.guard import Network, target_of
-from dispatch.notify.http import Http
+from dispatch.notify.net import signature
+from dispatch.notify.net.guard import Network, target_of
+from dispatch.notify.net.http import Http
 from dispatch.notify.plan import NO_WEBHOOK
 from dispatch.notify.ways.way import NeverWorks, Outgoing, Sent, TryAgain
 from dispatch.notify.ways.webhook import WebhookWay
@@ -19,7 +20,7 @@ from hoistway.errors import BadInput
 from hoistway.limits import WEBHOOK_ENDPOINTS, WEBHOOK_OLD_SECRET_HOURS
 from hoistway.store import queries
 
-SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SQL: Final = queries("dispatch.notify.keeping", "sql/keeping.sql")
 _KEY_BYTES: Final = 32
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dispatch.notify.guard import Network, Target, forbidden, target_of
+from dispatch.notify.net.guard import Network, Target, forbidden, target_of
 from hoistway.errors import BadInput
 
 ANSWER_BYTES: Final = 64 * 1024

@@ -8,7 +8,7 @@ from typing import Any, Final
 from hoistway.errors import BadInput
 from hoistway.store import queries
 
-SQL: Final = queries("dispatch.notify", "sql/keeping.sql")
+SQL: Final = queries("dispatch.notify.keeping", "sql/keeping.sql")
 MINUTES: Final = (5, 1_440)
 
 
