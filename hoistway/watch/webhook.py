@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from dispatch.notify import signature
+from dispatch.notify.net import signature
 from hoistway.errors import BadInput
 
 log: Final = structlog.get_logger("watch")
