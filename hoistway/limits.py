@@ -257,7 +257,7 @@ NOTIFY_LINK_MINUTES = 120
 """A one-time link in a message is good for so long; longer than any limit of a rescue."""
 LINK_TRIES_A_MINUTE = 30
 LINK_TRIES_ADDRESSES = 10_000
-"""Looks at one-time links from one address, and addresses remembered; beyond the first 429. A token has 128 random bits."""
+"""Links from one address that nobody gave out, and addresses remembered; beyond the first 429. A token has 128 random bits."""
 WEBHOOK_ENDPOINTS = 20
 """Of one firm, or of the city."""
 WEBHOOK_OLD_SECRET_HOURS = 24

@@ -30,14 +30,17 @@ Token = Annotated[str, Path(max_length=100)]
 _STATUS: Final = {"unknown": 404, "used": 410, "over": 410}
 
 
-class Tries:
-    """How often one address looked at links within a minute. In this process; what is forgotten first is the oldest."""
+class Misses:
+    """How often one address asked for links that nobody gave out, within a minute. In this process; the oldest is forgotten first.
+
+    Behind a proxy everybody has one address: so whoever holds a link that was given out is never told to wait.
+    """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def check(self, request: Request) -> None:
-        """Raises 429."""
+    def note(self, request: Request) -> None:
+        """One more; raises 429."""
         host, now = request.client.host if request.client else "", time.monotonic()
         since, count = self._seen.pop(host, (now, 0))
         if now - since > 60:
@@ -49,7 +52,7 @@ class Tries:
             raise Problem(429, "too many links from one address", retry_after_s=max(1, int(since + 60 - now)))
 
 
-_tries: Final = Tries()
+_misses: Final = Misses()
 
 
 def _page(request: Request, row: Any, says: str) -> Response:
@@ -82,20 +85,22 @@ def _standing(row: Any) -> str:
 @router.get("/{token}", dependencies=[Depends(EVERYONE)])
 async def look(request: Request, token: Token) -> Response:
     """What it is about, and a button."""
-    _tries.check(request)
     row = await receipts.look(request.app.state.database, token, request.app.state.clock())
+    if row is None:
+        _misses.note(request)
     return _page(request, row, _standing(row))
 
 
 @router.post("/{token}", dependencies=[Depends(EVERYONE)])
 async def use(request: Request, token: Token) -> Response:
     """Accept the order or confirm the message, once; then on to the order, for whoever is logged in."""
-    _tries.check(request)
     check_same_origin(request)
     now = request.app.state.clock()
     async with request.app.state.database.acquire() as connection, connection.transaction():
         row = await receipts.look(connection, token, now)
         standing = _standing(row)
+        if row is None:
+            _misses.note(request)
         if row is None or standing != "ask":
             return _page(request, row, standing)
         if not await receipts.spend(connection, token, now):

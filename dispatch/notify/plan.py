@@ -65,6 +65,7 @@ class Told:
     topic: str
     addressee: str
     exercise: bool
+    name: str = ""  # of the unit or firm
     contact: str | None = None  # of a drill: the one who is asked
     lift_is_exercise: bool = False
     devices: Sequence[str] = field(default_factory=tuple)  # terminals of the lift
@@ -104,7 +105,7 @@ def plan(
         return _soothe(told, available)
     hooks = [] if told.topic in NO_WEBHOOK else [_hook(e) for e in endpoints if _wants(e, told)]
     if told.exercise and told.topic != DRILL:
-        return (_console(told.addressee, contacts[0] if contacts else None, 0), *hooks)
+        return (_console(told.name or told.addressee, contacts[0] if contacts else None, 0), *hooks)
     asked = [c for c in sorted(contacts, key=lambda c: c.rank) if told.contact in {None, c.name}]
     ladder = _ladder(told, asked, preferences, available)
     if ladder:
@@ -149,8 +150,8 @@ def _receiver(channel: Channel, address: str) -> str:
     return channel.value if ADDRESS_OF[channel] in {"phone", "mail"} else f"{channel.value} {address}"
 
 
-def _console(addressee: str, contact: Contact | None, step: int) -> Step:
-    name, language = (contact.name, contact.language) if contact else (addressee, "zh")
+def _console(nobody: str, contact: Contact | None, step: int) -> Step:
+    name, language = (contact.name, contact.language) if contact else (nobody, "zh")
     return Step(
         step=step, channel=Channel.CONSOLE, receiver="console", contact=name, language=language, to_exercise=True
     )

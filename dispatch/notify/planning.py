@@ -121,6 +121,7 @@ class _Known:
                 topic=row["topic"],
                 addressee=addressee,
                 exercise=row["exercise"],
+                name=row["name"],
                 contact=row["contact"],
                 lift_is_exercise=row["lift_is_exercise"],
                 devices=row["devices"],
@@ -174,5 +175,7 @@ async def note_dead(database: Database, now: datetime, *, available: Collection[
         log.error(
             "nobody was reached", topic=row["topic"], addressee=row["addressee"], case=row["case_id"], why=row["reason"]
         )
-        await database.execute(SQL["note_dead"], row["id"], now, bool(_REAL & set(available)))
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["let_go"], row["id"])
+            await connection.execute(SQL["note_dead"], row["id"], now, bool(_REAL & set(available)))
     return len(rows)

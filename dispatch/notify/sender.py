@@ -177,28 +177,36 @@ class Sender:
     # --- sending ---
 
     async def _deliver(self, row: Any, facts: Any, keys: tuple[str, list[str]] | None) -> None:
+        """Whatever happens, the places are free again; what is not written goes once more when the claim is over."""
         channel = Channel(row["channel"])
+        try:
+            end = await self._made_and_sent(row, channel, facts, keys)
+            if end is not None:
+                await self._write(row, channel, end)
+        except (*AWAY, WorldFault) as error:
+            log.warning("what became of it is not written; it goes again", key=row["key"], error=str(error)[:200])
+        finally:
+            busy = self._busy[channel]
+            busy[row["receiver"]] -= 1
+            if not busy[row["receiver"]]:
+                del busy[row["receiver"]]
+
+    async def _made_and_sent(
+        self, row: Any, channel: Channel, facts: Any, keys: tuple[str, list[str]] | None
+    ) -> _End | None:
+        """A message that cannot be made is a failed attempt like any other: it ends, and holds up nobody."""
         try:
             address, secrets = keys or (row["address"], [])
             link = await self._link(row) if letters.takes_link(channel) and self._link_base else ""
             message = letters.outgoing(
                 row, facts, link=link, address=address, secrets=secrets, now=self._clock(), zone=self._zone
             )
-            end = await self._attempt(channel, message, row)
-            if end is not None:
-                await self._write(row, channel, end)
-        except (*AWAY, WorldFault) as error:
-            log.warning(
-                "what became of a message is not written; it goes again", key=row["key"], error=str(error)[:200]
-            )
-        except Exception:
-            log.exception("a message could not be made; it is tried again when its claim is over", key=row["key"])
-            metrics.FAILED.labels(channel).inc()
-        finally:
-            busy = self._busy[channel]
-            busy[row["receiver"]] -= 1
-            if not busy[row["receiver"]]:
-                del busy[row["receiver"]]
+        except (*AWAY, WorldFault):
+            raise
+        except Exception as error:
+            log.exception("a message could not be made", key=row["key"])
+            return self._failed(row, f"{type(error).__name__}: {error}")
+        return await self._attempt(channel, message, row)
 
     async def _link(self, row: Any) -> str:
         """A new link for each attempt: what was sent before stays good too, because it may have arrived."""

@@ -37,7 +37,7 @@ def prepare(settings: Settings) -> Sender:
 
 async def serve(sender: Sender, stop: asyncio.Event, *, beats: Heartbeats) -> None:
     """Until stopped. Whatever fails is said, and begins anew; the heartbeat is missing meanwhile."""
-    log.info("notifications leave by", channels=sorted(sender.channels))
+    log.info("notifications leave by", channels=sorted(channel.value for channel in sender.channels))
     while not stop.is_set():
         try:
             async with sender.opened():

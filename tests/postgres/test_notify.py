@@ -517,6 +517,20 @@ async def test_what_is_said_again_within_half_a_minute_is_said_once(post: Post) 
     assert await post.db.fetchval("select count(*) from outbox where state = 'new'") == 0
 
 
+async def test_what_was_said_with_one_that_reached_nobody_is_said_to_be_lost(post: Post) -> None:
+    """Ten cases in one SMS that no gateway takes: each case says that nobody was told, not only the first."""
+    await post.contact("supervisor", "Chief")
+    post.net.answer = lambda _: 400
+    cases = [await post.night.trapped() for _ in range(10)]
+    await post.night.pass_s(61)
+    for _ in range(3):
+        await post.work(60)
+    assert await post.db.fetchval("select count(*) from outbox where state in ('new', 'open', 'joined')") == 0
+    for case_id in cases:
+        assert await post.state_of(case_id, "nobody-at-the-desk") == "dead"
+        assert "nobody-told" in await post.night.log(case_id)
+
+
 async def test_two_orders_are_never_said_as_one(post: Post) -> None:
     """Each order has its own message and its own link."""
     firm = await post.firm()

@@ -19,6 +19,8 @@ from hoistway.errors import BadInput
 ANSWER_BYTES: Final = 64 * 1024
 """Of an answer so much is read; the rest is not waited for."""
 HEAD_LINES: Final = 100
+ADDRESSES: Final = 4
+"""Of one name, tried one after the other within the one time limit."""
 AGENT: Final = "hoistway"
 _HTTP_VERSIONS: Final = ("HTTP/1.0", "HTTP/1.1")
 
@@ -66,34 +68,45 @@ class Http:
         target = target_of(url, allowed=self._allowed, plain=self._plain)
         try:
             async with asyncio.timeout(timeout_s):
-                address = await self._judged(target)
-                return await self._exchange(target, address, body, headers, method)
+                return await self._exchange(target, await self._judged(target), body, headers, method)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
             if isinstance(error, BadInput):
                 raise
             raise OSError("an answer that is not HTTP") from error
 
-    async def _judged(self, target: Target) -> str:
-        """One address, after all that the name leads to were judged: a name with a good and a bad one is not believed."""
+    async def _judged(self, target: Target) -> Sequence[str]:
+        """Its addresses, after all that the name leads to were judged: a name with a good and a bad one is not believed."""
         found = await self._resolve(target.host, target.port)
         if not found:
             raise OSError("the name leads nowhere")
         for text in found:
             if not self._plain and forbidden(ipaddress.ip_address(text), allowed=self._allowed):
                 raise Forbidden(f"the host leads to {text}", where="url", expected="a public address")
-        return found[0]
+        return found
+
+    async def _connect(
+        self, target: Target, addresses: Sequence[str]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To the first that takes it: a machine may have no way to the IPv6 ones."""
+        secure = target.scheme == "https"
+        failed: OSError = OSError("no address")
+        for address in addresses[:ADDRESSES]:
+            try:
+                return await asyncio.open_connection(
+                    address,
+                    target.port,
+                    ssl=self._tls if secure else None,
+                    server_hostname=target.host if secure else None,
+                    limit=ANSWER_BYTES,
+                )
+            except OSError as error:
+                failed = error
+        raise failed
 
     async def _exchange(
-        self, target: Target, address: str, body: bytes, headers: Mapping[str, str], method: str
+        self, target: Target, addresses: Sequence[str], body: bytes, headers: Mapping[str, str], method: str
     ) -> Answer:
-        secure = target.scheme == "https"
-        reader, writer = await asyncio.open_connection(
-            address,
-            target.port,
-            ssl=self._tls if secure else None,
-            server_hostname=target.host if secure else None,
-            limit=ANSWER_BYTES,
-        )
+        reader, writer = await self._connect(target, addresses)
         try:
             writer.write(_request(target, body, headers, method))
             await writer.drain()

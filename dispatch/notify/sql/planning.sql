@@ -10,6 +10,7 @@ limit $2 for update skip locked
 -- name: rows
 -- What planning needs to know of each: whose firm it is about, the lift's terminals (a gateway speaks for several cars: it is not asked).
 select o.id, o.key, o.topic, o.addressee, o.addressee_id, o.contact, o.exercise, o.case_id, coalesce(l.exercise, o.exercise) as lift_is_exercise,
+    coalesce(u.name, f.name, o.addressee) as name,
     case o.addressee when 'firm' then o.addressee_id when 'unit' then u.firm_id else coalesce(c.firm_id, l.firm_id) end as firm_id,
     case when o.addressee = 'lift' then coalesce((
         select array_agg(d.device order by d.device) from device d where d.lift_id = l.id and d.revoked_at is null
@@ -19,6 +20,7 @@ from outbox o
 left join rescue_case c on c.id = o.case_id
 left join lift l on l.id = c.lift_id
 left join unit u on o.addressee = 'unit' and u.id = o.addressee_id
+left join firm f on o.addressee = 'firm' and f.id = o.addressee_id
 where o.id = any($1::bigint[])
 order by o.topic not in ('order', 'stand-down', 'soothe'), o.id
 
@@ -67,7 +69,7 @@ select distinct on (o.joins) o.joins, o.id, o.planned_at, exists (
         select 1 from delivery d where d.outbox_id = o.id and d.attempts > 0
     ) as begun
 from outbox o
-where o.joins = any($3::text[]) and o.planned_at > $1::timestamptz - make_interval(secs => $2)
+where o.joins = any($3::text[]) and o.state <> 'dead' and o.planned_at > $1::timestamptz - make_interval(secs => $2)
 order by o.joins, o.planned_at desc
 
 -- name: lock_ways
@@ -106,6 +108,10 @@ join outbox o on o.id = t.outbox_id
 
 -- name: dead_ids
 select id, topic, addressee, case_id, reason from outbox where state = 'dead' and not noted order by id limit 100
+
+-- name: let_go
+-- What was to be said with one that reached nobody reached nobody either: each is said on its own case.
+update outbox set state = 'dead', joined_to = null, reason = 'said with another, which reached nobody' where joined_to = $1
 
 -- name: note_dead
 -- Nobody was reached: said on the case, in the consoles' feed, and to the supervisor ($3), unless that is who was not reached.

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from dispatch.notify.plan import DRILL
 from dispatch.notify.ways.way import Outgoing, Sent
 
 FILE_BYTES: Final = 16 * 1024 * 1024
@@ -30,7 +31,10 @@ class ConsoleWay:
             ensure_ascii=False,
         )  # fmt: skip
         await asyncio.to_thread(self._append, line + "\n")
-        return Sent(receipt=self._receipt, said=self._path.name)
+        confirmed = (
+            self._receipt and message.topic != DRILL
+        )  # a drill asks for a person's word, also in a pretended city
+        return Sent(receipt=confirmed, said=self._path.name)
 
     def _append(self, line: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -97,6 +97,7 @@ create index outbox_unnoted on outbox (id) where state = 'dead' and not noted;
 create index outbox_open on outbox (id) where state = 'open';
 create index outbox_joins on outbox (joins, planned_at) where joins is not null;
 create index on outbox (drill_id) where drill_id is not null;
+create index on outbox (joined_to) where joined_to is not null;
 comment on column outbox.state is 'new: nobody looked at it; open: on its way; delivered: somebody has it; sent: went out, and no receipt came; dead: no way worked; joined: said with another; skipped';
 comment on column outbox.noted is 'of a dead one: said on its case and to the supervisor';
 comment on column outbox.contact is 'of a drill: the one contact that is asked';

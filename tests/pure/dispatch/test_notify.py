@@ -8,8 +8,11 @@ import hmac
 import ipaddress
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +25,8 @@ from dispatch.notify.net.guard import forbidden, networks, target_of
 from dispatch.notify.net.http import ANSWER_BYTES, Http
 from dispatch.notify.plan import DRILL, STEPS, Contact, Endpoint, Preference, Step, Told, plan
 from dispatch.notify.sender import SPARE_S
+from dispatch.notify.ways.apprise import AppriseWay
+from dispatch.notify.ways.console import FILE_BYTES, ConsoleWay
 from dispatch.notify.ways.gateway import GatewayWay
 from dispatch.notify.ways.mail import MailServer
 from dispatch.notify.ways.robots import RobotWay, dingtalk_address, feishu_signature
@@ -449,3 +454,42 @@ def test_the_mail_server_s_address() -> None:
 def test_every_channel_of_people_knows_its_kind_of_address() -> None:
     """Else a preference would never find one."""
     assert set(ADDRESS_OF) == set(Channel) - {Channel.WEBHOOK, Channel.DEVICE, Channel.CONSOLE}
+
+
+async def test_the_file_takes_an_exercise_for_received_and_asks_a_drill_for_a_person_s_word(tmp_path: Path) -> None:
+    """One line a message, with its link; a long file is put aside."""
+    file = tmp_path / "state" / "notifications.jsonl"
+    way = ConsoleWay(file, receipt=True)
+    assert (await way.send(outgoing(exercise=True))).receipt
+    assert not (await way.send(outgoing(topic=DRILL, exercise=True))).receipt
+    assert not (await ConsoleWay(file, receipt=False).send(outgoing())).receipt
+    lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert [line["topic"] for line in lines] == ["order", DRILL, "order"]
+    assert lines[0]["text"].endswith("https://city.example/go/t")
+    with file.open("r+b") as opened:
+        opened.truncate(FILE_BYTES + 1)
+    await way.send(outgoing())
+    assert len(file.read_text("utf-8").splitlines()) == 1
+    assert file.with_suffix(".jsonl.1").stat().st_size == FILE_BYTES + 1
+
+
+async def test_apprise_is_asked_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Title and text to one address; an address it does not know is never tried again, one that fails is."""
+    told: list[tuple[str, str]] = []
+
+    class Speaker:
+        def add(self, address: str) -> bool:
+            return address != "nonsense://"
+
+        def notify(self, *, title: str, body: str) -> bool:
+            told.append((title, body))
+            return len(told) > 1
+
+    monkeypatch.setitem(sys.modules, "apprise", SimpleNamespace(Apprise=Speaker))
+    way = AppriseWay()
+    with pytest.raises(NeverWorks):
+        await way.send(outgoing(address="nonsense://"))
+    with pytest.raises(TryAgain):
+        await way.send(outgoing(address="slack://x"))
+    assert (await way.send(outgoing(address="slack://x", link=""))).said == "apprise"
+    assert told[-1] == ("派单", '请"接单" & 出发')
