@@ -190,7 +190,9 @@ async def first_attempts(watcher: Any, first_lift: int, count: int) -> None:
         "select count(distinct c.id) from rescue_case c join outbox b on b.case_id = c.id and b.topic = 'order'"
         " join delivery d on d.outbox_id = b.id and d.first_at is not null where c.lift_id >= $1"
     )
-    while await watcher.fetchval(query, first_lift) < count:
+    while True:
+        if await watcher.fetchval(query, first_lift) >= count:
+            return
         await asyncio.sleep(0.2)
 
 
