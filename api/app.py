@@ -32,6 +32,7 @@ from api import (
     incidents,
     intake,
     lifts,
+    notify,
     orders,
     pages,
     problems,
@@ -58,7 +59,7 @@ from hoistway.store import Database
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
-    pages.router, security.router, security.view, *intake.ROUTERS, city_link.router, city_link.view,
+    pages.router, security.router, security.view, *intake.ROUTERS, *notify.ROUTERS, city_link.router, city_link.view,
     routes.router, maintenance.router, ticket_pages.router,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -4,7 +4,7 @@
 
 `hoistway dispatch` and `hoistway api` run as processes of their own on an embedded PostgreSQL. The city has 2,000 units, 100,000
 closed cases and 2,000 open ones. Entrapments are written as ingest writes them, in a transaction what has come since the last one, 600 spread over ten seconds; an
-order counts as committed when another connection sees it. Acts go over HTTP on one connection, and on eight at once: accept, set out,
+order counts as committed when another connection sees it, and as tried when its SMS left for a gateway, which is a server of this script. Acts go over HTTP on one connection, and on eight at once: accept, set out,
 arrive, facts of the case, each with its ETag. The choice is one call of the roster for a lift in the middle of the city, and with it
 reading who is on duty from the database.
 """
@@ -38,6 +38,7 @@ from hoistway.store import connect_url, migrate
 from ingest.alarm_rows import write_changes
 from ingest.changes import Change, ChangeKind
 from tests.support.folders import temporary_home
+from tests.support.receivers import http_receiver
 
 UNITS: Final = 2_000
 FIRMS: Final = 100
@@ -56,8 +57,8 @@ async def fill(connection: Any, closed: int, open_cases: int) -> None:
         f"insert into firm (name, phone) select 'firm ' || n, '1' from generate_series(1, {FIRMS}) n"
     )
     await connection.execute(
-        "insert into unit (name, kind, firm_id, lon, lat, crews, round_the_clock)"
-        f" select 'unit ' || n, case when n <= {FIRMS} then 'team' else 'station' end, case when n <= {FIRMS} then n end,"
+        "insert into unit (name, phone, kind, firm_id, lon, lat, crews, round_the_clock)"
+        f" select 'unit ' || n, '1', case when n <= {FIRMS} then 'team' else 'station' end, case when n <= {FIRMS} then n end,"
         f" 120 + random() * 0.4, 30 + random() * 0.4, 2, true from generate_series(1, {UNITS}) n"
     )
     await connection.execute(
@@ -126,7 +127,17 @@ async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[
                 seen.setdefault(row["lift_id"], now)
             await asyncio.sleep(0.05)
 
-    async with part("dispatch", url, HOISTWAY_ANCHOR_FILE=str(home / "anchor.jsonl")):
+    environment = {"HOISTWAY_ANCHOR_FILE": str(home / "anchor.jsonl"), "HOISTWAY_HOME": str(home)}
+    async with (
+        http_receiver() as gateway,
+        part(
+            "dispatch",
+            url,
+            **environment,
+            HOISTWAY_SMS_URL=gateway.url,
+            HOISTWAY_SMS_BODY='{"to": "{phone}", "text": "{text}"}',
+        ),
+    ):
         await asyncio.sleep(6)  # it starts, and looks at the open cases of the city
         task = asyncio.create_task(watch())
         began = time.perf_counter()
@@ -143,11 +154,17 @@ async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[
         cases_s = time.perf_counter() - began
         last_opened.set()
         await asyncio.wait_for(task, 60)
+        await asyncio.wait_for(first_attempts(watcher, first_lift, count), 90)
     told = await watcher.fetchval(
         "select count(distinct o.id) from dispatch_order o join rescue_case c on c.id = o.case_id join outbox b on b.order_id = o.id"
         " where c.lift_id >= $1",
         first_lift,
     )
+    attempts = await watcher.fetch(
+        "select extract(epoch from min(d.first_at) - c.opened_at)::float8 * 1000 as ms from rescue_case c"
+        " join outbox b on b.case_id = c.id and b.topic = 'order' join delivery d on d.outbox_id = b.id"
+        " where c.lift_id >= $1 group by c.id, c.opened_at", first_lift,
+    )  # fmt: skip
     late = [(seen[lift] - at) * 1_000 for lift, at in opened.items()]
     await writer.close()
     await watcher.close()
@@ -159,7 +176,24 @@ async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[
         ),
         ("case committed to order seen, p50 / p95 / worst", spread(late)),
         ("orders with an outbox row", f"{told}"),
+        (
+            "case opened to the first attempt of its order's SMS, p50 / p95 / worst",
+            spread([row["ms"] for row in attempts]),
+        ),
+        ("cases with such an attempt", f"{len(attempts)}"),
     ]
+
+
+async def first_attempts(watcher: Any, first_lift: int, count: int) -> None:
+    """Wait until the order of every case was tried to be sent."""
+    query = (
+        "select count(distinct c.id) from rescue_case c join outbox b on b.case_id = c.id and b.topic = 'order'"
+        " join delivery d on d.outbox_id = b.id and d.first_at is not null where c.lift_id >= $1"
+    )
+    while True:
+        if await watcher.fetchval(query, first_lift) >= count:
+            return
+        await asyncio.sleep(0.2)
 
 
 async def acts(key: str, port: int, orders: list[int], at_once: int) -> list[float]:

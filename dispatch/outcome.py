@@ -30,6 +30,7 @@ class Teller(StrEnum):
     FIRM = "firm"
     SUPERVISOR = "supervisor"
     PROPERTY = "property"
+    LIFT = "lift"  # whoever is in the car, by its terminal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -103,13 +103,13 @@ def nobody_left(level: int) -> Outcome:
 
 
 def first_dispatch(case: CaseView, limits: Limits) -> Outcome:
-    """What the first dispatch of a case starts: the arrival clock, and the word to the property."""
+    """What the first dispatch of a case starts: the arrival clock, the word to the property, the calming announcement in the car."""
     if case.dispatched or case.kind is CaseKind.FAULT:
         return Outcome()
     arrive_s = limits.arrive_urban_s if case.urban else limits.arrive_elsewhere_s
     return Outcome(
         timers=(TimerPlan(kind=TimerKind.ARRIVE, after_s=arrive_s),),
-        notices=(Notice(topic="trapped", to=Teller.PROPERTY),),
+        notices=(Notice(topic="trapped", to=Teller.PROPERTY), Notice(topic="soothe", to=Teller.LIFT)),
     )
 
 

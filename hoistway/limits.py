@@ -289,6 +289,26 @@ COMPLAINT_ROUND_TIMERS = 200
 """Timers of complaints in one round; the others follow in the next."""
 CALLERS_ERASED_ROWS = 500
 """Callers erased in one round; the others follow in the next."""
+# --- notifications ---
+NOTIFY_ROUND_ROWS = 200
+"""Rows of the outbox planned in one transaction; the others follow at once in the next."""
+NOTIFY_JOIN_S = 30
+"""Of one topic and addressee the second within this time is said with the next message; an order is always said for itself."""
+SAID_CHARS = 300
+"""Of what a receiver said so much is kept."""
+NOTIFY_LINK_MINUTES = 120
+"""A one-time link in a message is good for so long; longer than any limit of a rescue."""
+LINK_TRIES_A_MINUTE = 30
+LINK_TRIES_ADDRESSES = 10_000
+"""Links from one address that nobody gave out, and addresses remembered; beyond the first 429. A token has 128 random bits."""
+WEBHOOK_ENDPOINTS = 20
+"""Of one firm, or of the city."""
+WEBHOOK_OLD_SECRET_HOURS = 24
+"""After a change the old secret signs as well for so long."""
+DRILL_MINUTES = 60
+"""Within this time a contact confirms; settable for each drill."""
+COMMANDS_AT_ONCE = 200
+"""Commands to terminals that ingest publishes in one round of a second."""
 
 # --- registry ---
 IMPORT_ROWS = 1_000_000

@@ -77,6 +77,30 @@ class Settings(BaseSettings):
         default=None, description="https addresses, separated by spaces, that the watcher shouts to"
     )
 
+    watch_webhook_secret: SecretStr | None = Field(
+        default=None, description="whsec_...: what the watcher signs its webhooks with; without it they are not signed"
+    )
+
+    sms_url: SecretStr | None = Field(
+        default=None, description="SMS gateway: an address with {phone} {text} ...; console: writes to a file instead"
+    )
+    sms_headers: SecretStr | None = Field(default=None, description="its headers, a JSON object")
+    sms_body: SecretStr | None = Field(default=None, description="its body, JSON or a form, with {phone} {text} ...")
+    voice_url: SecretStr | None = Field(default=None, description="voice gateway, as sms_url")
+    voice_headers: SecretStr | None = Field(default=None, description="as sms_headers")
+    voice_body: SecretStr | None = Field(default=None, description="as sms_body")
+    smtp_url: SecretStr | None = Field(
+        default=None, description="smtps://user:password@host:465?from=ADDRESS, or smtp://...&tls=start"
+    )
+    webhook_networks: str = Field(
+        default="", description="private networks (CIDR) that webhooks may reach, by plain http too"
+    )
+
+    @property
+    def link_base(self) -> str:
+        """Where people reach the api, for links in messages."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
     @property
     def cadence(self) -> Cadence:
         return Cadence(every_s=self.probe_every_s)

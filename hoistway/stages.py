@@ -41,6 +41,7 @@ STAGES: Final = (
     _stage("dispatch/timers", "调度：定时器", "dispatch: timers"),
     _stage("dispatch/round", "调度：值守巡检", "dispatch: the desk's round"),
     _stage("dispatch/city-link", "调度：城市平台上报", "dispatch: city link", needed=False, patience=2),
+    _stage("dispatch/outbox", "调度：通知发送", "dispatch: notifications"),
     _stage("api/stream", "接口：实时数据流", "API: live stream"),
     _stage("api/samples", "接口：最新状态", "API: last states"),
     _stage("watch/loop", "看门程序：主循环", "watcher: main loop"),

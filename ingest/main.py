@@ -18,6 +18,8 @@ from hoistway.settings import Settings
 from hoistway.store import Database
 from hoistway.zone import zone_table
 from ingest import metrics
+from ingest.commands import EVERY_S as COMMANDS_S
+from ingest.commands import Commands
 from ingest.door_upkeep import EVERY_S, look_after_door
 from ingest.mqtt_source import MqttSource
 from ingest.service import Ingest
@@ -47,6 +49,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
     beats = Heartbeats("ingest", metrics.REGISTRY)
     rules = default_rules()
     ingest = Ingest(database=database, writer=writer, source=source, rules=rules, clock=clock, zone=zone, beats=beats)
+    commands = Commands(database, source)
     await ingest.open()
     source.start()
     log.info("listening", mqtt5=mqtt5, partition=partition, epoch=writer.epoch)
@@ -55,6 +58,7 @@ async def serve(settings: Settings, stop: asyncio.Event, *, partition: int = 0) 
         every(HEAR_S, lambda: _hear(source, ingest)),
         every(FEEL_S, lambda: _feel(source, beats)),
         every(EVERY_S, lambda: look_after_door(database, security_days=settings.security_days)),
+        every(COMMANDS_S, commands.round),
         every(FINDABLE_S, lambda: make_findable(database)),
         beats.run(url, settings.cadence),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -119,6 +119,10 @@ class MqttSource:
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.events.publish(topic, payload)
+
+    def command(self, topic: str, payload: bytes) -> Callable[[], bool] | None:
+        """Say something to a device at QoS 1; None while there is no connection."""
+        return self.events.publish_surely(topic, payload)
 
     async def wait(self, timeout_s: float) -> None:
         if any(session.queued for session in self.sessions):

@@ -314,6 +314,13 @@ class Session:
         if self._connected:
             self._client.publish(topic, payload, qos=0)
 
+    def publish_surely(self, topic: str, payload: bytes) -> Callable[[], bool] | None:
+        """At QoS 1; answers whether the broker has it, to be asked later. Paho sends again over a reconnect. None: no connection."""
+        if not self._connected:
+            return None
+        handed = self._client.publish(topic, payload, qos=1)
+        return None if handed.rc else handed.is_published
+
     def drop_connection(self) -> None:
         """Close the socket; paho reconnects and the broker sends again what was not acknowledged.
 

@@ -116,6 +116,22 @@ def login_link(*, language: str, nonce: str, token: str, error: str | None = Non
     return _render("login_link.html", language=language, nonce=nonce, token=token, error=error)
 
 
+def link_page(
+    *,
+    language: str,
+    nonce: str,
+    says: str,
+    accepts: bool,
+    exercise: bool,
+    place: str,
+    code: str,
+    order_id: int | None,
+) -> str:
+    """The page of a one-time link in a message. `says`: ask, done, used, over or unknown."""
+    shown = {"says": says, "accepts": accepts, "exercise": exercise, "place": place, "code": code, "order_id": order_id}
+    return _render("go.html", language=language, nonce=nonce, **shown)
+
+
 def problem(*, language: str, nonce: str, status: int, title: str, detail: str = "") -> str:
     """An error for a person with a browser."""
     return _render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)

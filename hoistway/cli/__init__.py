@@ -19,6 +19,7 @@ from hoistway.cli import (
     gateway,
     intake,
     lifts,
+    notify,
     parts,
     quarantine,
     record,
@@ -74,6 +75,10 @@ app.add_typer(dispatch.audit, name="audit", help="The log of cases: is it whole;
 app.add_typer(
     citylink.app, name="citylink", help="What a city's or province's platform is told, and the daily comparison."
 )
+app.add_typer(notify.outbox, name="outbox", help="What somebody was to be told, and what became of it.")
+app.add_typer(notify.contacts, name="contacts", help="Who is told by which channel, and who cannot be reached.")
+app.add_typer(notify.drills, name="drill", help="Ask every contact to confirm.")
+app.add_typer(notify.webhooks, name="webhooks", help="Where notifications go as signed JSON.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
 

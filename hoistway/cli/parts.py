@@ -49,20 +49,23 @@ def ingest() -> None:
 
 
 def dispatch() -> None:
-    """Send units, fire the timers of rescue cases, seal their log, tell the city's platform."""
-    from dispatch.citylink import sender
+    """Send units, fire the timers of rescue cases, seal their log, send notifications, tell the city's platform."""
+    from dispatch.citylink import sender as city_sender
+    from dispatch.notify.serve import prepare
+    from dispatch.notify.serve import serve as send
     from dispatch.service import REGISTRY, run, serve_metrics, server_time
     from hoistway.heartbeat import Heartbeats
     from hoistway.store import Database
 
     async def serve(settings: Settings, stop: asyncio.Event) -> int:
         database = Database(settings.need_database_url(), name="hoistway-dispatch", most=4)
+        sender = prepare(settings)
         serve_metrics(settings.metrics_host, settings.metrics_port)
         await database.open()
         beats = Heartbeats("dispatch", REGISTRY)
         writing = asyncio.create_task(beats.run(settings.need_database_url(), settings.cadence))
         telling = asyncio.create_task(
-            sender.run(
+            city_sender.run(
                 database,
                 stop,
                 secrets=settings.city_link_path,
@@ -71,9 +74,12 @@ def dispatch() -> None:
                 beats=beats,
             )
         )
+        sending = asyncio.create_task(send(sender, stop, beats=beats))
         try:
             await run(database, stop, anchor=settings.anchor_path, beats=beats)
         finally:
+            stop.set()
+            await asyncio.gather(sending, return_exceptions=True)
             writing.cancel()
             telling.cancel()
             await database.close()

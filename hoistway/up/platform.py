@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from pydantic import SecretStr
 
 from hoistway.embedded.broker import Broker, choose
 from hoistway.embedded.credentials import device_password
@@ -33,6 +34,9 @@ from hoistway.wire import PROBE_DEVICE, RESERVED_DEVICES
 
 log: Final = structlog.get_logger("up")
 
+NOTIFY_SETTINGS: Final = (
+    "public_url", "webhook_networks", "smtp_url", "sms_url", "sms_headers", "sms_body", "voice_url", "voice_headers", "voice_body",
+)  # fmt: skip
 READY_S: Final = 60.0
 DEVICES_POLL_S: Final = 2.0
 BEAT_S: Final = 0.5
@@ -159,7 +163,7 @@ class Platform:
             "PYTHONUNBUFFERED": "1",
         }
         environment["HOISTWAY_PROBE_EVERY_S"] = str(self._settings.probe_every_s)
-        environment |= self._watch_environment(name)
+        environment |= self._watch_environment(name) | self._notify_environment(name)
         environment.pop("LC_ALL", None)
         command = [sys.executable, "-m", "hoistway", *arguments]
         child = Child(command, log=self.options.home / "logs" / f"{name}.log", environment=environment)
@@ -172,12 +176,24 @@ class Platform:
         if name != "watch":
             return key if name == "api" else {}
         password = device_password(self.state.secret("device-key").encode(), PROBE_DEVICE)
-        hooks = self._settings.watch_webhooks
+        hooks, signs = self._settings.watch_webhooks, self._settings.watch_webhook_secret
         return key | {
             "HOISTWAY_WATCH_WEBHOOKS": hooks.get_secret_value() if hooks else "",
+            "HOISTWAY_WATCH_WEBHOOK_SECRET": signs.get_secret_value() if signs else "",
             "HOISTWAY_PROBE_MQTT_URL": f"mqtt://{PROBE_DEVICE}:{password}@127.0.0.1:{self.options.mqtt_port}",
             "HOISTWAY_WATCH_API_URL": self.console_url,
         }
+
+    def _notify_environment(self, name: str) -> dict[str, str]:
+        """How notifications leave is known to dispatch alone; where webhooks may go to the API as well."""
+        wanted = {"dispatch": NOTIFY_SETTINGS, "api": ("public_url", "webhook_networks")}.get(name, ())
+        found: dict[str, str] = {}
+        for setting in wanted:
+            value = getattr(self._settings, setting)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if text:
+                found[f"HOISTWAY_{setting.upper()}"] = text
+        return found
 
     async def _start_simulator(self) -> _Served:
         demo = self.state.home / "demo"

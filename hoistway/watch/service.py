@@ -183,6 +183,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> int:
     database_url = settings.need_database_url()
     serve_registry(REGISTRY, settings.metrics_host, settings.metrics_port)
     hooks = settings.watch_webhooks.get_secret_value() if settings.watch_webhooks else ""
+    secret = settings.watch_webhook_secret.get_secret_value() if settings.watch_webhook_secret else ""
+    if hooks and not secret:
+        log.warning("webhooks are not signed: set HOISTWAY_WATCH_WEBHOOK_SECRET")
     watcher = Watcher(
         cadence=settings.cadence,
         terminal=Terminal(
@@ -193,7 +196,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> int:
         api_url=settings.watch_api_url or f"http://127.0.0.1:{settings.http_port}",
         key=settings.need_watch_key(),
         database_url=database_url,
-        webhooks=Webhooks(addresses(hooks)),
+        webhooks=Webhooks(addresses(hooks), secret=secret),
     )
     await watcher.run(stop)
     return 0

@@ -1,11 +1,13 @@
-"""Shouting to the outside: JSON to https addresses. Time-outs, a bounded number of tries, never in the watcher's way."""
+"""Shouting to the outside: signed JSON to https addresses. Time-outs, a bounded number of tries, never in the watcher's way."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import json
+import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from dispatch.notify.net import signature
 from hoistway.errors import BadInput
 
 log: Final = structlog.get_logger("watch")
@@ -23,8 +26,8 @@ PAUSE_S: Final = 1.0
 """Before the second try; doubled after each further one."""
 ADDRESSES: Final = 10
 
-Post = Callable[[str, bytes], None]
-"""Sends one body to one address; raises `OSError`."""
+Post = Callable[[str, bytes, Mapping[str, str]], None]
+"""Sends one body with these headers to one address; raises `OSError`."""
 
 
 def addresses(text: str) -> tuple[str, ...]:
@@ -57,10 +60,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _opener: Final = urllib.request.build_opener(_NoRedirects)
 
 
-def post(address: str, body: bytes) -> None:
+def post(address: str, body: bytes, headers: Mapping[str, str]) -> None:
     """POST `body`; raises `OSError` for everything but a 2xx answer."""
-    headers = {"Content-Type": "application/json", "User-Agent": "hoistway-watch"}
-    request = urllib.request.Request(address, data=body, headers=headers, method="POST")  # noqa: S310  # checked above
+    given = {"Content-Type": "application/json", "User-Agent": "hoistway-watch", **headers}
+    request = urllib.request.Request(address, data=body, headers=given, method="POST")  # noqa: S310  # checked above
     with _opener.open(request, timeout=TIMEOUT_S):
         return
 
@@ -68,9 +71,12 @@ def post(address: str, body: bytes) -> None:
 class Webhooks:
     """One sender an address; the newest word replaces one that could not be delivered."""
 
-    def __init__(self, to: Sequence[str], *, post: Post = post, pause_s: float = PAUSE_S) -> None:
-        self._to, self._post, self._pause_s = tuple(to), post, pause_s
-        self._words: dict[str, bytes] = {}
+    def __init__(self, to: Sequence[str], *, secret: str = "", post: Post = post, pause_s: float = PAUSE_S) -> None:
+        """`secret`: what every word is signed with, as the platform's own webhooks are; "": unsigned. Raises `BadInput`."""
+        if secret:
+            signature.key_of(secret)
+        self._to, self._secret, self._post, self._pause_s = tuple(to), secret, post, pause_s
+        self._words: dict[str, tuple[str, bytes]] = {}
         self._news = {address: asyncio.Event() for address in self._to}
         self.delivered = self.given_up = 0
         # of its own: an address that hangs may not take the threads by which the watcher reports
@@ -78,9 +84,9 @@ class Webhooks:
 
     def shout(self, document: Mapping[str, Any]) -> None:
         """Send to every address, soon. Never waits."""
-        body = json.dumps(document, ensure_ascii=False).encode()
+        word = (f"watch-{uuid.uuid4().hex}", json.dumps(document, ensure_ascii=False).encode())
         for address in self._to:
-            self._words[address] = body
+            self._words[address] = word
             self._news[address].set()
 
     async def run(self) -> None:
@@ -96,11 +102,18 @@ class Webhooks:
             self._news[address].clear()
             await self._send(number, address)
 
+    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
+        """The id stays over all tries; each try is signed for its own time."""
+        secrets = (self._secret,) if self._secret else ()
+        found = signature.headers(secrets, message_id=message_id, at_s=int(time.time()), body=body)
+        return found if secrets else {signature.ID: message_id}
+
     async def _send(self, number: int, address: str) -> None:
         for attempt in range(TRIES):
             try:
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._threads, self._post, address, self._words[address])
+                message_id, body = self._words[address]
+                await loop.run_in_executor(self._threads, self._post, address, body, self._headers(message_id, body))
             except Exception as error:  # noqa: BLE001  # whatever an address answers, the others and the next word go on
                 log.warning(
                     "a webhook does not take the word", webhook=number, attempt=attempt + 1, error=type(error).__name__

@@ -315,3 +315,14 @@ async def test_a_full_queue_stops_the_reading_and_loses_nothing(bench: Bench, mo
     await until(drained, "all messages")
     assert numbers(found) == payloads
     await device.close()
+
+
+async def test_a_command_is_known_to_be_with_the_broker(bench: Bench) -> None:
+    """Published at QoS 1: a moment later the broker has confirmed it. Without a connection nothing is taken on."""
+    session = await bench.connected(bench.session())
+    had = session.publish_surely(f"lift/v1/0/{DEVICE}/cmd", b'{"id":"c-1","cmd":"soothe"}')
+    assert had is not None
+    await until(had, "the broker has it")
+    session.drop_connection()
+    assert session.publish_surely(f"lift/v1/0/{DEVICE}/cmd", b"{}") is None
+    await bench.connected(session, 2)

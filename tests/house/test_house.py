@@ -52,6 +52,11 @@ CORE = [
             "intake/calls",
             "intake/complaints",
             "intake/limits",
+            "notify/plan",
+            "notify/channels",
+            "notify/net/signature",
+            "notify/net/guard",
+            "notify/texts",
         )
     ),
     *(ROOT / f"dispatch/citylink/{name}.py" for name in ("form", "mapping", "answers", "matching", "lists", "words")),

@@ -51,6 +51,9 @@ async def call(client: httpx.AsyncClient, method: str, path: str) -> int:
         "maintenance_id",
         "call_id",
         "complaint_id",
+        "notification_id",
+        "drill_id",
+        "webhook_id",
     )
     for name in names:
         address = address.replace(f"{{{name}}}", "999999").replace("{step}", "call-119")

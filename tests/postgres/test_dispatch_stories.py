@@ -19,7 +19,7 @@ async def test_the_quiet_rescue(night: Night) -> None:
     case_id = await night.trapped(firm_id=firm)
     await night.pass_s(1)
     assert await night.orders(case_id) == [(1, team, "sent")]
-    assert await night.told(case_id) == [("order", "unit"), ("trapped", "property")]
+    assert await night.told(case_id) == [("order", "unit"), ("trapped", "property"), ("soothe", "lift")]
     assert await night.pending(case_id) == {"acknowledge": 59, "accept": 179, "arrive": 1_799}
     await night.case(case_id, "acknowledge")
     order = await night.last_order(case_id)

@@ -69,6 +69,7 @@ def test_only_a_few_routes_are_open_to_everyone() -> None:
     pages |= {"/tickets", "/maintenance", "/maintenance/{maintenance_id}/end"}
     pages |= {f"/tickets/{{ticket_id}}{rest}" for rest in ("", "/moves", "/photos", "/photos/{photo_id}")}
     pages |= {"/complaints", "/complaints/{complaint_id}"}
+    pages |= {"/go/{token}"}
     open_paths = {route.path for route, gate in routes if gate.names == ["everyone"]}
     assert open_paths == pages | {"/health/live", "/health/ready", "/openapi.json"}
     assert {route.path for route, gate in routes if gate.watcher} == {"/api/v1/watch", "/api/v1/watch/stream"}

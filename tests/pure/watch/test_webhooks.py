@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -21,10 +24,12 @@ class Net:
     def __init__(self, failing: dict[str, int] | None = None) -> None:
         self.failing = failing or {}
         self.got: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
         self.tries = 0
 
-    def post(self, address: str, body: bytes) -> None:
+    def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> None:
         self.tries += 1
+        self.headers.append(dict(headers))
         if self.failing.get(address, 0) > 0:
             self.failing[address] -= 1
             raise ConnectionRefusedError(address)
@@ -57,6 +62,28 @@ async def test_a_word_goes_to_every_address_and_again_until_it_is_taken() -> Non
         await until(lambda: hooks.delivered == 2)
     assert sorted(net.got) == [(HERE, "alarm"), ("https://other.example/", "alarm")]
     assert net.tries == 4
+
+
+async def test_every_try_of_a_word_is_signed_under_one_id() -> None:
+    """As the platform's own webhooks: reckoned here by hand. Without a secret there is an id and no signature."""
+    secret = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    net = Net({HERE: 1})
+    hooks = Webhooks([HERE], secret=secret, post=net.post, pause_s=0)
+    async with sending(hooks):
+        hooks.shout({"state": "alarm"})
+        await until(lambda: hooks.delivered == 1)
+    first, second = net.headers
+    assert first["webhook-id"] == second["webhook-id"]
+    signed = f"{second['webhook-id']}.{second['webhook-timestamp']}.".encode() + b'{"state": "alarm"}'
+    made = base64.b64encode(hmac.new(bytes(range(32)), signed, hashlib.sha256).digest()).decode()
+    assert second["webhook-signature"] == f"v1,{made}"
+    plain = Webhooks([HERE], post=net.post, pause_s=0)
+    async with sending(plain):
+        plain.shout({"state": "well"})
+        await until(lambda: plain.delivered == 1)
+    assert set(net.headers[-1]) == {"webhook-id"}
+    with pytest.raises(BadInput):
+        Webhooks([HERE], secret="whsec_short")
 
 
 async def test_tries_are_bounded_and_the_next_word_begins_anew() -> None:

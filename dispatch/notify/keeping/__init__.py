@@ -1,0 +1,1 @@
+"""What people keep and ask of notifications: contacts, endpoints, drills, receipts, the outbox as it is read."""

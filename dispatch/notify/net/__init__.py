@@ -1,0 +1,1 @@
+"""Requests to addresses that others wrote, and what they are signed with."""
