@@ -246,6 +246,14 @@ SEAL_EVERY_S = 600
 SEAL_CASES = 5_000
 """Cases in one seal; the others follow at once in the next."""
 
+# --- the firm's side ---
+FIRM_KEYS = 20
+"""Keys of one firm that work at once; whoever wants more revokes one."""
+FIRM_PAGE_ROWS = 50
+"""Rows of one page of a firm's lifts, and orders that it sees as ended."""
+FIRM_REFRESH_S = 15
+"""A page of the firm's side loads itself again so often, so that a new order is seen without a script."""
+
 # --- registry ---
 IMPORT_ROWS = 1_000_000
 IMPORT_FIELD_CHARS = 500

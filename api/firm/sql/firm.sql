@@ -1,0 +1,90 @@
+-- What the pages of a firm's people show. The firm ($1) is always the session's: a missing one matches nothing.
+
+-- name: orders
+-- Orders of a firm's people: live ones ($2), or those that have ended, newest first, from $3 on; or one ($4).
+-- How one gets in, and where people are, is told while somebody has to go there.
+select o.id, o.case_id, o.level, o.addressee, o.state, o.live, o.version, o.exercise, o.sent_at, o.accepted_at, o.set_out_at,
+    o.arrived_at, o.ended_at, o.late_at, o.unit_id, u.name as unit, c.kind, c.state as case_state, c.opened_at, c.trapped, c.injured,
+    c.vulnerable, c.past, c.device_says_clear_at, c.contact_lost_at, c.released_at as case_released_at,
+    l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, l.lon, l.lat, l.floors,
+    l.firm_id = o.firm_id as own_lift, l.user_unit, l.user_unit_phone, l.emergency_phone,
+    a.gate_code, a.keys, a.machine_room, a.guard, a.guard_phone,
+    r.metres, r.released_at, r.released_by, r.release_method, r.trapped as found, r.injured as hurt, r.note, r.cause, r.remark,
+    t.kinds as timer_kinds, t.due as timer_due, s.seq as seen
+from dispatch_order o
+join rescue_case c on c.id = o.case_id
+join lift l on l.id = c.lift_id
+left join unit u on u.id = o.unit_id
+left join lift_access a on a.lift_id = l.id and o.live
+left join order_report r on r.order_id = o.id
+left join case_head s on s.case_id = c.id
+left join lateral (
+    select array_agg(kind order by due_at, id) as kinds, array_agg(due_at order by due_at, id) as due
+    from timer
+    where case_id = c.id and fired_at is null and cancelled_at is null and (order_id is null or order_id = o.id)
+) t on o.live
+where o.firm_id = $1 and ($2::boolean is null or o.live = $2) and ($3::bigint is null or o.id < $3) and ($4::bigint is null or o.id = $4)
+order by case when o.live then o.state = 'sent' end desc nulls last, case when o.live then o.sent_at end, o.id desc
+limit $5
+
+-- name: happenings
+-- Lines of a case after $3 that are about one order ($2), or about the case as all its crews may know it ($4), the oldest first.
+select e.seq, e.at, e.kind, e.person, e.role, e.reason, (e.after ->> 'order_id')::bigint is not distinct from $2::bigint as own
+from case_event e
+where e.case_id = $1 and e.seq > $3 and ((e.after ->> 'order_id')::bigint = $2 or (e.kind = any($4::text[]) and e.after ->> 'order_id' is null))
+order by e.seq
+limit 200
+
+-- name: lifts
+-- One page of the firm's lifts, those with something open first. $2: a fragment, escaped for LIKE by the caller; $3: lifts to leave out.
+select l.id, l.kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, o.open_alarms, o.trapped
+from lift l
+cross join lateral (
+    select (select count(*) from alarm a where a.lift_id = l.id and a.open and a.condition = 'active') as open_alarms,
+        exists (
+            select 1 from rescue_case c
+            where c.lift_id = l.id and c.kind = 'entrapment' and c.state in ('open', 'dispatched', 'on_site')
+        ) as trapped
+) o
+where l.firm_id = $1 and not l.probe
+    and ($2::text is null or l.name ilike $2 or l.estate ilike $2 or l.building ilike $2 or l.address ilike $2
+        or l.rescue_code like $2 or l.register_code like $2)
+order by o.trapped desc, o.open_alarms > 0 desc, l.estate, l.building, l.name, l.id
+limit $4 offset $3
+
+-- name: lift
+select l.*, f.name as firm_name
+from lift l join firm f on f.id = l.firm_id
+where l.id = $2 and l.firm_id = $1 and not l.probe
+
+-- name: last_alarms
+select id from alarm where lift_id = $1 order by id desc limit $2
+
+-- name: faults
+-- Open alarms of the firm's lifts that call for a repair, the newest first.
+select a.id
+from alarm a join lift l on l.id = a.lift_id
+where l.firm_id = $1 and not l.probe and a.open and a.opens = 'ticket'
+order by a.id desc
+limit $2
+
+-- name: shifts
+-- When the firm's units are on call: what runs at $2 and what begins within a week.
+select s.unit_id, s.since, s.until, c.name as contact
+from unit_shift s join unit u on u.id = s.unit_id left join unit_contact c on c.id = s.contact_id
+where u.firm_id = $1 and s.until > $2 and s.since < $2 + interval '7 days'
+order by s.unit_id, s.since
+limit 500
+
+-- name: firm
+select id, name, coalesce(phone, '') as phone from firm where id = $1
+
+-- name: firm_names
+select id, name from firm order by name limit 1000
+
+-- name: set_duty_phone
+-- No row when somebody has changed it since $3 was seen.
+update firm set phone = nullif($2, '') where id = $1 and coalesce(phone, '') = $3 returning id
+
+-- name: key_in_scope
+select 1 from api_key where id = $2 and ($1::integer = 0 or firm_id = $1)
