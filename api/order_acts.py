@@ -44,7 +44,7 @@ class Deed:
         if self.cause is not None and move.target is not OrderState.DONE:
             raise unusable("/cause", "goes with the move finish, and only with it")
         if self.cause is not None and self.cause not in causes():
-            raise unusable("/cause", "no such code; docs/firm.md lists them")
+            raise unusable("/cause", "no such closing code; dispatch/tickets/causes.toml has them")
         return move
 
 

@@ -261,7 +261,7 @@ async def test_a_firm_has_so_many_keys(web: Api, li: Visit) -> None:
 async def test_keys_are_for_administrators(web: Api, wang: Visit) -> None:
     """A mechanic has neither page nor act; the city's administrator makes a key for the firm it chooses, and revokes any."""
     assert (await wang.see("/firm/keys")).status == 403
-    assert "API keys" not in (await wang.see("/firm")).text
+    assert "/firm/keys" not in (await wang.see("/firm")).answer.text
     token = (await wang.see("/firm")).forms[-1].values["csrf"]
     forced = await wang.client.post("/firm/keys", data={"csrf": token, "name": "mine"})
     assert forced.status_code == 403
