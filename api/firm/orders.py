@@ -48,8 +48,8 @@ async def list_orders(
 ) -> Response:
     """Orders that are still somebody's work, those that nobody has accepted first; below them what has ended."""
     database, now = request.app.state.database, request.app.state.clock()
-    live = await database.fetch(_sql["orders"], principal.firm_id, True, None, None, _LIVE_MOST)
-    ended = await database.fetch(_sql["orders"], principal.firm_id, False, cursor(after), None, FIRM_PAGE_ROWS + 1)
+    live = await database.fetch(_sql["live_orders"], principal.firm_id, _LIVE_MOST)
+    ended = await database.fetch(_sql["ended_orders"], principal.firm_id, cursor(after), FIRM_PAGE_ROWS + 1)
     firm = await database.fetchrow(_sql["firm"], principal.firm_id)
     return answer(
         request,
@@ -224,7 +224,7 @@ async def _meanwhile(
 
 async def _order(database: Any, principal: Principal, order_id: int) -> _Row:
     """One order of the firm; 404 for every other, whether it exists or not."""
-    row: _Row | None = await database.fetchrow(_sql["orders"], principal.firm_id, None, None, order_id, 1)
+    row: _Row | None = await database.fetchrow(_sql["order"], principal.firm_id, order_id)
     if row is None:
         raise not_found("order")
     return row

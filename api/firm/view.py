@@ -18,7 +18,10 @@ from api.console import pages
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-_NO_PHONE: Final = re.compile(r"[^0-9+]")
+_PHONE: Final = re.compile(
+    r"(?P<number>\+?[0-9][0-9 ()-]*)(?:(?:转|分机|ext\.?|x|#)\s*(?P<extension>[0-9]{1,8}))?", re.IGNORECASE
+)
+_NO_DIGIT: Final = re.compile(r"[^0-9+]")
 
 
 @cache
@@ -66,8 +69,12 @@ def place(lift: Mapping[str, Any]) -> str:
 
 
 def phone_link(number: str) -> str:
-    """A number as `tel:` takes it: digits and a plus."""
-    return "tel:" + _NO_PHONE.sub("", number)
+    """A number as `tel:` takes it: digits and a plus, of several the first, an extension after a pause."""
+    match = _PHONE.search(number)
+    if match is None:
+        return "tel:"
+    plain = _NO_DIGIT.sub("", match["number"])
+    return f"tel:{plain},{match['extension']}" if match["extension"] else f"tel:{plain}"
 
 
 def span_until(now: datetime, at: datetime) -> float:

@@ -6,8 +6,12 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from typer.testing import CliRunner
 
 from api import people
+from api.access import declared
+from api.firm import ROUTERS
+from hoistway.cli import app
 from hoistway.limits import FIRM_KEYS, FIRM_PAGE_ROWS
 from hoistway.model import Role
 from tests.support import rows
@@ -280,11 +284,42 @@ async def test_keys_are_for_administrators(web: Api, wang: Visit) -> None:
 # --- every page ---
 
 
+async def test_every_page_and_form_asks_who_comes(web: Api) -> None:
+    """Generated from the routes: a stranger and a machine's key are led to the login, a wrong role is told, and without a token nobody acts."""
+    routes = [
+        (method, route.path) for router in ROUTERS for route, _ in declared(router.routes) for method in route.methods
+    ]
+    assert len(routes) > 15
+    stranger, dispatcher = Visit(web, ""), await Visit.of(web, "Dispatcher", role=Role.DISPATCHER)
+    own = await Visit.of(web, "Own", firm_admin=True)
+    wrong: list[tuple[str, str, str, int]] = []
+    async with web.client(Role.MAINTAINER) as machine:
+        for method, path in routes:
+            address = re.sub(r"\{form\}", "refuse", re.sub(r"\{[a-z]+_id\}", "999999", path))
+            asked = {
+                "stranger": stranger.client,
+                "machine": machine,
+                "dispatcher": dispatcher.client,
+                "own": own.client,
+            }
+            for who, client in asked.items():
+                answer = await client.request(method, address, data={} if method == "POST" else None)
+                led = answer.status_code == 303 and answer.headers["Location"].startswith("/login?next=")
+                told = answer.status_code == 403 and "text/html" in answer.headers["Content-Type"]
+                allowed = {"stranger": led, "machine": led, "dispatcher": told, "own": told or method == "GET"}[who]
+                if not allowed:
+                    wrong.append((method, path, who, answer.status_code))
+    assert wrong == []
+    await stranger.close()
+    await dispatcher.close()
+    await own.close()
+
+
 async def test_every_page_speaks_both_languages_and_names_its_fields(web: Api, li: Visit) -> None:
     """In Chinese and in English no page shows a bare key, each field has a label, and the page says its language."""
     lift_id = await rows.lift(web.db, firm_id=web.firm_id)
-    paths = ("/firm", "/firm/tickets", "/firm/lifts", f"/firm/lifts/{lift_id}", f"/firm/lifts/{lift_id}/access", "/firm/people", "/firm/keys", "/firm/nowhere/")  # fmt: skip
-    for path in paths[:-1]:
+    paths = ("/firm", "/firm/tickets", "/firm/lifts", f"/firm/lifts/{lift_id}", f"/firm/lifts/{lift_id}/access", "/firm/people", "/firm/keys")  # fmt: skip
+    for path in paths:
         for language in ("zh-CN", "en"):
             page = await li.see(f"{path}?lang={language}")
             assert page.status == 200
@@ -293,3 +328,21 @@ async def test_every_page_speaks_both_languages_and_names_its_fields(web: Api, l
             assert not re.search(r"\b(?:firm|nav|orders|form|lifts|keys|people|access|car)\.[a-z_]+\b", page.text), path
             assert bool(re.search("[\u4e00-\u9fff]{4}", page.text)) >= (language == "zh-CN")
     await li.see("/firm?lang=en")
+
+
+def test_keys_by_command(web: Api) -> None:
+    """`hoistway apikey` makes a key, lists it with its maker and never with itself, and ends it once; what is wrong is said."""
+    given = ["--database-url", web.url]
+    runner = CliRunner()
+    made = runner.invoke(
+        app, ["apikey", "create", "by command", "--role", "maintainer", "--firm", "rival firm", *given]
+    )
+    assert made.exit_code == 0
+    assert made.output.startswith("hk_")
+    listed = runner.invoke(app, ["apikey", "list", "--firm", "rival firm", *given], env={"COLUMNS": "200"})
+    assert re.search(r"by command +maintainer +rival firm .* hoistway apikey", listed.output)
+    assert made.output.strip() not in listed.output
+    assert "own firm" not in listed.output
+    assert runner.invoke(app, ["apikey", "revoke", "by command", *given]).exit_code == 0
+    again = runner.invoke(app, ["apikey", "revoke", "by command", *given])
+    assert (again.exit_code, "no key 'by command' is in use" in again.output) == (2, True)

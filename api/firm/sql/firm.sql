@@ -1,31 +1,14 @@
 -- What the pages of a firm's people show. The firm ($1) is always the session's: a missing one matches nothing.
 
--- name: orders
--- Orders of a firm's people: live ones ($2), or those that have ended, newest first, from $3 on; or one ($4).
--- How one gets in, and where people are, is told while somebody has to go there.
-select o.id, o.case_id, o.level, o.addressee, o.state, o.live, o.version, o.exercise, o.sent_at, o.accepted_at, o.set_out_at,
-    o.arrived_at, o.ended_at, o.late_at, o.unit_id, u.name as unit, c.kind, c.state as case_state, c.opened_at, c.trapped, c.injured,
-    c.vulnerable, c.past, c.device_says_clear_at, c.contact_lost_at, c.released_at as case_released_at,
-    l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, l.lon, l.lat, l.floors,
-    l.firm_id = o.firm_id as own_lift, l.user_unit, l.user_unit_phone, l.emergency_phone,
-    a.gate_code, a.keys, a.machine_room, a.guard, a.guard_phone,
-    r.metres, r.released_at, r.released_by, r.release_method, r.trapped as found, r.injured as hurt, r.note, r.cause, r.remark,
-    t.kinds as timer_kinds, t.due as timer_due, s.seq as seen
-from dispatch_order o
-join rescue_case c on c.id = o.case_id
-join lift l on l.id = c.lift_id
-left join unit u on u.id = o.unit_id
-left join lift_access a on a.lift_id = l.id and o.live
-left join order_report r on r.order_id = o.id
-left join case_head s on s.case_id = c.id
-left join lateral (
-    select array_agg(kind order by due_at, id) as kinds, array_agg(due_at order by due_at, id) as due
-    from timer
-    where case_id = c.id and fired_at is null and cancelled_at is null and (order_id is null or order_id = o.id)
-) t on o.live
-where o.firm_id = $1 and ($2::boolean is null or o.live = $2) and ($3::bigint is null or o.id < $3) and ($4::bigint is null or o.id = $4)
-order by case when o.live then o.state = 'sent' end desc nulls last, case when o.live then o.sent_at end, o.id desc
-limit $5
+-- name: live_orders
+-- What is somebody's work, what nobody has accepted first.
+select * from firm_order where firm_id = $1 and live order by state = 'sent' desc, sent_at, id limit $2
+
+-- name: ended_orders
+select * from firm_order where firm_id = $1 and not live and ($2::bigint is null or id < $2) order by id desc limit $3
+
+-- name: order
+select * from firm_order where firm_id = $1 and id = $2
 
 -- name: happenings
 -- Lines of a case after $3 that are about one order ($2), or about the case as all its crews may know it ($4), the oldest first.

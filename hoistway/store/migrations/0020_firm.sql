@@ -56,6 +56,30 @@ comment on column lift_access.keys is 'where the keys are';
 comment on column lift_access.machine_room is 'where the machine room is and how one gets in';
 comment on column lift_access.guard is 'who is there at night';
 
+create view firm_order as
+select o.id, o.case_id, o.firm_id, o.level, o.addressee, o.state, o.live, o.version, o.exercise, o.sent_at, o.accepted_at, o.set_out_at,
+    o.arrived_at, o.ended_at, o.late_at, o.unit_id, u.name as unit, c.kind, c.state as case_state, c.opened_at, c.trapped, c.injured,
+    c.vulnerable, c.past, c.device_says_clear_at, c.contact_lost_at, c.released_at as case_released_at,
+    l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, l.lon, l.lat, l.floors,
+    l.firm_id = o.firm_id as own_lift, l.user_unit, l.user_unit_phone, l.emergency_phone,
+    a.gate_code, a.keys, a.machine_room, a.guard, a.guard_phone,
+    r.metres, r.released_at, r.released_by, r.release_method, r.trapped as found, r.injured as hurt, r.note, r.cause, r.remark,
+    t.kinds as timer_kinds, t.due as timer_due, h.seq as seen
+from dispatch_order o
+join rescue_case c on c.id = o.case_id
+join lift l on l.id = c.lift_id
+left join unit u on u.id = o.unit_id
+left join lift_access a on a.lift_id = l.id and o.live
+left join order_report r on r.order_id = o.id
+left join case_head h on h.case_id = c.id
+left join lateral (
+    select array_agg(kind order by due_at, id) as kinds, array_agg(due_at order by due_at, id) as due
+    from timer
+    where case_id = c.id and fired_at is null and cancelled_at is null and (order_id is null or order_id = o.id)
+) t on o.live;
+comment on view firm_order is 'an order as its crew sees it; how one gets in is told while somebody has to go there';
+create index dispatch_order_live on dispatch_order (firm_id) where live;
+
 alter table person add column firm_admin boolean not null default false;
 alter table person add constraint person_firm_admin check (not firm_admin or role = 'maintainer');
 comment on column person.firm_admin is 'may make and revoke the firm''s keys, and change its duty number';
