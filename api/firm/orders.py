@@ -73,7 +73,7 @@ async def show_order(request: Request, principal: FirmPerson, order_id: Id) -> R
         await state.live.fetch(row["lift_id"])
         document = state.live.state(row["lift_id"], row["lift_kind"], state.clock())
         car = {"age_s": document["age_s"], "says": order_view.car(document, row["lift_kind"])}
-    lines = await state.database.fetch(_sql["happenings"], row["case_id"], order_id, 0, order_view.SHARED)
+    lines = await state.database.fetch(_sql["happenings"], principal.firm_id, order_id, 0, order_view.SHARED)
     return answer(
         request,
         "order.html",
@@ -207,7 +207,7 @@ async def _meanwhile(
     database = request.app.state.database
     row = await _order(database, principal, order_id)
     seen = whole(given.get("seen", ""), 0, _SEEN_MOST) or 0
-    lines = await database.fetch(_sql["happenings"], row["case_id"], order_id, seen, order_view.SHARED)
+    lines = await database.fetch(_sql["happenings"], principal.firm_id, order_id, seen, order_view.SHARED)
     if order_view.already_done(lines, kind, principal.name):
         return to(f"/firm/orders/{order_id}")
     return answer(

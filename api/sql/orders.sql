@@ -16,10 +16,9 @@ select case_id from dispatch_order where id = $2 and ($1::integer = 0 or firm_id
 -- name: note_position
 -- Where a crew says that it has arrived, and how far from the lift that is: flat over a city, good to a percent.
 insert into order_report (order_id, lon, lat, metres)
-select o.id, $2, $3,
-    round(111195 * sqrt(power(($2::float8 - l.lon) * cos(radians(l.lat)), 2) + power($3::float8 - l.lat, 2)))
-from dispatch_order o join rescue_case c on c.id = o.case_id join lift l on l.id = c.lift_id
-where o.id = $1
+select id, $2, $3, round(111195 * sqrt(power(($2::float8 - lon) * cos(radians(lat)), 2) + power($3::float8 - lat, 2)))
+from firm_order
+where id = $1
 on conflict (order_id) do update set lon = excluded.lon, lat = excluded.lat, metres = excluded.metres
 returning metres
 

@@ -140,10 +140,28 @@ async def hurry(page: Page) -> None:
     await page.route("**/firm", answer)
 
 
+async def at_the_desk(console: Page) -> None:
+    """The crew's word stands at its order, and the question whether nobody is trapped comes filled in with it."""
+    await console.get_by_role("button", name="翡翠花园 3幢 41号梯").first.click()
+    told = re.compile(r"到场时距电梯 \d+ 米 · 张伟 .* 报告全部救出：平层后开门，轿厢内 2 人，受伤 0 人")
+    await expect(console.get_by_test_id("told")).to_have_text(told)
+    await console.keyboard.press("r")
+    dialog = console.get_by_role("dialog")
+    await expect(dialog.get_by_label("被困人数")).to_have_value("2")
+    await expect(dialog).to_contain_text("报告全部救出：平层后开门")
+    await dialog.get_by_role("button", name="现场救援人员确认轿厢内无人").click()
+    await shot(console, "firm-desk-zh")
+    await dialog.get_by_role("button", name="确认：无人被困").click()
+    await expect(dialog).to_have_count(0)
+
+
 async def test_a_firm_s_visit(
-    browser: Browser, api_process: ApiProcess, connection: asyncpg.Connection, rescue: Rescue
+    browser: Browser, api_process: ApiProcess, connection: asyncpg.Connection, rescue: Rescue, console: Page
 ) -> None:
-    """Without a script: the order appears by itself, and buttons lead from accepting to the cause; each page fits the phone."""
+    """Without a script: the order appears by itself, and buttons lead from accepting to the cause; each page fits the phone.
+
+    The desk sees what the crew says, and its word ends the case.
+    """
     page = await visit(browser, api_process, connection, language="zh-CN", scripts=False)
     await hurry(page)
     await page.reload(wait_until="domcontentloaded")
@@ -177,11 +195,17 @@ async def test_a_firm_s_visit(
     await shot(page, "firm-release-zh")
     await page.get_by_role("button", name="全部救出").click()
     await expect(page.get_by_text("由值守台核实后结束")).to_be_visible()
+    await at_the_desk(console)
     await page.get_by_role("link", name="完成，填写原因…").click()
     await page.get_by_label("原因").select_option("301")
     await fits(page)
     await page.get_by_role("button", name="完成").click()
     await expect(page.get_by_text("301 轿门锁")).to_be_visible()
+    released = await connection.fetchrow(
+        "select c.state, c.release_method, c.injured, c.confirmed_by from rescue_case c join dispatch_order o on o.case_id = c.id"
+        " where o.id = $1", order,
+    )  # fmt: skip
+    assert tuple(released.values()) == ("released", "levelled", 0, "王磊")
     assert await rescue.state(order) == "done"
     await fits(page)
     await page.context.close()

@@ -11,11 +11,11 @@ select * from firm_order where firm_id = $1 and not live and ($2::bigint is null
 select * from firm_order where firm_id = $1 and id = $2
 
 -- name: happenings
--- Lines of a case after $3 that are about one order ($2), or about the case as all its crews may know it ($4), the oldest first.
-select e.seq, e.at, e.kind, e.person, e.role, e.reason, (e.after ->> 'order_id')::bigint is not distinct from $2::bigint as own
-from case_event e
-where e.case_id = $1 and e.seq > $3 and ((e.after ->> 'order_id')::bigint = $2 or (e.kind = any($4::text[]) and e.after ->> 'order_id' is null))
-order by e.seq
+-- Lines after $3 that are about one order ($2), or about its case as all its crews may know it ($4), the oldest first.
+select seq, at, kind, person, role, reason, order_id is not distinct from $2::bigint as own
+from firm_line
+where firm_id = $1 and reader_order_id = $2 and seq > $3 and (order_id = $2 or (kind = any($4::text[]) and order_id is null))
+order by seq
 limit 200
 
 -- name: lifts

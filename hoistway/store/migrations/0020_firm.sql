@@ -78,6 +78,10 @@ left join lateral (
     where case_id = c.id and fired_at is null and cancelled_at is null and (order_id is null or order_id = o.id)
 ) t on o.live;
 comment on view firm_order is 'an order as its crew sees it; how one gets in is told while somebody has to go there';
+create view firm_line as
+select o.firm_id, o.id as reader_order_id, e.case_id, e.seq, e.at, e.kind, e.person, e.role, e.reason, (e.after ->> 'order_id')::bigint as order_id
+from dispatch_order o join case_event e on e.case_id = o.case_id;
+comment on view firm_line is 'lines of a case''s log, by the order whose crew reads them; which of them it may read is the reader''s to ask';
 create index dispatch_order_live on dispatch_order (firm_id) where live;
 
 alter table person add column firm_admin boolean not null default false;
