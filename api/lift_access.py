@@ -18,11 +18,13 @@ from api.exchange import Document, Version, act, answer, check_version, moment
 from api.people import Principal
 from api.problems import not_found
 from api.schemas import PROBLEMS, Id
+from hoistway.registry import access_file
 from hoistway.store import queries
 
 router = APIRouter(prefix="/api/v1/lifts/{lift_id}/access", tags=["lifts"], responses=PROBLEMS)
 
-FIELDS: Final = ("gate_code", "keys", "machine_room", "guard", "guard_phone")
+LONGEST: Final = access_file.FIELDS
+FIELDS: Final = tuple(LONGEST)
 _sql: Final = queries("api", "sql/lift_access.sql")
 
 

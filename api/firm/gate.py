@@ -53,7 +53,7 @@ def _trouble(request: Request, error: Exception) -> Response:
     if problem.status >= 500:
         _log.error("page failed", path=request.url.path, status=problem.status, exc_info=error)
     key = str(problem.status if problem.status in _SAID else 500)
-    return answer(request, "trouble.html", status=problem.status, headers=problem.headers, key=key, problem=problem)
+    return answer(request, "trouble.html", status=problem.status, headers=problem.headers, key=key)
 
 
 def to_login(request: Request) -> Response:
@@ -94,7 +94,7 @@ def answer(
         of_firm=principal is not None and principal.role is Role.MAINTAINER,
         makes_keys=may_make_keys(principal),
         home=home_of(principal),
-        here=here or request.url.path,
+        here=here or (request.url.path if request.method == "GET" else home_of(principal)),
         refreshing=refresh,
         still=still,
         refresh_s=FIRM_REFRESH_S,

@@ -93,8 +93,7 @@ async def set_access(request: Request, principal: FirmPerson, lift_id: Id) -> Re
     lift = await _lift(request.app.state.database, principal, lift_id)
     texts = {name: given.get(name, "") for name in lift_access.FIELDS}
     version = whole(given.get("version", ""), 0, _VERSION_MOST) or 0
-    limits = {name: 40 if name == "guard_phone" else 200 for name in texts}
-    if errors := {name: "form.too_long" for name, text in texts.items() if len(text) > limits[name]}:
+    if errors := {name: "form.too_long" for name, text in texts.items() if len(text) > lift_access.LONGEST[name]}:
         return _access_form(request, lift, texts, version, errors=errors, status=422)
 
     async def write(connection: Any) -> Document:

@@ -22,7 +22,7 @@ from api.problems import Problem, not_found, unusable
 from api.schemas import Id
 from dispatch.tickets.causes import cause_classes, causes
 from hoistway.lifecycle import ORDER_MOVE
-from hoistway.limits import FIRM_PAGE_ROWS
+from hoistway.limits import FIRM_LIVE_ORDERS, FIRM_PAGE_ROWS
 from hoistway.model import ReleaseMethod
 from hoistway.store import queries
 
@@ -35,7 +35,6 @@ router = APIRouter(
 )
 
 _sql: Final = queries("api.firm", "sql/firm.sql")
-_LIVE_MOST: Final = 200
 _SEEN_MOST: Final = 2**31 - 1
 _COUNT_MOST: Final = 1_000
 _RELEASE: Final = "release"
@@ -48,14 +47,15 @@ async def list_orders(
 ) -> Response:
     """Orders that are still somebody's work, those that nobody has accepted first; below them what has ended."""
     database, now = request.app.state.database, request.app.state.clock()
-    live = await database.fetch(_sql["live_orders"], principal.firm_id, _LIVE_MOST)
+    live = await database.fetch(_sql["live_orders"], principal.firm_id, FIRM_LIVE_ORDERS + 1)
     ended = await database.fetch(_sql["ended_orders"], principal.firm_id, cursor(after), FIRM_PAGE_ROWS + 1)
     firm = await database.fetchrow(_sql["firm"], principal.firm_id)
     return answer(
         request,
         "orders.html",
         refresh=after is None,
-        live=[{**row, "clocks": order_view.clocks(row, now)} for row in live],
+        live=[{**row, "clocks": order_view.clocks(row, now)} for row in live[:FIRM_LIVE_ORDERS]],
+        more=FIRM_LIVE_ORDERS if len(live) > FIRM_LIVE_ORDERS else None,
         ended=ended[:FIRM_PAGE_ROWS],
         older=ended[FIRM_PAGE_ROWS - 1]["id"] if len(ended) > FIRM_PAGE_ROWS else None,
         first_page=after is None,

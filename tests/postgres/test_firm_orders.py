@@ -335,3 +335,14 @@ async def test_the_api_reports_as_the_page_does(night: Night) -> None:
     assert wrong.status_code == 422
     done = await night.order(order_id, "finish", Role.MAINTAINER, cause=201, reason="the power is back")
     assert (done["report"]["cause"], done["report"]["remark"]) == (201, "the power is back")
+
+
+async def test_a_list_that_is_too_long_says_so(night: Night, wang: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most urgent orders are listed, and the page says that there are more."""
+    monkeypatch.setattr("api.firm.orders.FIRM_LIVE_ORDERS", 1)
+    await sent(night)
+    assert "There are more" not in (await wang.see("/firm")).text
+    await sent(night)
+    page = await wang.see("/firm")
+    assert "these are the 1 most urgent" in page.text
+    assert len([form for form in page.forms if "Accept" in form.buttons]) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest_asyncio
 from typer.testing import CliRunner
@@ -14,6 +16,7 @@ from api.firm import ROUTERS
 from hoistway.cli import app
 from hoistway.limits import FIRM_KEYS, FIRM_PAGE_ROWS
 from hoistway.model import Role
+from hoistway.store import connect_url
 from tests.support import rows
 from tests.support.firm import Page, Visit
 from tests.support.web import Api, api
@@ -346,3 +349,44 @@ def test_keys_by_command(web: Api) -> None:
     assert runner.invoke(app, ["apikey", "revoke", "by command", *given]).exit_code == 0
     again = runner.invoke(app, ["apikey", "revoke", "by command", *given])
     assert (again.exit_code, "no key 'by command' is in use" in again.output) == (2, True)
+
+
+def test_the_way_in_from_a_file(web: Api, tmp_path: Path) -> None:
+    """Lines are written by rescue code, an empty cell leaves what is there, a wrong line is named and holds nobody up."""
+    runner, given = CliRunner(), ["--database-url", web.url]
+    file = tmp_path / "access.csv"
+    assert runner.invoke(app, ["lifts", "import", str(_register(tmp_path)), *given]).exit_code == 0
+    file.write_text("rescue_code,gate_code,keys\n880001,12#,box 3\n88,1,1\n999998,1,1\n880002,,\n", "utf-8")
+    first = runner.invoke(app, ["lifts", "access", str(file), *given], env={"COLUMNS": "200"})
+    assert (first.exit_code, "changed: 1; as they were: 1; refused: 2" in first.output) == (1, True)
+    assert "line 3, rescue_code: '88'; expected six digits" in first.output
+    assert "line 4, rescue_code: '999998'; expected a lift of the register" in first.output
+    file.write_text("\ufeffrescue_code,gate_code,guard_phone\n880001,,139\n", "utf-8")
+    assert runner.invoke(app, ["lifts", "access", str(file), *given]).exit_code == 0
+    again = runner.invoke(app, ["lifts", "access", str(file), *given])
+    assert (again.exit_code, "changed: 0; as they were: 1" in again.output) == (0, True)
+
+    async def kept() -> tuple[object, ...]:
+        connection = await connect_url(web.url, name="test")
+        try:
+            query = "select gate_code, keys, guard_phone, updated_by, a.version from lift_access a join lift l on l.id = lift_id where rescue_code = '880001'"
+            return tuple((await connection.fetchrow(query)).values())
+        finally:
+            await connection.close()
+
+    assert asyncio.run(kept()) == ("12#", "box 3", "139", "hoistway lifts access", 2)
+    for text in (
+        "gate_code\n1\n",
+        "rescue_code,colour\n880001,red\n",
+        'rescue_code,keys\n880001,"' + "k" * 200_000 + '"\n',
+    ):
+        file.write_text(text, "utf-8")
+        assert runner.invoke(app, ["lifts", "access", str(file), *given]).exit_code == 2
+    file.write_bytes(b"rescue_code,keys\n880001,\xff\xfe\n")
+    assert runner.invoke(app, ["lifts", "access", str(file), *given]).exit_code == 2
+
+
+def _register(folder: Path) -> Path:
+    file = folder / "register.csv"
+    file.write_text("kind,rescue_code,name,floors\nlift,880001,one,1|2\nlift,880002,two,1|2\n", "utf-8")
+    return file
