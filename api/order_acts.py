@@ -5,6 +5,7 @@ Runs inside the caller's transaction. The API and the firm's pages go the same w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +18,7 @@ from api.problems import Problem, not_found, unusable
 from dispatch.outcome import Line, Outcome
 from dispatch.tickets.causes import causes
 from hoistway.lifecycle import ORDER_MOVE, OrderMove, OrderState, next_order_state
-from hoistway.model import ReleaseMethod
+from hoistway.model import ReleaseMethod, Role
 from hoistway.store import queries
 
 _sql: Final = queries("api", "sql/orders.sql")
@@ -75,10 +76,11 @@ async def move_order(
     target = next_order_state(OrderState(before["state"]), move.name, principal.role)
     lines: tuple[Line, ...] = ()
     if deed.position is not None:
-        lines += (await _at(connection, now, order_id, deed.position),)
+        at = await _at(connection, now, order_id, deed.position)
+        lines += (_line("arrival-position", principal, before, at),)
     if deed.cause is not None:
         await connection.execute(_sql["note_cause"], order_id, deed.cause, deed.reason)
-        lines += (Line(kind="cause", own=True, after={"order_id": order_id, "cause": deed.cause}),)
+        lines += (_line("cause", principal, before, {"cause": deed.cause}),)
     await acting.move_order(case_id, order_id, target, reason=deed.reason, more=Outcome(lines=lines))
     return await order_document(connection, principal, order_id)
 
@@ -87,13 +89,15 @@ async def report_release(
     connection: Any, principal: Principal, now: datetime, order_id: int, version: int, release: Release
 ) -> Document:
     """Write down that everybody is out, how, and how many. A later word of the same crew replaces it; the log keeps both."""
+    if release.injured > release.trapped:
+        raise unusable("/injured", "more than people who were in the car")
     acting, case_id, before = await _seen(connection, principal, now, order_id, version)
     if before["state"] != OrderState.ARRIVED:
         raise Problem(409, f"the order is {before['state']}; who reports a release is on site")
     told = {"release_method": release.method.value, "trapped": release.trapped, "injured": release.injured}
     await connection.execute(_sql["note_release"], order_id, now, principal.name, *told.values(), release.note)
     await connection.execute(_sql["touch_order"], order_id)
-    line = Line(kind="release-reported", own=True, reason=release.note, after={"order_id": order_id, **told})
+    line = _line("release-reported", principal, before, told, reason=release.note)
     await acting.carry_out(await acting.case(case_id), Outcome(lines=(line,)))
     return await order_document(connection, principal, order_id)
 
@@ -112,11 +116,19 @@ async def _seen(
     return acting, case_id, before
 
 
-async def _at(connection: Any, now: datetime, order_id: int, position: tuple[float, float]) -> Line:
-    """Where the crew is: beside the order, as the position of its unit, and in the log with the distance from the lift."""
+async def _at(connection: Any, now: datetime, order_id: int, position: tuple[float, float]) -> dict[str, object]:
+    """Where the crew is: kept beside the order and as the position of its unit; answered with the metres to the lift."""
     metres = await connection.fetchval(_sql["note_position"], order_id, *position)
     await connection.execute(_sql["unit_is_at"], order_id, *position, now)
     lon, lat = position
-    return Line(
-        kind="arrival-position", own=True, after={"order_id": order_id, "lon": lon, "lat": lat, "metres": metres}
-    )
+    return {"lon": lon, "lat": lat, "metres": metres}
+
+
+def _line(
+    kind: str, principal: Principal, order: Document, said: Mapping[str, object], *, reason: str | None = None
+) -> Line:
+    """A line of the case's log about an order, with the crew that the desk speaks for."""
+    after: dict[str, object] = {"order_id": order["id"], **said}
+    if principal.role is not Role.MAINTAINER:
+        after["on_behalf_of"] = {f"{name}_id": order[name] and order[name]["id"] for name in ("unit", "firm")}
+    return Line(kind=kind, own=True, reason=reason, after=after)

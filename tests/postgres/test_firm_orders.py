@@ -329,12 +329,31 @@ async def test_the_api_reports_as_the_page_does(night: Night) -> None:
     answer = await night.say(Role.MAINTAINER, f"orders/{order_id}/release-report", early, 2, key="once")
     document = night.web.check("/api/v1/orders/{order_id}/release-report", answer, "post")
     assert (document["report"]["metres"], document["report"]["trapped"], document["version"]) == (1112, 1, 3)
+    hurt = {**early, "injured": 2}
+    assert (await night.say(Role.MAINTAINER, f"orders/{order_id}/release-report", hurt, 3)).status_code == 422
     old = await night.say(Role.MAINTAINER, f"orders/{order_id}/release-report", early, 2)
     assert (old.status_code, old.json()["current"]["version"]) == (412, 3)
     wrong = await night.say(Role.MAINTAINER, f"orders/{order_id}/moves", {"move": "finish", "cause": 999}, 3)
     assert wrong.status_code == 422
     done = await night.order(order_id, "finish", Role.MAINTAINER, cause=201, reason="the power is back")
     assert (done["report"]["cause"], done["report"]["remark"]) == (201, "the power is back")
+
+
+async def test_the_desk_speaks_for_a_crew(night: Night) -> None:
+    """What the desk enters of a crew on the telephone names the crew in the log."""
+    order_id = await sent(night)
+    await night.order(order_id, "arrive", position={"lon": 120.1, "lat": 30.2})
+    body = {"release_method": "hand-winding", "trapped": 1, "injured": 0}
+    assert (await night.say(Role.DISPATCHER, f"orders/{order_id}/release-report", body, 2)).status_code == 200
+    lines = await night.db.fetch(
+        "select kind, after from case_event where (after ->> 'order_id')::bigint = $1 and person = 'dispatcher key'",
+        order_id,
+    )
+    unit_id = await night.value("select unit_id from dispatch_order where id = $1", order_id)
+    crew = {"unit_id": unit_id, "firm_id": night.web.firm_id}
+    assert {row["kind"]: row["after"]["on_behalf_of"] for row in lines} == dict.fromkeys(
+        ("arrival-position", "order-arrived", "release-reported"), crew
+    )
 
 
 async def test_a_list_that_is_too_long_says_so(night: Night, wang: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
