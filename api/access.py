@@ -37,6 +37,7 @@ class Gate:
 
     roles: frozenset[Role]
     loopback: bool = False  # also for anybody on this machine
+    people: bool = False  # by a session only: a machine's key has no pages
     watcher: bool = False  # for the watcher alone, by the key that both have as a setting: no database is asked
 
     @property
@@ -58,7 +59,7 @@ class Gate:
         if not self.roles or (self.loopback and is_loopback(request)):
             return None
         principal = await principal_of(request)
-        if principal is None:
+        if principal is None or (self.people and principal.csrf is None):
             raise Problem(401, "log in, or send an API key", headers={"WWW-Authenticate": 'Bearer realm="hoistway"'})
         request.state.principal = principal
         if principal.role not in self.roles:
@@ -74,6 +75,8 @@ READERS: Final = Gate(frozenset(Role) - {Role.PROPERTY})
 STAFF: Final = Gate(READERS.roles - {Role.MAINTAINER})
 DESK: Final = Gate(lifecycle.DESK)
 CREW: Final = Gate(lifecycle.CREW)
+FIRMS: Final = Gate(frozenset({Role.MAINTAINER}), people=True)
+KEY_MAKERS: Final = Gate(frozenset({Role.MAINTAINER, Role.ADMIN}), people=True)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
 PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
 WARDENS: Final = Gate(frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}))
@@ -88,6 +91,8 @@ Reader = Annotated[Principal, Depends(READERS)]
 Staff = Annotated[Principal, Depends(STAFF)]
 CrewPerson = Annotated[Principal, Depends(CREW)]
 DeskPerson = Annotated[Principal, Depends(DESK)]
+FirmPerson = Annotated[Principal, Depends(FIRMS)]
+KeyMaker = Annotated[Principal, Depends(KEY_MAKERS)]
 Tester = Annotated[Principal, Depends(TESTERS)]
 Publisher = Annotated[Principal, Depends(PUBLISHERS)]
 Warden = Annotated[Principal, Depends(WARDENS)]

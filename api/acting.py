@@ -24,6 +24,7 @@ from hoistway.store import queries
 _sql: Final = queries("api", "sql/desk.sql")
 NOBODY: Final = Roster(())
 """For acts after which nobody is sent."""
+_NOTHING: Final = Outcome()
 
 
 class Acting:
@@ -123,12 +124,14 @@ class Acting:
         names = ("trapped", "injured", "dead", "vulnerable", "release_method")
         await self._connection.execute(_sql["set_facts"], case_id, *(facts.get(name) for name in names))
 
-    async def move_order(self, case_id: int, order_id: int, target: OrderState, *, reason: str | None) -> None:
-        """Move an order that was checked against its life cycle. Its case is locked."""
+    async def move_order(
+        self, case_id: int, order_id: int, target: OrderState, *, reason: str | None, more: Outcome = _NOTHING
+    ) -> None:
+        """Move an order that was checked against its life cycle, with what else the person says. Its case is locked."""
         case = await self.case(case_id)
         order = case.order(order_id)
         if order is None:
             raise OurFault(f"order {order_id} is not of case {case_id}, though it was read under the same lock")
         roster = await self.roster() if target in acts.SENDS else NOBODY
         outcome = acts.order_moved(case, order, target, limits=await self.limits(), roster=roster)
-        await self.carry_out(case, outcome, note=reason)
+        await self.carry_out(case, outcome + more, note=reason)

@@ -28,9 +28,11 @@ from api import (
     city_link,
     desk,
     figures,
+    firm,
     health,
     incidents,
     intake,
+    lift_access,
     lifts,
     notify,
     orders,
@@ -59,7 +61,8 @@ from hoistway.store import Database
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
     records.quarantine, records.rules, rule_sets.router, backtests.router, backtests.explanations, health.router, watch.router,
-    pages.router, security.router, security.view, *intake.ROUTERS, *notify.ROUTERS, city_link.router, city_link.view,
+    pages.router, security.router, security.view, lift_access.router, *firm.ROUTERS,
+    *intake.ROUTERS, *notify.ROUTERS, city_link.router, city_link.view,
     routes.router, maintenance.router, ticket_pages.router,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -71,8 +74,8 @@ _SECURITY: Final = (
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
 )
+_PERMISSIONS: Final = "camera=(), microphone=(), geolocation=()"
 _NO_CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -128,6 +131,7 @@ def create_app(
     for router in ROUTERS:
         list(declared(router.routes))  # raises for a route that does not say who may call it
         app.include_router(router)
+    app.mount("/static/firm", _Static(directory=firm.STATIC, check_dir=False))
     app.mount("/static", _Static(directory=STATIC, check_dir=False))
     problems.install(app)
     app.add_middleware(_Wrap, metrics=app.state.metrics)
@@ -231,5 +235,6 @@ def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
     for name, value in _SECURITY:
         headers[name] = value
     headers.setdefault("Content-Security-Policy", _NO_CONTENT_POLICY)
+    headers.setdefault("Permissions-Policy", _PERMISSIONS)
     if not path.startswith("/static/"):
         headers.setdefault("Cache-Control", "no-store")

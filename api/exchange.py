@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +21,7 @@ from api.problems import Problem, unusable
 from hoistway.limits import PAGE_ROWS
 from hoistway.store import queries
 
+_Answer = TypeVar("_Answer")
 Document = dict[str, Any]
 Work = Callable[[Any], Awaitable[Document]]
 """What an act does on its connection, inside its transaction; answers the new state of the object."""
@@ -135,13 +136,22 @@ async def act(request: Request, principal: Principal, work: Work, *, status: int
             ]
         )
     ).digest()
+
+    async def once(connection: Any) -> Response:
+        if key is None:
+            return answer(await work(connection), status=status)
+        return await _once(connection, principal, key, wanted, work, status)
+
+    return await transact(request, once)
+
+
+async def transact(request: Request, body: Callable[[Any], Awaitable[_Answer]]) -> _Answer:
+    """What `body` answers on a connection in a transaction, tried again after a deadlock; then a hint to the live streams."""
     database = request.app.state.database
     for attempt in range(1, _TRIES + 1):
         try:
             async with database.acquire() as connection, connection.transaction():
-                if key is None:
-                    return answer(await work(connection), status=status)
-                return await _once(connection, principal, key, wanted, work, status)
+                return await body(connection)
         except Exception as error:
             if getattr(error, "sqlstate", None) != _DEADLOCK or attempt == _TRIES:
                 raise

@@ -10,19 +10,19 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api import schemas, shapes
+from api import order_acts, schemas, shapes
 from api import schemas_orders as said
 from api.access import CrewPerson, DeskPerson, Reader, Staff
 from api.acting import Acting
 from api.desk import case_document
 from api.exchange import After, Document, Limit, Version, act, answer, check_version, cursor, moment, page
+from api.order_acts import Deed, Release, order_document
 from api.people import Principal
 from api.problems import Problem, not_found, unusable
 from api.schemas import PROBLEMS, Id
 from dispatch import acts
 from dispatch.outcome import CaseView, Line, Outcome, Sending
 from dispatch.sending import need_of
-from hoistway.lifecycle import ORDER_MOVE, OrderState, next_order_state
 from hoistway.model import Addressee, CaseKind, Step, UnitKind
 from hoistway.store import queries
 
@@ -33,13 +33,6 @@ _SERVICE_LEVEL: Final = {Addressee.FIRE: 3}
 
 
 # --- orders ---
-
-
-async def _order(source: Any, principal: Principal, order_id: int) -> Document:
-    found = await source.fetch(_sql["order_documents"], principal.scope, [order_id])
-    if not found:
-        raise not_found("order")
-    return shapes.order(found[0]["document"], principal.role, firm_id=principal.firm_id)
 
 
 @router.get("/orders", response_model=said.OrderPage)
@@ -64,7 +57,7 @@ async def list_orders(
 @router.get("/orders/{order_id}", response_model=said.Order)
 async def read_order(request: Request, principal: Reader, order_id: Id) -> Response:
     """One order. The ETag is what moving it needs."""
-    return answer(await _order(request.app.state.database, principal, order_id))
+    return answer(await order_document(request.app.state.database, principal, order_id))
 
 
 @router.post("/orders/{order_id}/moves", response_model=said.Order)
@@ -72,23 +65,26 @@ async def move_order(
     request: Request, principal: CrewPerson, order_id: Id, version: Version, body: said.OrderMoveBody
 ) -> Response:
     """Accept, set out, arrive, finish, refuse, fail; the desk also stands down. `arrive` brings the case on site."""
-    move = ORDER_MOVE.get(body.move)
-    if move is None:
-        raise unusable("/move", f"no such move; there are: {', '.join(ORDER_MOVE)}")
-    if move.reason and not (body.reason or "").strip():
-        raise unusable("/reason", "say why")
+    position = None if body.position is None else (body.position.lon, body.position.lat)
+    deed = Deed(move=body.move, reason=body.reason, position=position, cause=body.cause)
+    deed.checked()
 
     async def work(connection: Any) -> Document:
-        acting = Acting(connection, principal, request.app.state.clock())
-        case_id = await connection.fetchval(_sql["case_of_order"], principal.scope, order_id)
-        if case_id is None:
-            raise not_found("order")
-        await acting.lock_case_only(case_id)
-        before = await _order(connection, principal, order_id)
-        check_version(version, before)
-        target = next_order_state(OrderState(before["state"]), move.name, principal.role)
-        await acting.move_order(case_id, order_id, target, reason=body.reason)
-        return await _order(connection, principal, order_id)
+        return await order_acts.move_order(connection, principal, request.app.state.clock(), order_id, version, deed)
+
+    return await act(request, principal, work)
+
+
+@router.post("/orders/{order_id}/release-report", response_model=said.Order)
+async def report_release(
+    request: Request, principal: CrewPerson, order_id: Id, version: Version, body: said.ReleaseReport
+) -> Response:
+    """The crew's word that everybody is out, how, and how many. The desk confirms it: the case does not end by it."""
+    release = Release(method=body.release_method, trapped=body.trapped, injured=body.injured, note=body.note)
+
+    async def work(connection: Any) -> Document:
+        now = request.app.state.clock()
+        return await order_acts.report_release(connection, principal, now, order_id, version, release)
 
     return await act(request, principal, work)
 

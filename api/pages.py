@@ -5,6 +5,7 @@ A link in a message is looked at by previews and scanners; therefore looking nev
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -14,12 +15,17 @@ from api import people
 from api.access import COOKIE, EVERYONE, READERS, Member, check_same_origin, principal_of
 from api.console import pages
 from api.health import notes_of, stages_late
+from api.people import Principal
 from hoistway.limits import SESSION_HOURS
+from hoistway.model import Role
 
 router = APIRouter(tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
 
 _LANGUAGE_DAYS: Final = 365
 _NOT_FOR_ROLE: Final = {"zh-CN": "此角色没有控制台权限", "en": "This role has no console"}
+_OWN_PAGE: Final = re.compile(r"/firm(?:/[a-z0-9-]{1,20}){0,3}")
+"""Where a login may lead: pages of our own that links in messages name. Anything else is not followed."""
+Onward = Annotated[str, Query(max_length=100, alias="next")]
 Password = Annotated[str, Form(max_length=people.PASSWORD_CHARS[1])]
 
 
@@ -50,38 +56,47 @@ def _to(path: str) -> Response:
     return RedirectResponse(path, status_code=303)
 
 
-def _let_in(request: Request, token: str) -> Response:
-    response = _to("/console")
+def home_of(principal: Principal | None) -> str:
+    """Where a person works: a firm's people on their own pages, everybody else at the console."""
+    return "/firm" if principal is not None and principal.role is Role.MAINTAINER else "/console"
+
+
+async def _let_in(request: Request, token: str, onward: str = "") -> Response:
+    principal = await people.by_session(request.app.state.database, token)
+    response = _to(onward if _OWN_PAGE.fullmatch(onward) else home_of(principal))
     _set_cookie(request, response, COOKIE, token, SESSION_HOURS * 3_600)
     return response
 
 
 @router.get("/", dependencies=[Depends(EVERYONE)])
-async def root() -> Response:
-    """The console is the front page."""
-    return _to("/console")
+async def root(request: Request) -> Response:
+    """The front page is where a person works."""
+    return _to(home_of(await principal_of(request)))
 
 
 @router.get("/login", dependencies=[Depends(EVERYONE)])
-async def login_form(request: Request) -> Response:
-    """Name and password."""
+async def login_form(request: Request, onward: Onward = "") -> Response:
+    """Name and password. `next` is a page of our own that the login leads to."""
     nonce = pages.new_nonce()
-    return html_answer(request, pages.login(language=language_of(request), nonce=nonce), nonce)
+    return html_answer(request, pages.login(language=language_of(request), nonce=nonce, onward=onward), nonce)
 
 
 @router.post("/login", dependencies=[Depends(EVERYONE)])
 async def login(
-    request: Request, name: Annotated[str, Form(max_length=people.NAME_CHARS)], password: Password
+    request: Request,
+    name: Annotated[str, Form(max_length=people.NAME_CHARS)],
+    password: Password,
+    onward: Annotated[str, Form(max_length=100, alias="next")] = "",
 ) -> Response:
     """Open a session; 401 for a wrong name or password, 429 after too many."""
     check_same_origin(request)
     outcome = await people.log_in(request.app.state.database, name.strip(), password)
     if isinstance(outcome, str):
-        return _let_in(request, outcome)
+        return await _let_in(request, outcome, onward)
     nonce = pages.new_nonce()
     wait_s = outcome.retry_after_s
     error = "login.wrong" if wait_s is None else "login.too_many"
-    text = pages.login(language=language_of(request), nonce=nonce, error=error)
+    text = pages.login(language=language_of(request), nonce=nonce, error=error, onward=onward)
     if wait_s is None:
         return html_answer(request, text, nonce, status=401)
     return html_answer(request, text, nonce, status=429, headers={"Retry-After": str(wait_s)})
@@ -99,7 +114,7 @@ async def use_link(request: Request, token: Annotated[str, Form(max_length=200)]
     """Spend the link and open a session."""
     check_same_origin(request)
     session = await people.use_login_link(request.app.state.database, token)
-    return _link_page(request, token, good=False) if session is None else _let_in(request, session)
+    return _link_page(request, token, good=False) if session is None else await _let_in(request, session)
 
 
 def _link_page(request: Request, token: str, *, good: bool) -> Response:

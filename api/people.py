@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from hoistway.errors import BadInput
-from hoistway.limits import LOGIN_FAILURES, LOGIN_LINK_MINUTES, SESSION_HOURS
+from hoistway.limits import FIRM_KEYS, LOGIN_FAILURES, LOGIN_LINK_MINUTES, SESSION_HOURS
 from hoistway.model import Role
 from hoistway.store import queries
 
@@ -49,6 +49,7 @@ class Principal:
     credential: bytes  # hash of the session token or key: a stream ends when it is revoked
     csrf: str | None = None  # sessions only
     session_ends_at: datetime | None = None
+    firm_admin: bool = False  # looks after the firm's keys
 
     @property
     def scope(self) -> int | None:
@@ -61,19 +62,24 @@ def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def create_person(connection: Any, name: str, role: Role, firm: str | None, password: str | None) -> int:
+async def create_person(
+    connection: Any, name: str, role: Role, firm: str | None, password: str | None, *, firm_admin: bool = False
+) -> int:
     """A person who may log in, by password or (password None) by one-time link only; answers the id.
 
-    A maintainer needs `firm`, the name of a firm in the register; nobody else may have one. Raises `BadInput`.
+    A maintainer needs `firm`, the name of a firm in the register; nobody else may have one. `firm_admin`: a maintainer who
+    looks after the firm's keys. Raises `BadInput`.
     """
     _check_name(name)
+    if firm_admin and role is not Role.MAINTAINER:
+        raise BadInput(repr(role.value), where="role", expected="maintainer, for who looks after a firm's keys")
     firm_id = await _firm_id(connection, role, firm)
     hashed = None
     if password is not None:
         if not PASSWORD_CHARS[0] <= len(password) <= PASSWORD_CHARS[1]:
             raise BadInput(f"{len(password)} characters", where="password", expected=f"{PASSWORD_CHARS[0]} or more")
         hashed = await asyncio.to_thread(_hasher.hash, password)
-    person_id: int | None = await connection.fetchval(_sql["add_person"], name, role, firm_id, hashed)
+    person_id: int | None = await connection.fetchval(_sql["add_person"], name, role, firm_id, hashed, firm_admin)
     if person_id is None:
         raise BadInput(f"{name!r} is there already", where="name", expected="a name nobody has")
     return person_id
@@ -93,20 +99,42 @@ async def create_login_link(connection: Any, person_name: str) -> str:
     return token
 
 
-async def create_api_key(connection: Any, name: str, role: Role, firm: str | None) -> str:
-    """A machine's key; only its hash is stored, so it is shown once. Raises `BadInput`."""
+async def create_api_key(connection: Any, name: str, role: Role, firm: str | None, *, by: str | None = None) -> str:
+    """A machine's key, made by the person `by`; only its hash is stored, so it is shown once. Raises `BadInput`.
+
+    A name is taken within its firm only. A firm has at most `FIRM_KEYS` keys that work.
+    """
     _check_name(name)
     firm_id = await _firm_id(connection, role, firm)
+    if firm_id is not None:
+        await connection.fetchval(_sql["lock_firm"], firm_id)
+        if await connection.fetchval(_sql["keys_in_use"], firm_id) >= FIRM_KEYS:
+            raise BadInput(f"{FIRM_KEYS} keys already", where="firm", expected="one of them revoked first")
     key = KEY_PREFIX + secrets.token_urlsafe(32)
-    key_id = await connection.fetchval(_sql["add_api_key"], name, hash_token(key), role, firm_id)
+    key_id = await connection.fetchval(_sql["add_api_key"], name, hash_token(key), role, firm_id, by)
     if key_id is None:
         raise BadInput(f"{name!r} is there already", where="name", expected="a name no key has")
     return key
 
 
-async def revoke_api_key(connection: Any, name: str) -> bool:
-    """End a key at once. False when no key of that name is in use."""
-    return await connection.fetchval(_sql["revoke_api_key"], name) is not None
+async def list_api_keys(connection: Any, scope: int | None) -> list[Any]:
+    """Keys of one firm (`EVERY_FIRM`: of all), those that work first, then the newest: never the key itself."""
+    rows: list[Any] = await connection.fetch(_sql["api_keys"], scope)
+    return rows
+
+
+async def revoke_api_key(connection: Any, name: str, *, firm: str | None = None, by: str | None = None) -> bool:
+    """End a key at once. False when no key of that name is in use. Raises `BadInput` when several firms have one of that name."""
+    found = await connection.fetch(_sql["keys_of_name"], name, firm)
+    if len(found) > 1:
+        firms = ", ".join(row["firm"] or "none" for row in found)
+        raise BadInput(f"{len(found)} keys {name!r}", where="firm", expected=f"one of: {firms}")
+    return bool(found) and await revoke_key_of(connection, EVERY_FIRM, found[0]["id"], by=by)
+
+
+async def revoke_key_of(connection: Any, scope: int | None, key_id: int, *, by: str | None) -> bool:
+    """End a key of the firm `scope`, by its number. False when that firm has no such key in use."""
+    return await connection.fetchval(_sql["revoke_api_key"], scope, key_id, by) is not None
 
 
 def _check_name(name: str) -> None:
@@ -204,6 +232,7 @@ async def by_session(database: Any, token: str) -> Principal | None:
         credential=credential,
         csrf=row["csrf"],
         session_ends_at=row["expires_at"],
+        firm_admin=row["firm_admin"],
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hoistway.lifecycle import ORDER_MOVE, OrderState
 from hoistway.limits import COMMENT_CHARS
-from hoistway.model import Addressee, Step, UnitKind, Vulnerable
+from hoistway.model import Addressee, ReleaseMethod, Step, UnitKind, Vulnerable
 
 Time = AwareDatetime
 Count = Annotated[int, Field(ge=0, le=1000)]
@@ -37,9 +37,35 @@ class SendOrder(_Body):
     reason: Annotated[Words, Field(examples=["离现场最近,已电话确认"])]
 
 
+class Position(_Body):
+    lon: Annotated[float, Field(ge=-180, le=180, description="WGS-84")]
+    lat: Annotated[float, Field(ge=-90, le=90)]
+
+
 class OrderMoveBody(_Body):
     move: Annotated[str, Field(max_length=40, examples=["accept"], description=", ".join(ORDER_MOVE))]
-    reason: Annotated[Words | None, Field(description="required by refuse, fail and stand_down")] = None
+    reason: Annotated[
+        Words | None, Field(description="required by refuse, fail and stand_down; with finish: what was done")
+    ] = None
+    position: Annotated[Position | None, Field(description="with arrive: where the crew is")] = None
+    cause: Annotated[int | None, Field(ge=100, le=799, examples=[301], description="with finish: a closing code")] = (
+        None
+    )
+
+
+class ReleaseReport(_Body):
+    release_method: Annotated[ReleaseMethod, Field(strict=False, description="how they came out")]
+    trapped: Annotated[Count, Field(description="people who were in the car")]
+    injured: Count
+    note: Words | None = None
+
+
+class SetLiftAccess(_Body):
+    gate_code: Annotated[str, Field(max_length=200)] = ""
+    keys: Annotated[str, Field(max_length=200, description="where they are")] = ""
+    machine_room: Annotated[str, Field(max_length=200, description="where it is and how one gets in")] = ""
+    guard: Annotated[str, Field(max_length=200, description="who is there at night")] = ""
+    guard_phone: Annotated[str, Field(max_length=40)] = ""
 
 
 class RaiseLevel(_Body):
@@ -64,11 +90,6 @@ class StepDone(_Body):
 class HandOver(_Body):
     firm_id: Annotated[int, Field(ge=1, le=2**15 - 1)]
     reason: Words
-
-
-class Position(_Body):
-    lon: Annotated[float, Field(ge=-180, le=180, description="WGS-84")]
-    lat: Annotated[float, Field(ge=-90, le=90)]
 
 
 # --- answers ---
@@ -98,6 +119,22 @@ class Firm(_Answer):
     phone: str | None
 
 
+class OrderReport(_Answer):
+    """What the crew has said beside its moves."""
+
+    lon: Annotated[float | None, Field(description="where it was when it said that it had arrived")]
+    lat: float | None
+    metres: Annotated[int | None, Field(description="from there to the lift")]
+    released_at: Annotated[Time | None, Field(description="when it said that everybody is out")]
+    released_by: str | None
+    release_method: ReleaseMethod | None
+    trapped: int | None
+    injured: int | None
+    note: str | None
+    cause: int | None
+    remark: str | None
+
+
 class Order(_Answer):
     """One unit, firm or service that was sent to one case."""
 
@@ -121,7 +158,22 @@ class Order(_Answer):
     ]
     exercise: bool
     version: int
+    report: OrderReport | None
     allowed_moves: list[AllowedOrderMove]
+
+
+class LiftAccess(_Answer):
+    """How one gets to a lift."""
+
+    lift_id: int
+    gate_code: str
+    keys: str
+    machine_room: str
+    guard: str
+    guard_phone: str
+    updated_at: Time | None
+    updated_by: str | None
+    version: Annotated[int, Field(description="0: nothing is known yet")]
 
 
 class CaseStep(_Answer):

@@ -309,6 +309,15 @@ DRILL_MINUTES = 60
 """Within this time a contact confirms; settable for each drill."""
 COMMANDS_AT_ONCE = 200
 """Commands to terminals that ingest publishes in one round of a second."""
+# --- the firm's side ---
+FIRM_KEYS = 20
+"""Keys of one firm that work at once; whoever wants more revokes one."""
+FIRM_PAGE_ROWS = 50
+"""Rows of one page of a firm's lifts, and orders that it sees as ended."""
+FIRM_LIVE_ORDERS = 200
+"""Orders on a firm's list that are somebody's work; when there are more, the page says so."""
+FIRM_REFRESH_S = 15
+"""A page of the firm's side loads itself again so often, so that a new order is seen without a script."""
 
 # --- registry ---
 IMPORT_ROWS = 1_000_000

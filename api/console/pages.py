@@ -106,9 +106,9 @@ def page(template: str, *, language: str, nonce: str, **values: object) -> str:
     return _render(template, language=language, nonce=nonce, **values)
 
 
-def login(*, language: str, nonce: str, error: str | None = None) -> str:
-    """Name and password. `error` is a message key such as `login.wrong`."""
-    return _render("login.html", language=language, nonce=nonce, error=error)
+def login(*, language: str, nonce: str, error: str | None = None, onward: str = "") -> str:
+    """Name and password. `error` is a message key such as `login.wrong`; `onward` where the login leads."""
+    return _render("login.html", language=language, nonce=nonce, error=error, onward=onward)
 
 
 def login_link(*, language: str, nonce: str, token: str, error: str | None = None) -> str:

@@ -13,6 +13,32 @@ select document from order_document where id = any($2::bigint[]) and ($1::intege
 -- name: case_of_order
 select case_id from dispatch_order where id = $2 and ($1::integer = 0 or firm_id = $1)
 
+-- name: note_position
+-- Where a crew says that it has arrived, and how far from the lift that is: flat over a city, good to a percent.
+insert into order_report (order_id, lon, lat, metres)
+select id, $2, $3, round(111195 * sqrt(power(($2::float8 - lon) * cos(radians(lat)), 2) + power($3::float8 - lat, 2)))
+from firm_order
+where id = $1
+on conflict (order_id) do update set lon = excluded.lon, lat = excluded.lat, metres = excluded.metres
+returning metres
+
+-- name: unit_is_at
+update unit u set reported_lon = $2, reported_lat = $3, reported_at = $4, version = u.version + 1
+from dispatch_order o where o.id = $1 and u.id = o.unit_id and coalesce(u.reported_at <= $4, true)
+
+-- name: note_release
+insert into order_report (order_id, released_at, released_by, release_method, trapped, injured, note)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (order_id) do update set released_at = excluded.released_at, released_by = excluded.released_by,
+    release_method = excluded.release_method, trapped = excluded.trapped, injured = excluded.injured, note = excluded.note
+
+-- name: note_cause
+insert into order_report (order_id, cause, remark) values ($1, $2, $3)
+on conflict (order_id) do update set cause = excluded.cause, remark = excluded.remark
+
+-- name: touch_order
+update dispatch_order set version = version + 1 where id = $1
+
 -- name: units
 -- Everybody who could be sent, with who is on duty at $3 and what each has to do.
 select u.id, u.name, u.kind, u.firm_id, f.name as firm_name, u.phone, u.lift_kinds, u.crews, u.out_of_use, u.exercise, u.version,

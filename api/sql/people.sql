@@ -3,7 +3,7 @@ select id from firm where name = $1
 
 -- name: add_person
 -- No row when the name is taken.
-insert into person (name, role, firm_id, password_hash) values ($1, $2, $3, $4)
+insert into person (name, role, firm_id, password_hash, firm_admin) values ($1, $2, $3, $4, $5)
 on conflict (name) do nothing
 returning id
 
@@ -23,13 +23,36 @@ insert into login_link (token_hash, person_id, expires_at)
 select $2, id, clock_timestamp() + make_interval(mins => $3) from person where name = $1 and disabled_at is null
 returning person_id
 
+-- name: lock_firm
+-- Keys of one firm are made one after the other, so that its limit holds.
+select id from firm where id = $1 for no key update
+
+-- name: keys_in_use
+select count(*) from api_key where firm_id = $1 and revoked_at is null
+
 -- name: add_api_key
-insert into api_key (name, key_hash, role, firm_id) values ($1, $2, $3, $4)
-on conflict (name) do nothing
+-- No row when the firm has a key of that name.
+insert into api_key (name, key_hash, role, firm_id, created_by) values ($1, $2, $3, $4, $5)
+on conflict do nothing
 returning id
 
+-- name: api_keys
+-- Of one firm, or (0) of all; the hash stays here.
+select k.id, k.name, k.role, f.name as firm, k.created_at, k.created_by, k.last_used_at, k.revoked_at, k.revoked_by
+from api_key k left join firm f on f.id = k.firm_id
+where $1::integer = 0 or k.firm_id = $1
+order by k.revoked_at is not null, k.id desc
+limit 500
+
+-- name: keys_of_name
+select k.id, f.name as firm from api_key k left join firm f on f.id = k.firm_id
+where k.name = $1 and k.revoked_at is null and ($2::text is null or f.name = $2)
+order by k.id
+
 -- name: revoke_api_key
-update api_key set revoked_at = clock_timestamp() where name = $1 and revoked_at is null returning id
+update api_key set revoked_at = clock_timestamp(), revoked_by = $3
+where id = $2 and ($1::integer = 0 or firm_id = $1) and revoked_at is null
+returning id
 
 -- name: lock_name
 -- Tries of one name are counted one after the other.
@@ -76,7 +99,7 @@ values ($1, $2, $3, clock_timestamp() + make_interval(hours => $4))
 update session set ended_at = clock_timestamp() where token_hash = $1 and ended_at is null
 
 -- name: session
-select person.id, person.name, person.role, person.firm_id, session.csrf, session.expires_at
+select person.id, person.name, person.role, person.firm_id, person.firm_admin, session.csrf, session.expires_at
 from session join person on person.id = session.person_id
 where token_hash = $1 and ended_at is null and expires_at > clock_timestamp() and disabled_at is null
 

@@ -7,14 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
+from rich.table import Table
 
-from hoistway.cli.common import resolve_database_url
+from hoistway.cli.common import fail, out, resolve_database_url
+from hoistway.errors import BadInput
 from hoistway.model import Role
 
 _Answer = TypeVar("_Answer")
 
 keys: Final = typer.Typer(no_args_is_help=True)
 people: Final = typer.Typer(no_args_is_help=True)
+COMMAND: Final = "hoistway apikey"
+"""Who made or revoked a key that no page did."""
 
 Database = Annotated[
     str | None, typer.Option("--database-url", help="default: $HOISTWAY_DATABASE_URL, else the running `hoistway up`")
@@ -41,25 +45,60 @@ def create_key(name: str, role: RoleOption, firm: Firm = None, database_url: Dat
     """Make an API key and show it once."""
     from api.people import create_api_key
 
-    typer.echo(_with_connection(database_url, lambda connection: create_api_key(connection, name, role, firm)))
+    async def act(connection: Any) -> str:
+        async with connection.transaction():
+            return await create_api_key(connection, name, role, firm, by=COMMAND)
+
+    typer.echo(_with_connection(database_url, act))
+
+
+@keys.command("list")
+def list_keys(
+    firm: Annotated[str | None, typer.Option(help="only this firm's")] = None, database_url: Database = None
+) -> None:
+    """API keys with who made them and when they were last used; those that work first. Never the key itself."""
+    from api.people import EVERY_FIRM, list_api_keys
+
+    rows = _with_connection(database_url, lambda connection: list_api_keys(connection, EVERY_FIRM))
+    table = Table("name", "role", "firm", "made", "by", "last used", "revoked", box=None)
+    for row in rows:
+        if firm is None or row["firm"] == firm:
+            times = [f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (row["created_at"], row["last_used_at"])]
+            ended = f"{row['revoked_at']:%Y-%m-%d %H:%M}" if row["revoked_at"] else ""
+            made, used = times
+            table.add_row(row["name"], row["role"], row["firm"] or "", made, row["created_by"] or "", used, ended)
+    out.print(table if table.row_count else "no keys")
 
 
 @keys.command("revoke")
-def revoke_key(name: str, database_url: Database = None) -> None:
-    """End an API key."""
+def revoke_key(name: str, firm: Firm = None, database_url: Database = None) -> None:
+    """End an API key at once."""
     from api.people import revoke_api_key
 
-    _with_connection(database_url, lambda connection: revoke_api_key(connection, name))
-    typer.echo(f"key {name!r} is revoked")
+    if _with_connection(database_url, lambda connection: revoke_api_key(connection, name, firm=firm, by=COMMAND)):
+        typer.echo(f"key {name!r} is revoked")
+    else:
+        fail(BadInput(f"no key {name!r} is in use", where="name", expected="a name of `hoistway apikey list`"))
 
 
 @people.command("add")
-def add_person(name: str, role: RoleOption, firm: Firm = None, database_url: Database = None) -> None:
+def add_person(
+    name: str,
+    role: RoleOption,
+    firm: Firm = None,
+    *,
+    firm_admin: Annotated[bool, typer.Option("--firm-admin", help="looks after the firm's keys")] = False,
+    database_url: Database = None,
+) -> None:
     """Enrol a person; the password is asked for (leave it empty for login by link only)."""
     from api.people import create_person
 
     password = typer.prompt("Password", default="", hide_input=True, confirmation_prompt=True, show_default=False)
-    _with_connection(database_url, lambda connection: create_person(connection, name, role, firm, password or None))
+
+    async def act(connection: Any) -> int:
+        return await create_person(connection, name, role, firm, password or None, firm_admin=firm_admin)
+
+    _with_connection(database_url, act)
     typer.echo(f"{name} may log in as {role}")
 
 

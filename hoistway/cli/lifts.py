@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
-from hoistway.cli.common import fail, out, resolve_database_url, run
+from hoistway.cli.common import act, fail, out, printable, resolve_database_url, run
 from hoistway.errors import BadInput, HoistwayError
 from hoistway.model import Kind
 from hoistway.registry import (
@@ -66,6 +66,31 @@ def import_command(
     print_report(result)
     if result.refused:
         raise typer.Exit(1)
+
+
+@app.command("access")
+def access_command(
+    file: Annotated[
+        Path, typer.Argument(help="CSV file: rescue_code, gate_code, keys, machine_room, guard, guard_phone")
+    ],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """How one gets to lifts at night, from FILE; an empty cell leaves what is there. Exit code 1 when lines were refused."""
+    from hoistway.registry.access_file import import_access
+
+    try:
+        text = read_file(file).decode()
+    except UnicodeDecodeError:
+        fail(BadInput("bytes that are no text", where=str(file), expected="UTF-8"))
+    except HoistwayError as error:
+        fail(error)
+    report = act(database_url, lambda connection: import_access(connection, text, datetime.now(UTC)))
+    out.print(f"changed: {report.changed}; as they were: {report.unchanged}; refused: {len(report.troubles)}")
+    for trouble in report.troubles[:_SHOWN_FINDINGS]:
+        out.print(printable(trouble), markup=False, soft_wrap=True)
+    if len(report.troubles) > _SHOWN_FINDINGS:
+        out.print(f"refused: {len(report.troubles) - _SHOWN_FINDINGS} more")
+    raise typer.Exit(1 if report.troubles else 0)
 
 
 @app.command("list")

@@ -34,6 +34,7 @@ from hoistway.model import (
     OperationDirection,
     OperatorState,
     Power,
+    ReleaseMethod,
     Role,
     SecurityKind,
     ServiceMode,
@@ -64,10 +65,16 @@ def test_both_languages_have_the_same_placeholders() -> None:
 _HAN = "[\u3400-\u9fff]"
 _HALF = re.compile(rf"(?<={_HAN})[,:;(]|[,:;)](?={_HAN})")
 _NO_TEXT = re.compile(r"^```.*?^```|`[^`]*`|<!--.*?-->|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
-CHINESE = (CONSOLE / "messages/zh-CN.json", ROOT / "ingest/conformance/words.py", ROOT / "docs/device-guide.zh-CN.md")
+CHINESE = (
+    CONSOLE / "messages/zh-CN.json",
+    ROOT / "api/firm/messages/zh-CN.json",
+    ROOT / "docs/firm.zh-CN.md",
+    ROOT / "ingest/conformance/words.py",
+    ROOT / "docs/device-guide.zh-CN.md",
+)
 
 
-@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_chinese_has_its_own_marks(path: Path) -> None:
     """No half-width comma, colon or bracket stands beside a Chinese character."""
     lines = _NO_TEXT.sub("``", path.read_text("utf-8")).splitlines()
@@ -78,7 +85,7 @@ OTHER_WORDS = ("案件", "处置单", "调度台", "救援码", "缺号", "空�
 """Words that the glossary has another one for."""
 
 
-@pytest.mark.parametrize("path", [*CHINESE, ROOT / "README.zh-CN.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*CHINESE, ROOT / "README.zh-CN.md"], ids=lambda path: str(path.relative_to(ROOT)))
 def test_chinese_has_one_word_for_one_idea(path: Path) -> None:
     """What the glossary calls one way is called that way for people."""
     text = path.read_text("utf-8")
@@ -166,6 +173,7 @@ _FAMILIES = (
         ("ticket_event", [move.name for move in TICKET_MOVES]),
         ("maintenance_kind", list(OrderKind)),
         ("vulnerable", list(Vulnerable)),
+        ("method", list(ReleaseMethod)),
         ("mode", [str(int(mode)) for mode in ServiceMode if mode is not ServiceMode.UNKNOWN]),
         ("door", [str(int(door)) for door in DoorStatus if door is not DoorStatus.UNKNOWN]),
         ("direction", [str(int(way)) for way in CarDirection]),

@@ -120,7 +120,7 @@ const STATE_AFTER = { dispatch: "dispatched", arrive: "on_site", release: "relea
 /**
  * @param {number} id
  * @param {keyof typeof STATE_AFTER} name
- * @param {{confirmation?: string, trapped?: number|null, reason?: string}} [facts]
+ * @param {{confirmation?: string, trapped?: number|null, injured?: number|null, release_method?: string|null, reason?: string}} [facts]
  */
 export async function moveCase(id, name, facts = {}) {
   const row = cases.peek().get(id) ?? await get(`/api/v1/cases/${id}`);

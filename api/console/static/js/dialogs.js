@@ -8,7 +8,7 @@ import { Mark } from "./icons.js";
 import { Intake } from "./intake.js";
 import { close, Modal } from "./modal.js";
 import { SEVERITIES } from "./order.js";
-import { RescueDialog } from "./rescue.js";
+import { RescueDialog, tellOut } from "./rescue.js";
 import { SilenceDialog } from "./silence.js";
 import { cases } from "./store.js";
 import { place } from "./words.js";
@@ -25,19 +25,23 @@ function Confirm({ name, caseId }) {
   const row = cases.value.get(caseId);
   const [how, setHow] = useState("");
   const [reason, setReason] = useState("");
-  const [trapped, setTrapped] = useState(row?.trapped == null ? "" : String(row.trapped));
+  const report = name === "release" ? (row?.orders ?? []).map((order) => order.report).find((found) => found?.released_at) : null;
+  const known = report?.trapped ?? row?.trapped;
+  const [trapped, setTrapped] = useState(known == null ? "" : String(known));
   const [error, setError] = useState("");
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!how.trim()) return setError("dialog.required");
     if (name === "cancel" && !reason.trim()) return setError("dialog.required_reason");
     close();
-    return void moveCase(caseId, name, { confirmation: how.trim(), trapped: trapped === "" ? null : Number(trapped), reason: reason.trim() });
+    return void moveCase(caseId, name, { confirmation: how.trim(), trapped: trapped === "" ? null : Number(trapped), reason: reason.trim(),
+      ...(report ? { injured: report.injured, release_method: report.release_method } : {}) });
   };
   const input = (/** @type {(text: string) => void} */ set) => (/** @type {any} */ event) => { set(event.target.value); setError(""); };
   return html`<${Modal} label=${t(`dialog.${name}`)}><form onSubmit=${submit} class="form">
     <h2>${t(`dialog.${name}`)}</h2>
     <p class="question">${t("dialog.question", { place: place(row?.lift) })}</p>
+    ${report && html`<p class="note">${tellOut(report)}</p>`}
     <label>${t("dialog.how")}<textarea id="confirmation" rows="2" maxlength="2000" value=${how} onInput=${input(setHow)} autofocus></textarea></label>
     <div class="ways">${WAYS.map((way) => html`<button type="button" key=${way} class="button small" onClick=${() => { setHow(t(way)); setError(""); }}>${t(way)}</button>`)}</div>
     <label class="short">${t("dialog.trapped")}<input type="number" min="0" max="200" inputmode="numeric" value=${trapped} onInput=${input(setTrapped)} /></label>

@@ -29,6 +29,18 @@ const moveOrder = (row, order, move, reason) => optimistic("case", row.id, `${t(
   return get(`/api/v1/cases/${row.id}`);
 });
 
+/** What the crew has said beside its moves: from where it arrived, and that everybody is out. @param {Order} order */
+function told({ report }) {
+  const parts = [];
+  if (report?.metres != null) parts.push(t("report.arrived", { n: report.metres }));
+  if (report?.released_at) parts.push(tellOut(report));
+  return parts.join(" · ");
+}
+
+/** @param {import("./types.js").Report} report */
+export const tellOut = (report) => t("report.out", { at: moment(report.released_at), person: report.released_by ?? "",
+  how: t(`method.${report.release_method}`), trapped: report.trapped ?? 0, injured: report.injured ?? 0 });
+
 /** Why this one, in words. @param {Order} order */
 function why(order) {
   const { metres, load, by_hand: byHand, position_age_s: age } = order.reasons;
@@ -51,7 +63,8 @@ function OrderLine({ row, order }) {
       ${order.late_at && html`<span class="chip abnormal">${t("order.late")}</span>`}
       ${phone && html`<a href=${`tel:${phone}`} class="num">${phone}</a>`}
       <span class="dim">${t(words)} <time class="num">${moment(order[name])}</time></span>
-      ${why(order) && html`<span class="dim">${why(order)}</span>`}</p>
+      ${why(order) && html`<span class="dim">${why(order)}</span>`}
+      ${told(order) && html`<span class="told" data-testid="told">${told(order)}</span>`}</p>
     ${order.live && order.allowed_moves.length > 0 && html`<div class="moves">${order.allowed_moves.map((move) => html`
       <button key=${move.name} class="button small" disabled=${busy} onClick=${() => (move.reason
         ? (dialog.value = { name: `order-${move.name}`, caseId: row.id, orderId: order.id })

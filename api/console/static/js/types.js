@@ -27,8 +27,11 @@
  *   id: number, case_id: number, level: number, addressee: string, unit: {id: number, name: string, kind: string, phone: string}|null,
  *   firm: {id: number, name: string, phone: string|null}|null, state: string, live: boolean, sent_at: string, accepted_at: string|null,
  *   set_out_at: string|null, arrived_at: string|null, ended_at: string|null, late_at: string|null, sent_by: string|null,
- *   reasons: Record<string, unknown>, version: number, allowed_moves: {name: string, target: string, reason: boolean}[]
+ *   reasons: Record<string, unknown>, version: number, report: Report|null, allowed_moves: {name: string, target: string, reason: boolean}[]
  * }} Order
+ *
+ * @typedef {{metres: number|null, released_at: string|null, released_by: string|null, release_method: string|null, trapped: number|null,
+ *   injured: number|null}} Report
  *
  * @typedef {{
  *   id: number, kind: "building"|"estate"|"feeder"|"district", name: string, cause: string, opened_at: string, last_joined_at: string,
