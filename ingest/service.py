@@ -34,6 +34,7 @@ from ingest.folding import Folding
 from ingest.late import left_to_the_job, refold, sort_late
 from ingest.memory import Memory
 from ingest.overload_watch import OverloadWatch
+from ingest.past import Past
 from ingest.quarantine import refusal_of
 from ingest.recovery import SQL as RECOVERY
 from ingest.recovery import Checkpoint, load_checkpoint, pack_ms, replay, save_checkpoint
@@ -55,8 +56,6 @@ log: Final = structlog.get_logger("ingest")
 
 REFRESH_S: Final = 5.0
 HOUSEKEEPING_S: Final = 2.0
-PAST_S: Final = 1.0
-"""How often the window lets go of its oldest records: a second's worth at a time."""
 
 
 class Ingest:
@@ -82,14 +81,14 @@ class Ingest:
         self._repeats = Repeats(database)
         self._overload = OverloadWatch(self.partition)
         self._reset()
-        self._garbage = Garbage()
+        self._garbage, self._past = Garbage(), Past()
         self._deaf = True
         self._step_ms = 0  # a step of our own clock that the devices' offsets do not know of yet
         self._under_way: tuple[Sequence[Message], asyncio.Task[None]] | None = None
         self._hint: asyncio.Task[None] | None = None
         self._next_tick_ms = self._checkpointed = 0
         self._next_checkpoint_s = time.monotonic() + limits.CHECKPOINT_EVERY_S
-        self._next_refresh_s = self._next_housekeeping_s = self._next_past_s = 0.0
+        self._next_refresh_s = self._next_housekeeping_s = 0.0
         self.trim: Final = QuarantineTrim(database)
 
     def _reset(self) -> None:
@@ -205,7 +204,7 @@ class Ingest:
             await self._carry_out(messages)
         if self._source.oldest_ms() is None:
             await self._settle()
-        self._let_go_of_the_past()
+        self._past.let_go(self._engine.window, now_s=time.monotonic(), now_ms=self._clock.now_ms())
         await self._look_at_clock()
         await self._housekeeping()
         metrics.LOOP.set(time.time())
@@ -403,13 +402,6 @@ class Ingest:
             self._next_checkpoint_s = now + limits.CHECKPOINT_EVERY_S
             await self._checkpoint()
             self._garbage.hold(time.monotonic())
-
-    def _let_go_of_the_past(self) -> None:
-        if (now := time.monotonic()) >= self._next_past_s:
-            self._next_past_s = now + PAST_S
-            at = self._clock.now_ms()
-            self._engine.window.settle(at)
-            metrics.LATE_WINDOW.set(min(at - self._engine.window.base_at, limits.LATE_WINDOW_MS) / 1_000)
 
     async def _backfill(self) -> None:
         """Records older than the window can fold again: their lifts, some at a time, once nothing old comes from them any more."""
