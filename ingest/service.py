@@ -204,7 +204,7 @@ class Ingest:
             await self._carry_out(messages)
         if self._source.oldest_ms() is None:
             await self._settle()
-        self._past.let_go(self._engine.window, now_s=time.monotonic(), now_ms=self._clock.now_ms())
+        self._past.let_go(self._engine.window, self._clock.now_ms())
         await self._look_at_clock()
         await self._housekeeping()
         metrics.LOOP.set(time.time())
