@@ -292,6 +292,8 @@ CALLERS_ERASED_ROWS = 500
 # --- notifications ---
 NOTIFY_ROUND_ROWS = 200
 """Rows of the outbox planned in one transaction; the others follow at once in the next."""
+NOTIFY_NOTED_ROWS = 50
+"""Of those that reached nobody, so many are said on their cases in one round; the others in the next, a quarter of a second later."""
 NOTIFY_JOIN_S = 30
 """Of one topic and addressee the second within this time is said with the next message; an order is always said for itself."""
 SAID_CHARS = 300

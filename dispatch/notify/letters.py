@@ -47,6 +47,7 @@ def facts_of(row: Mapping[str, Any], zone: tzinfo) -> texts.Facts:
         level=str(row["level"] or ""),
         order=str(row["order_id"] or ""),
         case=str(row["case_id"] or ""),
+        number=row["number"] or "",
         who=str(body.get("who", "")),
         joined=row["joined"],
         exercise=row["exercise"],

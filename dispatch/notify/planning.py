@@ -10,8 +10,8 @@ from typing import Any, Final
 import structlog
 
 from dispatch.notify.channels import LIMITS, Channel
-from dispatch.notify.plan import ALONE, Contact, Endpoint, Preference, Step, Told, plan
-from hoistway.limits import NOTIFY_JOIN_S, NOTIFY_ROUND_ROWS
+from dispatch.notify.plan import ALONE, LIFT, Contact, Endpoint, Preference, Step, Told, plan
+from hoistway.limits import NOTIFY_JOIN_S, NOTIFY_NOTED_ROWS, NOTIFY_ROUND_ROWS
 from hoistway.store import Database, queries
 
 log: Final = structlog.get_logger("dispatch.notify")
@@ -147,12 +147,19 @@ async def _write(
         return
     planned = [(row, known.steps(row, available)) for row in rows]
     deliveries = [_delivery(row, number, step) for row, steps in planned for number, step in enumerate(steps)]
-    states = ["open" if steps else "dead" for _, steps in planned]
+    states = [_state(row, steps) for row, steps in planned]
     await connection.execute(SQL["open"], [row["id"] for row in rows], states, [_joins(row) for row in rows], now)
     if deliveries:
         await connection.execute(
             SQL["add_deliveries"], *([entry[index] for entry in deliveries] for index in range(14)), now
         )
+
+
+def _state(row: Any, steps: Sequence[Step]) -> str:
+    """A car without a terminal that could speak is no failure: nobody expected a message there."""
+    if steps:
+        return "open"
+    return "skipped" if row["addressee"] == LIFT else "dead"
 
 
 def _delivery(row: Any, number: int, step: Step) -> tuple[Any, ...]:
@@ -170,7 +177,7 @@ async def note_dead(database: Database, now: datetime, *, available: Collection[
     One by one: each locks the log of one case and no more, so that it waits for no round of timers and none waits for it. The supervisor
     hears nothing where no channel to people is set up at all.
     """
-    rows = await database.fetch(SQL["dead_ids"])
+    rows = await database.fetch(SQL["dead_ids"], NOTIFY_NOTED_ROWS)
     for row in rows:
         log.error(
             "nobody was reached", topic=row["topic"], addressee=row["addressee"], case=row["case_id"], why=row["reason"]

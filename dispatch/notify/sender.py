@@ -22,11 +22,10 @@ import structlog
 
 from dispatch.notify import letters, metrics
 from dispatch.notify.channels import LEASE_S, LIMITS, Channel, pause_s
-from dispatch.notify.plan import ORDER
 from dispatch.notify.planning import note_dead, plan_new
 from dispatch.notify.ways.way import NeverWorks, NotYet, Outgoing, Sent, TryAgain, Way
 from hoistway.errors import WorldFault
-from hoistway.limits import NOTIFY_LINK_MINUTES, SAID_CHARS
+from hoistway.limits import NOTIFY_LINK_MINUTES, NOTIFY_ROUND_ROWS, SAID_CHARS
 from hoistway.store import AWAY, Database, queries
 
 log: Final = structlog.get_logger("dispatch.notify")
@@ -66,7 +65,8 @@ class Sender:
         self._link_base, self._chance = link_base, chance
         self._under_way: set[asyncio.Task[None]] = set()
         self._busy: dict[Channel, Counter[str]] = {channel: Counter() for channel in ways}
-        self._failing: set[str] = set()  # receivers whose last attempt failed: one place each
+        self._failing: set[str] = set()  # receivers whose last attempt failed: one place each, where there are many
+        self._freed = asyncio.Event()
         self._measure_at = 0.0
 
     @property
@@ -94,28 +94,35 @@ class Sender:
                 log.warning("the database is away; notifications wait", error=str(error)[:200])
             else:
                 made()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL_S)
+            await self._rest(stop)
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until the next look, or until there are places again."""
+        self._freed.clear()
+        waits = [asyncio.create_task(event.wait()) for event in (stop, self._freed)]
+        try:
+            await asyncio.wait(waits, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def round(self) -> None:
-        """Everything that is due now is planned, stepped on, ended or begun to be sent."""
+        """Everything that is due now is planned, stepped on, ended or begun to be sent. What is planned goes out before anything else is done."""
         now = self._clock()
         work = await self._database.fetchrow(SQL["work"], now)
         if work is None:
             return
-        due = {Channel(name) for name in work["channels"]}
-        if work["fresh"]:
-            while await plan_new(self._database, now, available=self._ways):
-                pass
+        planned = NOTIFY_ROUND_ROWS if work["fresh"] else 0
+        while planned == NOTIFY_ROUND_ROWS:
+            planned = await plan_new(self._database, now, available=self._ways)
+            await self._begin_all(now)
         if work["running"] or work["fresh"]:
             await self._go_on(now)
-            due = set(Channel)
+        await self._begin_all(now)
         if work["dead"] or work["running"] or work["fresh"]:
             metrics.UNTOLD.inc(await note_dead(self._database, now, available=self._ways))
         if work["drills"]:
             await self._database.execute(SQL["end_drills"], now)
-        for channel in due & self._ways.keys():
-            await self._begin(channel, now)
 
     async def settle(self) -> None:
         """Wait for what is under way."""
@@ -133,21 +140,33 @@ class Sender:
 
     # --- claiming ---
 
+    async def _begin_all(self, now: datetime) -> None:
+        for row in await self._database.fetch(SQL["due_channels"], now):
+            channel = Channel(row["channel"])
+            if channel in self._ways:
+                await self._begin(channel, now)
+
     async def _begin(self, channel: Channel, now: datetime) -> None:
         limits, busy = LIMITS[channel], self._busy[channel]
         free = limits.slots - busy.total()
         if free <= 0:
             return
-        receivers = [*busy, *(self._failing - busy.keys())]
-        rooms = [(1 if receiver in self._failing else limits.each) - busy[receiver] for receiver in receivers]
+        failing = (
+            self._failing if limits.each < limits.slots else set()
+        )  # a gateway is everybody's way: it keeps its places
+        receivers = [*busy, *(failing - busy.keys())]
+        rooms = [(1 if receiver in failing else limits.each) - busy[receiver] for receiver in receivers]
         claimed = await self._database.fetch(SQL["claim"], channel, now, free, receivers, rooms, limits.each, LEASE_S)
         if not claimed:
             return
         facts = await self._facts(claimed)
         keys = await self._secrets(claimed, now)
+        links = await self._links(channel, claimed, now)
         for row in claimed:
             busy[row["receiver"]] += 1
-            task = asyncio.create_task(self._deliver(row, facts[row["outbox_id"]], keys.get(row["id"])))
+            task = asyncio.create_task(
+                self._deliver(row, facts[row["outbox_id"]], keys.get(row["id"]), links.get(row["id"], ""))
+            )
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
@@ -176,11 +195,11 @@ class Sender:
 
     # --- sending ---
 
-    async def _deliver(self, row: Any, facts: Any, keys: tuple[str, list[str]] | None) -> None:
+    async def _deliver(self, row: Any, facts: Any, keys: tuple[str, list[str]] | None, link: str) -> None:
         """Whatever happens, the places are free again; what is not written goes once more when the claim is over."""
         channel = Channel(row["channel"])
         try:
-            end = await self._made_and_sent(row, channel, facts, keys)
+            end = await self._made_and_sent(row, channel, facts, keys, link)
             if end is not None:
                 await self._write(row, channel, end)
         except (*AWAY, WorldFault) as error:
@@ -190,32 +209,31 @@ class Sender:
             busy[row["receiver"]] -= 1
             if not busy[row["receiver"]]:
                 del busy[row["receiver"]]
+            if busy.total() == LIMITS[channel].slots // 2:
+                self._freed.set()  # it was full, perhaps: what waits need not wait for the next look
 
     async def _made_and_sent(
-        self, row: Any, channel: Channel, facts: Any, keys: tuple[str, list[str]] | None
+        self, row: Any, channel: Channel, facts: Any, keys: tuple[str, list[str]] | None, link: str
     ) -> _End | None:
         """A message that cannot be made is a failed attempt like any other: it ends, and holds up nobody."""
         try:
             address, secrets = keys or (row["address"], [])
-            link = await self._link(row) if letters.takes_link(channel) and self._link_base else ""
             message = letters.outgoing(
                 row, facts, link=link, address=address, secrets=secrets, now=self._clock(), zone=self._zone
             )
-        except (*AWAY, WorldFault):
-            raise
         except Exception as error:
             log.exception("a message could not be made", key=row["key"])
             return self._failed(row, f"{type(error).__name__}: {error}")
         return await self._attempt(channel, message, row)
 
-    async def _link(self, row: Any) -> str:
+    async def _links(self, channel: Channel, claimed: Sequence[Any], now: datetime) -> dict[int, str]:
         """A new link for each attempt: what was sent before stays good too, because it may have arrived."""
-        token = letters.new_token()
-        hashed = hashlib.sha256(token.encode()).digest()
-        await self._database.execute(
-            SQL["add_link"], hashed, row["id"], self._clock(), row["topic"] == ORDER, NOTIFY_LINK_MINUTES
-        )
-        return f"{self._link_base}{letters.LINK_PATH}{token}"
+        if not self._link_base or not letters.takes_link(channel):
+            return {}
+        tokens = {row["id"]: letters.new_token() for row in claimed}
+        hashes = [hashlib.sha256(token.encode()).digest() for token in tokens.values()]
+        await self._database.execute(SQL["add_links"], hashes, list(tokens), now, NOTIFY_LINK_MINUTES)
+        return {number: f"{self._link_base}{letters.LINK_PATH}{token}" for number, token in tokens.items()}
 
     async def _attempt(self, channel: Channel, message: Outgoing, row: Any) -> _End | None:
         """One attempt, whatever the way raises; None: look again soon."""

@@ -25,7 +25,7 @@ AGAIN_S: Final = 5.0
 def prepare(settings: Settings) -> Sender:
     """A sender with the ways of the settings; opens nothing. Raises `BadInput` for a setting that cannot be used."""
     zone_table(settings.time_zone)
-    database = Database(settings.need_database_url(), name="hoistway-notify", most=4)
+    database = Database(settings.need_database_url(), name="hoistway-notify", most=6)
     return Sender(
         database,
         chosen(settings, database),

@@ -15,6 +15,8 @@ SMS_CHARS: Final[Mapping[str, int]] = {"zh": 134, "en": 268}
 """With its link: two parts of Chinese (67 characters each in a joined SMS), or four of English with a Chinese place in it."""
 PLACE_CHARS: Final = 12
 """A place is never cut to less."""
+_FAMILIES: Final = ("complaint",)
+"""Topics `name-...` without a text of their own are said as `name`."""
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -29,6 +31,7 @@ class Facts:
     level: str = ""
     order: str = ""
     case: str = ""
+    number: str = ""  # of a ticket or complaint
     who: str = ""
     joined: int = 0
     exercise: bool = False
@@ -77,9 +80,10 @@ def _mark(facts: Facts, language: str) -> str:
 
 def _filled(part: str, facts: Facts, language: str, place: str) -> str:
     known = messages(language)
-    template = known.get(f"{facts.topic}.{part}", known[f"other.{part}"])
+    family = next((name for name in _FAMILIES if facts.topic.startswith(f"{name}-")), "other")
+    template = known.get(f"{facts.topic}.{part}", known[f"{family}.{part}"])
     values = {
         "topic": facts.topic, "place": place, "code": facts.code or known["no_code"], "time": facts.time,
-        "level": facts.level, "order": facts.order, "case": facts.case, "who": facts.who,
+        "level": facts.level, "order": facts.order, "case": facts.case, "number": facts.number, "who": facts.who,
     }  # fmt: skip
     return _PLACE.sub(lambda match: values[match.group(1)], template)

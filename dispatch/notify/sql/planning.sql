@@ -88,8 +88,9 @@ with given as (
 update outbox o set state = 'joined', joined_to = g.leader, planned_at = $3, ended_at = $3 from given g where o.id = g.id
 
 -- name: open
-update outbox o set state = t.state, planned_at = $4, joins = t.joins, reason = case when t.state = 'dead' then 'no way' end,
-    ended_at = case when t.state = 'dead' then $4::timestamptz end
+update outbox o set state = t.state, planned_at = $4, joins = t.joins,
+    reason = case t.state when 'dead' then 'no way' when 'skipped' then 'no terminal of its own' end,
+    ended_at = case when t.state <> 'open' then $4::timestamptz end
 from unnest($1::bigint[], $2::text[], $3::text[]) as t (id, state, joins)
 where o.id = t.id
 
@@ -107,7 +108,7 @@ from unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::text[], $6
 join outbox o on o.id = t.outbox_id
 
 -- name: dead_ids
-select id, topic, addressee, case_id, reason from outbox where state = 'dead' and not noted order by id limit 100
+select id, topic, addressee, case_id, reason from outbox where state = 'dead' and not noted order by id limit $1
 
 -- name: let_go
 -- What was to be said with one that reached nobody reached nobody either: each is said on its own case.

@@ -5,11 +5,11 @@
 select exists (select 1 from outbox where state = 'new' and (look_at is null or look_at <= $1)) as fresh,
     exists (select 1 from outbox where state = 'open') as running,
     exists (select 1 from outbox where state = 'dead' and not noted) as dead,
-    exists (select 1 from drill where ended_at is null and due_at <= $1) as drills,
-    coalesce((
-        select array_agg(distinct channel) from delivery
-        where state = 'pending' and due_at <= $1 and (claimed_until is null or claimed_until <= $1)
-    ), '{}') as channels
+    exists (select 1 from drill where ended_at is null and due_at <= $1) as drills
+
+-- name: due_channels
+select distinct channel from delivery
+where state = 'pending' and due_at <= $1 and (claimed_until is null or claimed_until <= $1)
 
 -- name: claim
 -- Due ones of one channel ($1), at most $3, of each receiver no more than it has free places ($4, $5; $6 for the others). Another
@@ -48,21 +48,26 @@ select id, secret from notify_contact where id = any($1::int[]) and secret is no
 -- What the messages of these notifications may name.
 select o.id, o.key, o.topic, o.addressee, o.addressee_id, o.case_id, o.order_id, o.joined, o.body, o.created_at, o.exercise,
     c.kind as case_kind, c.state as case_state, coalesce(c.level, (o.body ->> 'level')::int) as level, c.opened_at, c.trapped,
-    l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, l.register_code, l.lon, l.lat,
+    coalesce(t.number, m.id::text) as number,
+    l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, coalesce(l.address, c.address, m.address) as address,
+    coalesce(l.district, c.district, m.district) as district, l.rescue_code, l.register_code, l.lon, l.lat,
     d.state as order_state, d.level as order_level, d.sent_at as order_sent_at, u.id as unit_id, u.name as unit_name,
-    coalesce(d.firm_id, c.firm_id, case when o.addressee = 'firm' then o.addressee_id end) as firm_id
+    coalesce(d.firm_id, c.firm_id, t.firm_id, m.firm_id, case when o.addressee = 'firm' then o.addressee_id end) as firm_id
 from outbox o
 left join rescue_case c on c.id = o.case_id
-left join lift l on l.id = c.lift_id
+left join ticket t on t.id = o.ticket_id
+left join complaint m on m.id = o.complaint_id
+left join lift l on l.id = coalesce(c.lift_id, t.lift_id, m.lift_id)
 left join dispatch_order d on d.id = o.order_id
 left join unit u on u.id = coalesce(d.unit_id, case when o.addressee = 'unit' then o.addressee_id end)
 where o.id = any($1::bigint[])
 
--- name: add_link
--- Only the hash is kept. Accepting is for orders; else the link confirms that the message came.
+-- name: add_links
+-- Only the hashes are kept. Accepting is for orders; else the link confirms that the message came.
 insert into notify_link (token_hash, delivery_id, order_id, expires_at)
-select $1, $2, case when $4 then o.order_id end, $3::timestamptz + make_interval(mins => $5)
-from delivery d join outbox o on o.id = d.outbox_id where d.id = $2
+select t.hash, d.id, case when o.topic = 'order' then o.order_id end, $3::timestamptz + make_interval(mins => $4)
+from unnest($1::bytea[], $2::bigint[]) as t (hash, delivery_id)
+join delivery d on d.id = t.delivery_id join outbox o on o.id = d.outbox_id
 
 -- name: mark
 -- The end of an attempt; nothing when another process has claimed it since, or a receipt came meanwhile.

@@ -321,7 +321,7 @@ def test_the_car_is_soothed_by_its_own_terminals_together() -> None:
 
 LONG = texts.Facts(
     topic="order", place="余杭区未来科技城海创园小区第十二号楼第三单元 东侧二号客梯", code="901234", time="03:07", level="2", order="1234567",
-    case="7654321", who="杭州某某电梯工程有限公司 值班班组", joined=9_999, exercise=True,
+    case="7654321", number="T-20261125-0001", who="杭州某某电梯工程有限公司 值班班组", joined=9_999, exercise=True,
 )  # fmt: skip
 URL = "https://96333.hangzhou.example.gov.cn/go/AbCdEfGhIjKlMnOpQrStUv"
 

@@ -168,7 +168,7 @@ order by o.id desc
 -- name: link
 -- What a one-time link is for, locked by whoever uses it ($3 true).
 select k.delivery_id, k.order_id, k.used_at, k.expires_at <= $2 as expired, d.contact, d.language, o.topic, o.drill_id, o.exercise, o.case_id,
-    l.name, l.estate, l.building, l.address, l.rescue_code, r.state as order_state, r.firm_id
+    l.name, l.estate, l.building, coalesce(l.address, c.address) as address, l.rescue_code, r.state as order_state, r.firm_id
 from notify_link k
 join delivery d on d.id = k.delivery_id
 join outbox o on o.id = d.outbox_id
