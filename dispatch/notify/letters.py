@@ -46,7 +46,7 @@ def facts_of(row: Mapping[str, Any], zone: tzinfo) -> texts.Facts:
         time=at.astimezone(zone).strftime("%H:%M"),
         level=str(row["level"] or ""),
         order=str(row["order_id"] or ""),
-        case=str(row["case_id"] or ""),
+        case=str(row["case_id"] or row["ticket_number"] or ""),
         who=str(body.get("who", "")),
         joined=row["joined"],
         exercise=row["exercise"],

@@ -50,10 +50,11 @@ select o.id, o.key, o.topic, o.addressee, o.addressee_id, o.case_id, o.order_id,
     c.kind as case_kind, c.state as case_state, coalesce(c.level, (o.body ->> 'level')::int) as level, c.opened_at, c.trapped,
     l.id as lift_id, l.kind as lift_kind, l.name, l.estate, l.building, l.address, l.district, l.rescue_code, l.register_code, l.lon, l.lat,
     d.state as order_state, d.level as order_level, d.sent_at as order_sent_at, u.id as unit_id, u.name as unit_name,
-    coalesce(d.firm_id, c.firm_id, case when o.addressee = 'firm' then o.addressee_id end) as firm_id
+    coalesce(d.firm_id, c.firm_id, k.firm_id, case when o.addressee = 'firm' then o.addressee_id end) as firm_id, k.number as ticket_number
 from outbox o
 left join rescue_case c on c.id = o.case_id
-left join lift l on l.id = c.lift_id
+left join ticket k on k.id = o.ticket_id
+left join lift l on l.id = coalesce(c.lift_id, k.lift_id)
 left join dispatch_order d on d.id = o.order_id
 left join unit u on u.id = coalesce(d.unit_id, case when o.addressee = 'unit' then o.addressee_id end)
 where o.id = any($1::bigint[])
