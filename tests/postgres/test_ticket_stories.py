@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,12 +13,16 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from alarms.corrections import CorrectionKind
+from dispatch.notify import texts
+from dispatch.notify.letters import facts_of
+from dispatch.tickets import policy
 from dispatch.tickets.book import NoTicket, add_photo, hand_over_ticket, move_ticket, tell_fault, tickets_of
 from dispatch.tickets.outcome import Part
 from dispatch.tickets.rounds import overdue_tickets, remember_faults
 from hoistway.cli import app
 from hoistway.errors import BadInput, Conflict, IllegalMove
 from hoistway.model import Severity
+from hoistway.store import queries
 from ingest.changes import ChangeKind
 from tests.support import rows
 from tests.support.web import Api
@@ -321,3 +326,22 @@ async def test_late_data_about_a_fault(shop: Workshop) -> None:
     await shop.late(other, "door-open-failure", ago_s=900, over=True, kind=CorrectionKind.CONTRADICTED)
     assert (await shop.ticket_log(await shop.last(other)))[-1] == "late-data-contradicts"
     assert await shop.tickets(other) == [("new", 0, 0)]
+
+
+async def test_what_is_told_of_a_ticket_names_it_and_its_lift(shop: Workshop) -> None:
+    """A message knows number, place and code of the ticket's lift; every topic that tickets tell has a text of its own."""
+    lift = await shop.lift(name="东侧客梯", rescue_code="912345")
+    await shop.fault(lift)
+    ticket = await shop.last(lift)
+    outbox = await shop.value("select id from outbox where ticket_id = $1", ticket)
+    facts = queries("dispatch.notify", "sql/sending.sql")["facts"]
+    (row,) = await shop.db.fetch(facts, [outbox])
+    said = texts.text(facts_of(row, UTC), "zh")
+    assert f"T2026-{ticket:06d}" in said
+    assert "912345" in said
+    planned = queries("dispatch.notify", "sql/planning.sql")
+    (row,) = await shop.db.fetch(planned["rows"], [outbox])
+    assert (row["addressee"], row["firm_id"], row["lift_is_exercise"]) == ("firm", shop.web.firm_id, False)
+    await shop.db.fetch(planned["contacts"], [outbox], shop.now)
+    told = "".join(path.read_text("utf-8") for path in Path(policy.__file__).parent.glob("*.py"))
+    assert set(re.findall(r'"(ticket(?:-[a-z]+)*)"', told)) <= texts.topics()

@@ -11,14 +11,15 @@ limit $2 for update skip locked
 -- What planning needs to know of each: whose firm it is about, the lift's terminals (a gateway speaks for several cars: it is not asked).
 select o.id, o.key, o.topic, o.addressee, o.addressee_id, o.contact, o.exercise, o.case_id, coalesce(l.exercise, o.exercise) as lift_is_exercise,
     coalesce(u.name, f.name, o.addressee) as name,
-    case o.addressee when 'firm' then o.addressee_id when 'unit' then u.firm_id else coalesce(c.firm_id, l.firm_id) end as firm_id,
+    case o.addressee when 'firm' then o.addressee_id when 'unit' then u.firm_id else coalesce(c.firm_id, k.firm_id, l.firm_id) end as firm_id,
     case when o.addressee = 'lift' then coalesce((
         select array_agg(d.device order by d.device) from device d where d.lift_id = l.id and d.revoked_at is null
     ), '{}') else '{}' end as devices,
     coalesce(o.addressee_id::text, case o.addressee when 'property' then coalesce(nullif(l.user_unit_phone, ''), 'lift ' || l.id) end, '') as who
 from outbox o
 left join rescue_case c on c.id = o.case_id
-left join lift l on l.id = c.lift_id
+left join ticket k on k.id = o.ticket_id
+left join lift l on l.id = coalesce(c.lift_id, k.lift_id)
 left join unit u on o.addressee = 'unit' and u.id = o.addressee_id
 left join firm f on o.addressee = 'firm' and f.id = o.addressee_id
 where o.id = any($1::bigint[])
@@ -30,7 +31,8 @@ order by o.topic not in ('order', 'stand-down', 'soothe'), o.id
 select o.id as outbox_id, x.name, x.rank, x.language, x.exercise, x.kind, x.address, x.contact_id
 from outbox o
 left join rescue_case c on c.id = o.case_id
-left join lift l on l.id = c.lift_id
+left join ticket k on k.id = o.ticket_id
+left join lift l on l.id = coalesce(c.lift_id, k.lift_id)
 cross join lateral (
     select p.name, case when exists (
             select 1 from unit_shift s where s.contact_id = p.id and s.since <= $2 and s.until > $2
