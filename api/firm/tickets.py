@@ -1,17 +1,17 @@
-"""The firm's faults to mend. Until an order of work stands behind a fault, the page lists the faults that call for one."""
+"""The firm's tickets on its own pages: what is still to be mended, the overdue first. A ticket itself is a page of `api.tickets`."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from api import desk
 from api.access import FirmPerson
+from api.exchange import cursor
 from api.firm.gate import PageRoute, answer
+from dispatch.tickets.book import tickets_of
 from hoistway.limits import FIRM_PAGE_ROWS
-from hoistway.store import queries
 
 router = APIRouter(
     prefix="/firm/tickets",
@@ -21,14 +21,27 @@ router = APIRouter(
     route_class=PageRoute,
 )
 
-_sql: Final = queries("api.firm", "sql/firm.sql")
-
 
 @router.get("")
-async def list_tickets(request: Request, principal: FirmPerson) -> Response:
-    """Faults of the firm's lifts that are open, the newest first."""
-    database, now = request.app.state.database, request.app.state.clock()
-    ids = [row["id"] for row in await database.fetch(_sql["faults"], principal.firm_id, FIRM_PAGE_ROWS)]
+async def list_tickets(
+    request: Request, principal: FirmPerson, after: Annotated[str | None, Query(max_length=20)] = None
+) -> Response:
+    """Open tickets of the firm, newest first; on each page the overdue before the others."""
+    state = request.app.state
+    found = await tickets_of(
+        state.database,
+        principal.scope,
+        now=state.clock(),
+        is_open=True,
+        firm_id=principal.firm_id,
+        after=cursor(after),
+        limit=FIRM_PAGE_ROWS + 1,
+    )
+    shown = found[:FIRM_PAGE_ROWS]
     return answer(
-        request, "tickets.html", refresh=True, faults=await desk.alarm_documents(database, principal.scope, ids, now)
+        request,
+        "firm_tickets.html",
+        refresh=after is None,
+        tickets=sorted(shown, key=lambda ticket: not ticket["overdue"]),
+        older=shown[-1]["id"] if len(found) > FIRM_PAGE_ROWS else None,
     )

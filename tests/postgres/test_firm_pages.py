@@ -1,4 +1,4 @@
-"""A firm's lifts, people, faults and keys on its pages: what is its own, what is not, and what two people write at once."""
+"""A firm's lifts, people, tickets and keys on its pages: what is its own, what is not, and what two people write at once."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_the_way_in_over_the_api(web: Api) -> None:
         assert (await machine.get(f"/api/v1/lifts/{foreign}/access")).status_code == 404
 
 
-# --- people and faults ---
+# --- people and tickets ---
 
 
 async def test_units_on_call_with_their_phones(web: Api, wang: Visit) -> None:
@@ -186,14 +186,26 @@ async def test_the_duty_number_is_the_administrator_s(web: Api, li: Visit, wang:
     assert await web.db.fetchval("select phone from firm where id = $1", web.firm_id) == "0571-2222"
 
 
-async def test_faults_of_own_lifts(web: Api, wang: Visit) -> None:
-    """Open faults of the firm's lifts; none of another firm's."""
-    mine = await rows.lift(web.db, firm_id=web.firm_id, name="mine with a fault")
-    await rows.alarm(web.db, mine, rule_id="door-held-open", severity="minor", opens="ticket")
-    await rows.alarm(web.db, await foreign_lift(web, name="theirs"), rule_id="door-held-open", severity="minor", opens="ticket")  # fmt: skip
+async def test_tickets_of_the_own_firm(web: Api, wang: Visit) -> None:
+    """What is still to be mended, the overdue first, each leading to its page; none of another firm's, none that is done."""
+    shown = [await ticket(web, firm_id=web.firm_id), await ticket(web, firm_id=web.firm_id, late=True)]
+    await ticket(web, firm_id=web.firm_id, state="cancelled")
+    await ticket(web, firm_id=await web.db.fetchval("select id from firm where name = 'rival firm'"))
     page = await wang.see("/firm/tickets")
-    assert "mine with a fault" in page.text
-    assert "theirs" not in page.text
+    assert [int(number) for number in re.findall(r'href="/tickets/(\d+)"', page.answer.text)] == shown[::-1]
+    assert "overdue" in page.text
+    there = await wang.see(f"/tickets/{shown[0]}")
+    assert (there.status, 'href="/firm"' in there.answer.text) == (200, True)
+
+
+async def ticket(web: Api, *, firm_id: int, state: str = "new", late: bool = False) -> int:
+    lift_id = await rows.lift(web.db, firm_id=firm_id)
+    promised = "now() - interval '1 hour'" if late else "now() + interval '1 day'"
+    return int(await web.db.fetchval(
+        "insert into ticket (lift_id, firm_id, told, severity, state, opened_at, promised_at, exercise)"
+        f" values ($1, $2, 'the door grinds', 'minor', $3, now(), {promised}, false) returning id",
+        lift_id, firm_id, state,
+    ))  # fmt: skip
 
 
 # --- keys ---

@@ -43,14 +43,6 @@ where l.id = $2 and l.firm_id = $1 and not l.probe
 -- name: last_alarms
 select id from alarm where lift_id = $1 order by id desc limit $2
 
--- name: faults
--- Open alarms of the firm's lifts that call for a repair, the newest first.
-select a.id
-from alarm a join lift l on l.id = a.lift_id
-where l.firm_id = $1 and not l.probe and a.open and a.opens = 'ticket'
-order by a.id desc
-limit $2
-
 -- name: shifts
 -- When the firm's units are on call: what runs at $2 and what begins within a week.
 select s.unit_id, s.since, s.until, c.name as contact
