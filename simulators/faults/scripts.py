@@ -98,7 +98,9 @@ class Scene:
     def _judged(self, unit: Unit, at: int) -> dict[str, Any]:
         """What the catalogue says of this kind of fault: which rules must, may and must not speak of it."""
         entry, lift = entries()[BY_THE_CATALOGUE[self.fault.kind]], isinstance(unit.machine, Lift)
-        expects = entry.expects if unit.fitted.person_sensor else entry.without
+        expects, allows = entry.expects if unit.fitted.person_sensor else entry.without, entry.allows
+        if self.fault.lasts_ms is not None and self.fault.lasts_ms < entry.lasts_ms[0]:
+            expects, allows = (), (*expects, *allows)  # shorter than what a rule is asked to see
         if self.fault.kind == "power-cut" and not lift:
             expects = ("escalator-power-lost",)
         return {
@@ -110,7 +112,7 @@ class Scene:
             "cause": max(entry.causes, key=lambda item: item[1])[0],
             "expects": list(expects),
             "alike": list(entry.alike),
-            "allows": list(entry.allows),
+            "allows": list(allows),
             "severity": entry.severity,
         }
 
