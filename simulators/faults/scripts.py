@@ -14,7 +14,6 @@ from hoistway.errors import OurFault
 from hoistway.model import DoorStatus
 from simulators.city import Equipment
 from simulators.device import Device
-from simulators.faults.catalogue import BY_THE_CATALOGUE, entries
 from simulators.life.physics import Lift, Person
 from simulators.sensors import Machine, Profile, Reporter
 
@@ -88,33 +87,11 @@ class Scene:
                 "people": machine.people if isinstance(machine, Lift) else 0,
                 "person_sensor": unit.fitted.person_sensor,
                 "floor": machine.labels[machine.floor] if isinstance(machine, Lift) else None,
-                **self._judged(unit, at),
                 **facts,
             },
         )
         self.tell(dict(truth.line))
         return truth
-
-    def _judged(self, unit: Unit, at: int) -> dict[str, Any]:
-        """What the catalogue says of this kind of fault: which rules must, may and must not speak of it."""
-        entry, lift = entries()[BY_THE_CATALOGUE[self.fault.kind]], isinstance(unit.machine, Lift)
-        expects, allows = entry.expects if unit.fitted.person_sensor else entry.without, entry.allows
-        if self.fault.lasts_ms is not None and self.fault.lasts_ms < entry.lasts_ms[0]:
-            expects, allows = (), (*expects, *allows)  # shorter than what a rule is asked to see
-        if self.fault.kind == "power-cut" and not lift:
-            expects = ("escalator-power-lost",)
-        return {
-            "kind": entry.kind,
-            "lift": unit.row.rescue_code,
-            "from_ms": at,
-            "to_ms": None,
-            "person": bool(unit.machine.aboard) if isinstance(unit.machine, Lift) else None,
-            "cause": max(entry.causes, key=lambda item: item[1])[0],
-            "expects": list(expects),
-            "alike": list(entry.alike),
-            "allows": list(allows),
-            "severity": entry.severity,
-        }
 
 
 @dataclass(kw_only=True, slots=True)
@@ -125,7 +102,7 @@ class Truth:
     line: dict[str, Any]
 
     def end(self, at: int, **facts: Any) -> None:
-        self.line.update(facts, to=at, to_ms=at)
+        self.line.update(facts, to=at)
         self.scene.tell(dict(self.line))
 
 

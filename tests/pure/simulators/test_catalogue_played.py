@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from hoistway.errors import BadInput
-from simulators import world
 from simulators.city import make_city
 from simulators.columns.machines import Machines
 from simulators.faults.catalogue import entries
@@ -136,18 +135,13 @@ def test_planned_entrapments_have_the_published_rate_spread_hours_and_causes() -
 
 @pytest.mark.parametrize(("lasts", "expects"), [("3min", []), ("7min", ["door-held-open"])])
 def test_what_a_story_makes_shorter_than_the_catalogue_is_expected_of_no_rule(lasts: str, expects: list[str]) -> None:
-    """A door held for three minutes may be told and need not; for seven it must. Both ways to play say so."""
+    """A door held for three minutes may be told and need not; for seven it must."""
     text = f'[[fault]]\nkind="door-held-open"\nlift=1\nat="30s"\nlasts="{lasts}"\n'
     _, told, _ = staged(text, lifts=4, minutes=4)
-    other: list[dict[str, Any]] = []
-    for _ in world.play(
-        parse(f"{HEAD}lifts=4\n{text}", name="x"), until_ms=DEFAULT_START_MS + 240_000, tell=other.append
-    ):
-        pass
-    for line in (*told.values(), other[0]):
+    assert told
+    for line in told.values():
         assert line["expects"] == expects
         assert ("door-held-open" in line["allows"]) is not bool(expects)
-    assert set(other[0]) <= set(next(iter(told.values())))
 
 
 def test_reserve_seeds_are_others_and_say_so() -> None:
