@@ -27,17 +27,6 @@ __all__ = ["Scenario", "duration_ms", "load", "parse", "scenario_names"]
 _TIME_OF_DAY: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 INCLUDED_MOST: Final = 8
 """Stories within stories, in a row."""
-BY_THE_CATALOGUE: Final = {
-    "entrapment-between-floors": "trapped-between-floors",
-    "entrapment-at-landing": "trapped-at-landing",
-    "stopped-outside-zone": "empty-car-stops",
-    "door-held-open": "door-wedged-open",
-    "door-reversing": "door-keeps-turning-back",
-    "door-open-running": "door-swings-open",
-    "link-loss": "terminal-dead",
-    "power-cut": "estate-dark",
-}
-"""What the kinds of `scripts` are called in the catalogue."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,7 +33,7 @@ alarm as a consequence; *cause* by the closing codes.
 ALIKES: Final = """
 ## Look-alikes 相似场景
 
-What a rule must **not** alarm about. Their rates were fixed before any threshold was looked at.
+What a rule must **not** alarm about. Their rates were fixed before any threshold was tuned with them.
 
 | name | what it is | rate, lasts | rules that must stay silent | rate from |
 |---|---|---|---|---|

@@ -19,7 +19,7 @@ from hoistway.errors import BadInput
 from simulators.city import Equipment, make_city
 from simulators.columns.machines import Machines
 from simulators.faults.acts import ACTS
-from simulators.faults.catalogue import Entry, entries
+from simulators.faults.catalogue import BY_THE_CATALOGUE, Entry, entries
 from simulators.faults.plan import Planned, Planner
 from simulators.faults.scene import Scene, Script
 from simulators.faults.scripts import Fault
@@ -28,7 +28,7 @@ from simulators.life.demand import DAY_MS, ZONE_MS
 from simulators.network.acts import NETWORK_ACTS
 from simulators.network.carrier import Carrier, Delivery
 from simulators.records import Event, Rows, payload, values_of
-from simulators.scenario import BY_THE_CATALOGUE, Scenario
+from simulators.scenario import Scenario
 
 STEP_MS: Final = 1_000
 AGAIN_MS: Final = 10 * 60_000

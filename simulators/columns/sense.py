@@ -87,7 +87,8 @@ class LiftSensors:
         bell = normal(keys, np.uint64(2 * now))
         dice = uniform(keys, np.uint64(2 * now + 1))
         heard = dice >= self._dropout[slots]
-        noisy = np.where(moving, speed + bell * np.minimum(self._speed_noise[slots], np.abs(speed) / 8), 0.0)
+        # at most an eighth of the speed: a slow car must not look too fast
+        noisy = np.where(moving, speed + bell * np.minimum(self._speed_noise[slots], np.abs(speed) / 30), 0.0)
         rows["speed"] = np.where(shafts.speed_sensor[slots] & heard, noisy, np.nan)
         drift = self._drift_kg_ms[slots] * (now % CALIBRATED_MS)
         load = np.maximum(0.0, people * PERSON_KG + drift + bell * self._load_noise[slots])

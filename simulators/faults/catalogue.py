@@ -45,6 +45,19 @@ NEEDS: Final = (
 """What a machine must have so that the entry can happen to it."""
 
 
+BY_THE_CATALOGUE: Final = {
+    "entrapment-between-floors": "trapped-between-floors",
+    "entrapment-at-landing": "trapped-at-landing",
+    "stopped-outside-zone": "empty-car-stops",
+    "door-held-open": "door-wedged-open",
+    "door-reversing": "door-keeps-turning-back",
+    "door-open-running": "door-swings-open",
+    "link-loss": "terminal-dead",
+    "power-cut": "estate-dark",
+}
+"""What the kinds of `scripts` are called in the catalogue."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """One cause of an alarm, or one look-alike of it."""

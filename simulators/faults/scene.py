@@ -60,6 +60,8 @@ class Scene:
     def begin(self, at: int | None = None, *, slot: int | None = None, **more: Any) -> Line:
         where = self.slot if slot is None else slot
         self.begun = True
+        if self.lasts_ms < self.entry.lasts_ms[0]:  # shorter than what a rule is asked to see
+            more = {"expects": [], "allows": [*self.entry.expects, *self.entry.allows]} | more
         return self.book.begin(self.entry, where, self.now if at is None else at, cause=self.cause, **more)
 
     def tell(self, *codes: str, active: bool) -> None:

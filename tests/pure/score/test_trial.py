@@ -15,7 +15,7 @@ from hoistway.trial import folder
 from hoistway.trial.columns import rows_of
 from hoistway.trial.play import Played, Trial, play_run
 from hoistway.trial.sweep import swept
-from simulators.faults import Fault
+from simulators.faults.scripts import Fault
 from simulators.scenario import Scenario, load
 from simulators.score.card import scorecard
 

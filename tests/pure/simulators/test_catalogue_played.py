@@ -133,6 +133,17 @@ def test_planned_entrapments_have_the_published_rate_spread_hours_and_causes() -
     assert 0.4 <= counts.mean() ** 2 / (counts.var() - counts.mean()) <= 0.7
 
 
+@pytest.mark.parametrize(("lasts", "expects"), [("3min", []), ("7min", ["door-held-open"])])
+def test_what_a_story_makes_shorter_than_the_catalogue_is_expected_of_no_rule(lasts: str, expects: list[str]) -> None:
+    """A door held for three minutes may be told and need not; for seven it must."""
+    text = f'[[fault]]\nkind="door-held-open"\nlift=1\nat="30s"\nlasts="{lasts}"\n'
+    _, told, _ = staged(text, lifts=4, minutes=4)
+    assert told
+    for line in told.values():
+        assert line["expects"] == expects
+        assert ("door-held-open" in line["allows"]) is not bool(expects)
+
+
 def test_reserve_seeds_are_others_and_say_so() -> None:
     """A story that says `reserve` plays another life than the same one without, and its truth carries the word."""
     text = '[rates]\nalikes=40\nonly=["person-holds-door"]\n'

@@ -168,6 +168,14 @@ def test_terminals_speak_as_their_maker_does():
             assert min(gaps[vendor.name]) == 1_000
 
 
+def test_no_noise_makes_a_car_too_fast():
+    """What a terminal measures never reaches 1.15 times the rated speed, of the slowest car of the worst maker neither."""
+    machines, rows = morning()
+    lifts = taken(rows, rows["slot"] < machines.lifts)
+    share = np.abs(lifts["speed"]) / machines.shafts.speed[lifts["slot"]]
+    assert 1.0 < np.nanmax(share) < 1.15
+
+
 def test_what_is_not_fitted_is_not_told():
     """No person sensor says null, no brake contact says nothing, and 30 % of the older lifts have no person sensor."""
     machines, rows = morning()
