@@ -16,7 +16,7 @@ from hoistway.trial.rehearse import rehearse
 from hoistway.trial.stored import stored
 from ingest.changes import when
 from simulators.crews import Habits, People
-from simulators.faults import Fault
+from simulators.faults.scripts import Fault
 from simulators.scenario import load
 from simulators.score.card import scorecard
 from simulators.tape.edit import lines_of
