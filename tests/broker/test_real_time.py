@@ -51,13 +51,13 @@ lifts = 5
 traffic = false
 time_of_day = "10:00"
 [[fault]]
-kind = "entrapment-between-floors"
+kind = "trapped-between-floors"
 lift = 0
 [[fault]]
-kind = "stopped-outside-zone"
+kind = "empty-car-stops"
 lift = 1
 [[fault]]
-kind = "power-cut"
+kind = "estate-dark"
 at = "9s"
 lift = 3
 lasts = "4s"
