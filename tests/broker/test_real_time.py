@@ -46,7 +46,7 @@ STORY = parse(
 title = { zh = "实时", en = "Real time" }
 story = "Three lifts in trouble, nobody else on the way."
 duration = "19s"
-seed = 7
+seed = 8
 lifts = 5
 traffic = false
 time_of_day = "10:00"
