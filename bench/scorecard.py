@@ -51,6 +51,7 @@ WHY: Final[dict[str, str]] = {
     "entrapment-between-floors": "The false ones are mechanics: the alarm that inspection had made a notice becomes a full one in the second in which the"
     " mechanic switches back, two seconds before the open doors clear it.",
     "entrapment-door-ajar": "As entrapment-between-floors: the notice of an inspection becomes full when the switch goes back before the clear is complete.",
+    "overspeed": "A lift of 0.5 m/s with a noisy speed sensor: 20 % are 0.1 m/s, and one sample alone holds for the second that is asked.",
 }
 """What is known of a rule that misses or raises falsely. Shown beside its figures."""
 
