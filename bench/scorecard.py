@@ -74,11 +74,12 @@ def played(story: Scenario, day: int, lifts: int | None) -> Run:
     return folder.read(place)
 
 
-def known(story: Scenario, days: int, lifts: int | None) -> list[Run]:
-    """The days that are there, without playing any."""
+def known(name: str) -> list[Run]:
+    """The days that are there under the present rules, of the fleet with most of them; nothing is played."""
     version = version_of(facts_of(default_rules()))
-    places = [WORK / f"{story.name}-{lifts or story.lifts}" / f"{version}-{day:04d}" for day in range(days)]
-    return [folder.read(place) for place in places if (place / folder.SHEET).exists()]
+    fleets = [sorted(place.glob(f"{version}-*/{folder.SHEET}")) for place in WORK.glob(f"{name}-*") if place.is_dir()]
+    runs = [[folder.read(sheet.parent) for sheet in sheets] for sheets in fleets if sheets]
+    return max(runs, key=lambda days: sum(run.lifts * run.days for run in days), default=[])
 
 
 def page_of(cards: dict[str, dict[str, Any]]) -> str:
@@ -174,13 +175,12 @@ def main() -> None:
         }
     }
     for name in asked.only:
-        story = load(name)
-        story = replace(story, duration_ms=min(story.duration_ms or DAY_MS, DAY_MS))
-        days = asked.days if name in DAILY else 1
-        if not asked.write:
-            for day in range(days):
-                played(story, day, asked.lifts)
-        runs = known(story, days if not asked.write else 10_000, asked.lifts)
+        if asked.write:
+            runs = known(name)
+        else:
+            story = load(name)
+            story = replace(story, duration_ms=min(story.duration_ms or DAY_MS, DAY_MS))
+            runs = [played(story, day, asked.lifts) for day in range(asked.days if name in DAILY else 1)]
         if runs:
             cards[name] = scorecard(merged(runs))
     if asked.write:
