@@ -48,9 +48,10 @@ GOAL: Final = (
 
 WHY: Final[dict[str, str]] = {
     "entrapment-at-landing": "At a landing the door and the zone say nothing: without a person sensor nobody can be told apart from an empty, parked car.",
-    "entrapment-between-floors": "The false ones are mechanics: the alarm that inspection had made a notice becomes a full one in the second in which the"
+    "entrapment-between-floors": "Nearly all false ones are mechanics: the alarm that inspection had made a notice becomes a full one in the second in which the"
     " mechanic switches back, two seconds before the open doors clear it.",
     "entrapment-door-ajar": "As entrapment-between-floors: the notice of an inspection becomes full when the switch goes back before the clear is complete.",
+    "entrapment-possible": "The same, on terminals that speak every five seconds: no sample shows the open doors, so nothing clears it.",
     "overspeed": "A lift of 0.5 m/s with a noisy speed sensor: 20 % are 0.1 m/s, and one sample alone holds for the second that is asked.",
 }
 """What is known of a rule that misses or raises falsely. Shown beside its figures."""
@@ -151,8 +152,8 @@ def _story_lines(card: dict[str, Any]) -> list[str]:
         lines += ["", "Why:", *why]
     fooled = [item for item in card["look_alikes"] if item["alarmed"]["hits"]]
     total = sum(item["alarmed"]["of"] for item in card["look_alikes"])
-    lines += ["", f"Look-alikes by rule: {total} questions. Those that took a rule in:"]
-    lines += ["", "| rule | look-alike | of | alarmed | share |", "|---|---|---|---|---|"] if fooled else [" none."]
+    lines += ["", f"Look-alikes by rule: {total} questions, {len(fooled)} kinds took a rule in."]
+    lines += ["", "| rule | look-alike | of | alarmed | share |", "|---|---|---|---|---|"] if fooled else []
     lines += [
         f"| {item['rule']} | {item['kind']} | {item['alarmed']['of']} | {item['alarmed']['hits']} | {percent(item['alarmed'])} |"
         for item in fooled

@@ -180,6 +180,7 @@ def _let_go() -> None:
     """paho's wake-up sockets of sessions that have ended are closed with their garbage: here, not in the middle of another test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        gc.unfreeze()  # what lived when ingest began
         gc.collect()
 
 
