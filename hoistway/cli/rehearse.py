@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +39,7 @@ def rehearse(
     hours = None if days is None else days * 24
     trial = told(lambda: trial_of(story, rules, seed=seed, city=city, lifts=lifts, hours=hours, wire=wire))
     told(lambda: trial.until_ms)
+    trial = replace(trial, two_processes=not wire and (os.cpu_count() or 1) > 1)
     above = _home()
     try:
         played, report = run(_in_a_database_of_its_own(trial, above))

@@ -54,15 +54,15 @@ class Desk:
 
     # --- time ---
 
-    async def take(self, changes: Sequence[Change], known: Mapping[int, int], until_ms: int) -> None:
+    async def take(self, changes: Sequence[Change], until_ms: int) -> None:
         """Live through a stretch: what the rules say, each at its moment, and everything that is due in between."""
+        begin = self.now
 
         def moment(change: Change) -> int:
-            return max(change.at_ms, self.now, known.get(change.lift_id, 0))
+            return max(change.at_ms, begin)
 
-        begin = self.now
         for at, group in groupby(sorted(changes, key=moment), key=moment):
-            await self.until(max(at, begin))
+            await self.until(at)
             await self._write(list(group))
         await self.until(until_ms)
 

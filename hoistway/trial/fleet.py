@@ -48,6 +48,12 @@ class Fleet:
             self._labels.update(self.directory.fresh_labels())
         return self._labels.get(number, "?")
 
+    def labels(self) -> dict[str, int]:
+        """The number of every displayed floor of the register."""
+        return {text: self.directory.label_id(text) for row in self.rows for text in row.floors} | {
+            text: self.directory.label_id(text) for text in ("1", "2")
+        }
+
     def engine(self, rules: RuleSet, *, now: int) -> Engine:
         """An engine that knows every unit from `now` on."""
         engine = Engine(rules, capacity=len(self.rows), zone=zone_table(ZONE))

@@ -16,19 +16,24 @@ from alarms.rules import RuleSet
 from alarms.signals import Batch
 from hoistway.errors import BadInput
 from hoistway.limits import TICK_MS, TICK_SETTLE_MS
+from hoistway.model import Kind
+from hoistway.trial.ahead import Stretch, ahead
 from hoistway.trial.clips import Clips, Line
-from hoistway.trial.columns import batch_of
+from hoistway.trial.columns import Intake
 from hoistway.trial.fleet import Fleet
 from hoistway.trial.said import Said, facts_of, version_of
 from hoistway.trial.wire import Wire
 from simulators.city import Equipment, make_city
-from simulators.direct import slabs
 from simulators.scenario import Scenario
 from simulators.score.matching import AFTER_MS, BEFORE_MS
 from simulators.score.records import Run, truth_of
-from simulators.world import DEFAULT_START_MS, World, play
+from simulators.stage import Stage
+from simulators.stage import play as stage_play
+from simulators.world import DEFAULT_START_MS
 
 Progress = Callable[[float], None]
+BATCH_STEPS: Final = 60
+"""Seconds of the story that the engine takes at once."""
 LOOK_BACK: Final = 5_000
 """So many of the last raises are looked through for those of a lift."""
 
@@ -55,6 +60,7 @@ class Trial:
     lasts_ms: int | None = None  # None: the story's own length
     rows: Sequence[Equipment] | None = None  # None: a made-up city
     wire: bool = False
+    two_processes: bool = False  # the story in one of its own; the same run
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -65,9 +71,11 @@ class Trial:
         return self.from_ms + lasts
 
     def register(self) -> Sequence[Equipment]:
-        if self.rows is not None:
-            return self.rows
-        return make_city(lifts=self.scenario.lifts, escalators=self.scenario.escalators, seed=self.seed)
+        """Whom to play, lifts first."""
+        rows = self.rows
+        if rows is None:
+            rows = make_city(lifts=self.scenario.lifts, escalators=self.scenario.escalators, seed=self.seed)
+        return sorted(rows, key=lambda row: row.kind is not Kind.LIFT)
 
 
 class Judge:
@@ -170,20 +178,48 @@ def play_run(trial: Trial, progress: Progress | None = None) -> Played:
 
 def steps(trial: Trial, judge: Judge) -> Iterator[int]:
     """Play it a stretch at a time; answers up to when."""
-    return (_wire if trial.wire else _direct)(trial, judge.fleet.rows, judge)
+    return (_wire if trial.wire else _direct)(trial, judge)
 
 
-def _direct(trial: Trial, rows: Sequence[Equipment], judge: Judge) -> Iterator[int]:
-    world = World(trial.scenario, rows, start_ms=trial.from_ms, seed=trial.seed, tell=judge.tell)
-    for slab in slabs(world, until_ms=trial.until_ms):
-        judge.take(batch_of(slab, judge.fleet.directory.label_id), slab.until_ms)
-        yield slab.until_ms
+def _direct(trial: Trial, judge: Judge) -> Iterator[int]:
+    rows, labels = judge.fleet.rows, judge.fleet.labels()
+    if trial.two_processes:
+        made = ahead(stretches, trial.scenario, rows, trial.from_ms, trial.until_ms, trial.seed, labels)
+    else:
+        made = stretches(trial.scenario, rows, trial.from_ms, trial.until_ms, trial.seed, labels)
+    for until_ms, batch, lines in made:
+        for line in lines:
+            judge.tell(line)
+        judge.take(batch, until_ms)
+        yield until_ms
 
 
-def _wire(trial: Trial, rows: Sequence[Equipment], judge: Judge) -> Iterator[int]:
+def stretches(
+    scenario: Scenario, rows: Sequence[Equipment], from_ms: int, until_ms: int, seed: int, labels: dict[str, int]
+) -> Iterator[Stretch]:
+    """The story a minute at a time, as the engine takes it, with the truth of that minute."""
+    told: list[dict[str, Any]] = []
+    stage = Stage(scenario, rows, start_ms=from_ms, seed=seed, tell=lambda line: told.append(dict(line)))
+    intake = Intake(len(rows), [labels[text] for text in stage.machines.labels])
+    deliveries = []
+    while stage.now < until_ms:
+        deliveries.append(stage.step())
+        if len(deliveries) == BATCH_STEPS or stage.now >= until_ms:
+            batch = intake.batch(deliveries)
+            yield stage.now, batch, list(told)
+            told.clear()
+            deliveries = []
+
+
+def _wire(trial: Trial, judge: Judge) -> Iterator[int]:
     wire = Wire(judge.fleet, judge.said, trial.rules, now=trial.from_ms)
-    messages = play(
-        trial.scenario, rows, start_ms=trial.from_ms, seed=trial.seed, tell=judge.tell, until_ms=trial.until_ms
+    messages = stage_play(
+        trial.scenario,
+        judge.fleet.rows,
+        start_ms=trial.from_ms,
+        seed=trial.seed,
+        tell=judge.tell,
+        until_ms=trial.until_ms,
     )
     due = trial.from_ms + TICK_MS
     for received, device, leaf, payload in messages:

@@ -59,7 +59,7 @@ async def rehearse(
                 replace(change, lift_id=numbers[change.lift_id])
                 for change in changes_of(judge.said.fresh(), judge.engine, trial.rules)
             ]
-            await desk.take(changes, {}, now)
+            await desk.take(changes, now)
             if progress is not None:
                 progress((now - trial.from_ms) / span)
         played = judge.played(trial)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alarms.rules import RuleSet, Terms
-from alarms.signals import CLEAR, RAISE, Transitions
+from alarms.signals import CLEAR, PROMOTE, RAISE, Transitions
 from hoistway.trial.fleet import Fleet
 from ingest.backtest.episodes import NEVER as LASTS
 from ingest.backtest.episodes import Alarm as Episode
@@ -23,7 +23,7 @@ class Said:
         self.rules = rules
         self._segments: list[Segment] = []
         self._fresh: list[Transitions] = []
-        self.raised: list[tuple[int, str, int]] = []  # slot, rule, when, of all raises so far
+        self.raised: list[tuple[int, str, int]] = []  # slot, rule, when: raised, or made full
 
     def note(self, transitions: Transitions, known: Mapping[int, int] | None = None) -> None:
         """`known`: by slot, from when on what was said of it was known, where that is later than it was true."""
@@ -37,7 +37,7 @@ class Said:
         said = Transitions(rows=rows)
         self._segments.append(Segment(rules=self.rules, transitions=said))
         self._fresh.append(said)
-        self.raised += [(row.slot, self.rules[row.rule].id, row.at) for row in said if row.kind == RAISE]
+        self.raised += [(row.slot, self.rules[row.rule].id, row.at) for row in said if row.kind in {RAISE, PROMOTE}]
 
     def fresh(self) -> Transitions:
         """What was said since the last call."""

@@ -54,6 +54,9 @@ class Recorder:
         finally:
             self.client.disconnect()
             self.client.loop_stop()
+            self.client.on_connect = self.client.on_message = (
+                None  # nobody else holds it now: its sockets close with it
+            )
 
     def _write(self, tape: TapeWriter, stop: threading.Event) -> None:
         flush_at = time.monotonic() + FLUSH_S

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -46,18 +48,18 @@ STORY = parse(
 title = { zh = "实时", en = "Real time" }
 story = "Three lifts in trouble, nobody else on the way."
 duration = "19s"
-seed = 7
+seed = 8
 lifts = 5
 traffic = false
 time_of_day = "10:00"
 [[fault]]
-kind = "entrapment-between-floors"
+kind = "trapped-between-floors"
 lift = 0
 [[fault]]
-kind = "stopped-outside-zone"
+kind = "empty-car-stops"
 lift = 1
 [[fault]]
-kind = "power-cut"
+kind = "estate-dark"
 at = "9s"
 lift = 3
 lasts = "4s"
@@ -171,6 +173,15 @@ async def test_a_story_in_real_time_gives_the_alarms_of_memory(
             await ingest
             await _play_again(broker.url, address, tmp_path)
             await broker.stop()
+            _let_go()
+
+
+def _let_go() -> None:
+    """paho's wake-up sockets of sessions that have ended are closed with their garbage: here, not in the middle of another test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.unfreeze()  # what lived when ingest began
+        gc.collect()
 
 
 async def _alarms(url: str, rows: list[Equipment], truths: Any) -> dict[tuple[str, str], int]:

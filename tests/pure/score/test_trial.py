@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -12,10 +13,12 @@ from alarms.language.reader import default_rules
 from hoistway.cli import app
 from hoistway.errors import BadInput
 from hoistway.trial import folder
-from hoistway.trial.columns import rows_of
+from hoistway.trial.columns import Intake, samples_of
 from hoistway.trial.play import Played, Trial, play_run
 from hoistway.trial.sweep import swept
 from simulators.faults.scripts import Fault
+from simulators.network.carrier import Delivery, Link
+from simulators.records import SAID_UNKNOWN, blank
 from simulators.scenario import Scenario, load
 from simulators.score.card import scorecard
 
@@ -23,7 +26,7 @@ MINUTE = 60_000
 STORY: Scenario = replace(
     load("quiet-hour"),
     name="small-city",
-    lifts=24,
+    lifts=60,
     escalators=2,
     duration_ms=14 * MINUTE,
     faults=(
@@ -57,6 +60,20 @@ def test_as_columns_and_as_messages_the_same_alarms(direct: Played, wire: Played
     assert len(direct.run.alarms) == len(wire.run.alarms) == len(one)
     assert max(abs(item.raised_ms - two[key].raised_ms) for key, item in one.items()) <= 2_000
     assert max(abs(item.cleared_ms - two[key].cleared_ms) for key, item in one.items()) <= 2_000
+
+
+def test_a_story_in_a_process_of_its_own_is_the_same_run(direct: Played) -> None:
+    """Alarms, truth and explanations; and what goes wrong there is raised here."""
+    story = replace(STORY, duration_ms=5 * MINUTE)
+    one, two = (
+        play_run(Trial(scenario=story, rules=default_rules(), seed=STORY.seed, two_processes=both))
+        for both in (False, True)
+    )
+    assert (one.run, one.truth, one.clips) == (two.run, two.truth, two.clips)
+    assert {item.id for item in one.run.alarms} <= {item.id for item in direct.run.alarms}
+    lost = replace(STORY, faults=(Fault(kind="entrapment-between-floors", lift=5_000),))
+    with pytest.raises(BadInput, match="lift 5000"):
+        play_run(Trial(scenario=lost, rules=default_rules(), seed=1, two_processes=True))
 
 
 def test_who_is_trapped_is_always_told(direct: Played) -> None:
@@ -138,15 +155,28 @@ def test_a_sweep_shows_from_which_hold_on_people_are_missed() -> None:
 
 
 def test_values_that_no_lift_has_are_unknown_and_counted() -> None:
-    """As the decoder of messages does: out of range and no such word become unknown."""
-    labels: dict[str, int] = {}
-    rows = rows_of(
-        ("temperature", "door_status", "passenger", "car_position"),
-        [(1, 5, 6, (999.0, 4, None, "B1")), (2, 5, 6, (20.0, 77, True, None))],
-        lambda text: labels.setdefault(text, len(labels)),
-    )
-    assert [str(value) for value in rows["temperature"]] == ["nan", "20.0"]
-    assert rows["door_status"].tolist() == [4, -1]
-    assert rows["passenger"].tolist() == [-1, 1]
-    assert rows["car_position"].tolist() == [0, -1]
-    assert rows["field_faults"].tolist() == [1, 1]
+    """As the decoder of messages does: out of range and no such word become unknown; what is said to be unknown is."""
+    rows = blank(2)
+    rows["temperature"], rows["door_status"] = (999.0, 20.0), (4, 77)
+    rows["passenger"], rows["car_position"] = (SAID_UNKNOWN, 1), (0, -1)
+    found = samples_of(rows, np.array([5], np.int16))
+    assert [str(value) for value in found["temperature"]] == ["nan", "20.0"]
+    assert found["door_status"].tolist() == [4, -1]
+    assert found["passenger"].tolist() == [-1, 1]
+    assert found["car_position"].tolist() == [5, -1]
+    assert found["field_faults"].tolist() == [1, 1]
+
+
+def test_a_clock_that_is_off_is_put_right_and_one_that_jumps_is_not_believed() -> None:
+    """A minute behind: corrected. An hour back in the middle of a boot: the time of receipt. A backlog keeps its own times."""
+    intake = Intake(1, [0])
+    rows = blank(3)
+    rows["boot"], rows["seq"] = 1, (1, 2, 3)
+    rows["received"], rows["ts"] = (100_050, 101_050, 102_050), (40_000, 41_000, 42_000 - 3_600_000)
+    found = intake.batch([Delivery(rows=rows)]).samples
+    assert found["at"].tolist() == [100_050, 101_050, 102_050]
+    assert found["clock_error"].tolist() == pytest.approx([60.05, 60.05, 3_660.05])
+    kept = blank(1)
+    kept["boot"], kept["seq"], kept["received"], kept["ts"] = 1, 4, 400_000, 100_000
+    late = intake.batch([Delivery(rows=kept, links=[Link(399_000, 0, online=True, boot=1, conn=2)])]).samples
+    assert late["at"].tolist() == [160_050]

@@ -263,6 +263,18 @@ def test_a_mapping_that_cannot_be_used_is_refused(text: str, said: str) -> None:
         mapping_of(text, source="m")
 
 
+def test_a_real_ride() -> None:
+    """The public table's rows are samples of one device with the stamps of the mapping; its empty cells are as before."""
+    folder, counts = Path(__file__).parents[2] / "data" / "logs", Counts()
+    mapping = mapping_of((folder / "ride.toml").read_text(), source="ride.toml")
+    found = list(items_of((folder / "ride.csv").read_text().splitlines(), mapping, source="ride.csv", counts=counts))
+    assert (counts.rows, len(found)) == (59, counts.samples)
+    assert len(found) > 20
+    assert all(json.loads(item.payload)["vibration"] >= 0 for item in found)
+    assert {item.device for item in found} == {"ride-1"}
+    assert found[0].at_ms >= 1_577_836_800_000
+
+
 def test_a_table_without_the_columns_is_refused() -> None:
     """The missing ones are named."""
     with pytest.raises(BadInput, match="Zeit"):
