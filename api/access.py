@@ -23,6 +23,7 @@ from hoistway import lifecycle
 from hoistway.errors import OurFault
 from hoistway.limits import BODY_BYTES
 from hoistway.model import Role
+from hoistway.store import scope as whose
 
 COOKIE: Final = "hoistway_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
@@ -80,6 +81,7 @@ KEY_MAKERS: Final = Gate(frozenset({Role.MAINTAINER, Role.ADMIN}), people=True)
 TESTERS: Final = Gate(frozenset({Role.TESTER, Role.SUPERVISOR, Role.ADMIN}))
 PUBLISHERS: Final = Gate(frozenset({Role.SUPERVISOR, Role.ADMIN}))
 WARDENS: Final = Gate(frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMIN}))
+ADMINS: Final = Gate(frozenset({Role.ADMIN}))
 LISTENERS: Final = Gate(frozenset({Role.DISPATCHER, Role.SUPERVISOR}))
 """Who may see a caller's name and number."""
 INTAKE: Final = Gate(lifecycle.DESK | {Role.AUDITOR})
@@ -96,12 +98,21 @@ KeyMaker = Annotated[Principal, Depends(KEY_MAKERS)]
 Tester = Annotated[Principal, Depends(TESTERS)]
 Publisher = Annotated[Principal, Depends(PUBLISHERS)]
 Warden = Annotated[Principal, Depends(WARDENS)]
+Admin = Annotated[Principal, Depends(ADMINS)]
 Listener = Annotated[Principal, Depends(LISTENERS)]
 IntakeReader = Annotated[Principal, Depends(INTAKE)]
 
 
 async def principal_of(request: Request) -> Principal | None:
-    """Who asks. A key in `Authorization` counts before a cookie; a key that is wrong is nobody, cookie or not."""
+    """Who asks; from here on the database shows what they may see. A key in `Authorization` counts before a cookie; a key that is
+    wrong is nobody, cookie or not."""
+    principal = await _principal_of(request)
+    if principal is not None:
+        whose.enter(principal.rows)
+    return principal
+
+
+async def _principal_of(request: Request) -> Principal | None:
     database = request.app.state.database
     authorization = request.headers.get("Authorization")
     if authorization is not None:

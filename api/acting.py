@@ -1,5 +1,6 @@
 """One person's act on one connection at one moment: the row changes together with its history and with what follows from it.
 
+The caller has looked whether the person may: here the program acts, and sees every unit and firm (`widened`).
 What follows is decided by `dispatch.acts` and written by `dispatch.book`, as for a timer. Order of locks: alarms, then timers,
 then the case, then its orders; ingest and dispatch take them in the same order.
 """
@@ -20,6 +21,7 @@ from dispatch.units import Roster
 from hoistway.errors import OurFault
 from hoistway.lifecycle import CaseState, OrderState
 from hoistway.store import queries
+from hoistway.store.scope import widened
 
 _sql: Final = queries("api", "sql/desk.sql")
 NOBODY: Final = Roster(())
@@ -37,14 +39,19 @@ class Acting:
 
     async def lock_case(self, case_id: int) -> list[int]:
         """Lock a case and the unacknowledged alarms it stands for; answers their ids."""
-        rows = await self._connection.fetch(_sql["alarms_of_case"], case_id)
-        alarm_ids = [row["id"] for row in rows]
-        await self._connection.fetch(_sql["lock_alarms"], alarm_ids)
-        await self.lock_case_only(case_id)
+        async with widened(self._connection):
+            rows = await self._connection.fetch(_sql["alarms_of_case"], case_id)
+            alarm_ids = [row["id"] for row in rows]
+            await self._connection.fetch(_sql["lock_alarms"], alarm_ids)
+            await self._lock_case_only(case_id)
         return alarm_ids
 
     async def lock_case_only(self, case_id: int) -> None:
         """Lock a case and its timers."""
+        async with widened(self._connection):
+            await self._lock_case_only(case_id)
+
+    async def _lock_case_only(self, case_id: int) -> None:
         await self._connection.fetch(_sql["lock_timers"], case_id)
         await self._connection.fetchval(_sql["lock_case"], case_id)
 
@@ -52,20 +59,23 @@ class Acting:
 
     async def case(self, case_id: int) -> CaseView:
         """A locked case as the decisions see it."""
-        return (await read_cases(self._connection, [case_id]))[case_id]
+        async with widened(self._connection):
+            return (await read_cases(self._connection, [case_id]))[case_id]
 
     async def limits(self) -> Limits:
         return await read_limits(self._connection)
 
     async def roster(self) -> Roster:
-        return await read_roster(self._connection, self._now)
+        async with widened(self._connection):
+            return await read_roster(self._connection, self._now)
 
     async def carry_out(
         self, case: CaseView, outcome: Outcome, *, confirmation: str | None = None, note: str | None = None
     ) -> None:
         """Write what this person does and what follows from it."""
         who = Actor(name=self._principal.name, role=self._principal.role, confirmation=confirmation, note=note)
-        await carry_out(self._connection, [(case, outcome)], self._now, actor=who)
+        async with widened(self._connection):
+            await carry_out(self._connection, [(case, outcome)], self._now, actor=who)
 
     # --- alarms ---
 

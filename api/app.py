@@ -46,6 +46,9 @@ from api import (
     watch,
 )
 from api.access import COOKIE, declared
+from api.accounts import pages as account_pages
+from api.accounts import routes as account_routes
+from api.accounts import shift_pages, shift_routes
 from api.console.pages import STATIC
 from api.live import LiveState
 from api.problems import Problem
@@ -57,6 +60,7 @@ from hoistway.heartbeat import Heartbeats
 from hoistway.limits import BODY_BYTES, PHOTO_BODY_BYTES
 from hoistway.settings import Settings
 from hoistway.store import Database
+from hoistway.store import scope as whose
 
 ROUTERS: Final = (
     lifts.router, desk.alarms, shelving.alarms, shelving.removals, desk.cases, orders.router, incidents.router, figures.router,
@@ -64,6 +68,7 @@ ROUTERS: Final = (
     pages.router, security.router, security.view, lift_access.router, *firm.ROUTERS,
     *intake.ROUTERS, *notify.ROUTERS, city_link.router, city_link.view,
     routes.router, maintenance.router, ticket_pages.router,
+    account_routes.router, account_pages.router, shift_routes.router, shift_pages.router,
 )  # fmt: skip
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PHOTOS: Final = re.compile(r"(?:/api/v1|/firm)?/tickets/[0-9]{1,10}/photos")
@@ -88,7 +93,7 @@ def create_app(
 ) -> FastAPI:
     """The application. A `database` that is handed in is opened and closed by its owner."""
     own = database is None
-    store = database or Database(settings.need_database_url(), name="hoistway api")
+    store = database or Database(settings.need_database_url(), name="hoistway api", scoped=True)
     url = settings.database_url.get_secret_value() if settings.database_url else None
 
     @contextlib.asynccontextmanager
@@ -186,6 +191,10 @@ class _Wrap:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with whose.within(whose.NOTHING):  # until a gate says who asks
+            await self._request(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         given = headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

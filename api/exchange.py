@@ -20,6 +20,7 @@ from api.people import Principal
 from api.problems import Problem, unusable
 from hoistway.limits import PAGE_ROWS
 from hoistway.store import queries
+from hoistway.store.scope import one_plan
 
 _Answer = TypeVar("_Answer")
 Document = dict[str, Any]
@@ -150,8 +151,9 @@ async def transact(request: Request, body: Callable[[Any], Awaitable[_Answer]]) 
     database = request.app.state.database
     for attempt in range(1, _TRIES + 1):
         try:
-            async with database.acquire() as connection, connection.transaction():
-                return await body(connection)
+            with one_plan():
+                async with database.acquire() as connection, connection.transaction():
+                    return await body(connection)
         except Exception as error:
             if getattr(error, "sqlstate", None) != _DEADLOCK or attempt == _TRIES:
                 raise

@@ -41,15 +41,26 @@ Ids = Mapping[str, list[int]]
 """Ids by list."""
 
 
+class Owner(NamedTuple):
+    """Whose an object is, and where: what decides who sees it."""
+
+    firm: int | None  # None: seen by those who see every firm; PROBE_ONLY: by the watcher alone
+    district: str | None  # None: of the whole city, or of several districts
+
+
 class Audience(NamedTuple):
-    """Readers who see the same bytes: of one scope, and with or without the desk's moves."""
+    """Readers who see the same bytes: of one scope, of some districts or all, and with or without the desk's moves."""
 
     scope: int | None
     desk: bool
+    districts: tuple[str, ...] = ()  # none: the whole city
 
-    def sees(self, firm: int | None) -> bool:
+    def sees(self, owner: Owner) -> bool:
+        firm, district = owner
         if PROBE_ONLY in (firm, self.scope):
             return firm == self.scope
+        if self.districts and district not in self.districts:
+            return False
         return self.scope == EVERY_FIRM or (self.scope is not None and firm == self.scope)
 
 
@@ -58,7 +69,7 @@ class Entry:
     """One alarm, case, incident or flood, written once for all its readers."""
 
     lift_id: int | None  # None: of the whole city
-    firm: int | None  # None: seen by those who see every firm; PROBE_ONLY: by the watcher alone
+    owner: Owner
     open: bool
     plain: bytes
     desk: bytes  # with the moves that the desk may make
@@ -73,8 +84,7 @@ class Change:
     """One object's new state, and whose it was before when it changed hands."""
 
     entry: Entry
-    left_firm: int | None = None
-    moved: bool = False
+    left: Owner | None = None
 
 
 class Tick:
@@ -91,9 +101,9 @@ class Tick:
         if part is None:
             part = self._parts[audience] = {}
             for key, change in self._changes.items():
-                if audience.sees(change.entry.firm):
+                if audience.sees(change.entry.owner):
                     part[key] = change.entry.text(audience)
-                elif change.moved and audience.sees(change.left_firm):
+                elif change.left is not None and audience.sees(change.left):
                     part[key] = encode({"id": key[1], "open": False, "out_of_scope": True})
         return part
 
@@ -107,24 +117,24 @@ class Mirror:
         self.revision = 0
         self._entries: dict[Key, Entry] = {}
         self._of_lift: dict[int, set[Key]] = {}
-        self._counts: dict[int, Counter[str]] = {}
-        self._lifts: dict[int, tuple[int, bool]] = {}
+        self._counts: dict[int | str, Counter[str]] = {}  # by scope, and by district
+        self._lifts: dict[int | str, tuple[int, bool]] = {}
 
     # --- reading ---
 
     def objects(self, audience: Audience) -> dict[Key, bytes]:
         """Everything open that `audience` sees."""
-        return {key: entry.text(audience) for key, entry in self._entries.items() if audience.sees(entry.firm)}
+        return {key: entry.text(audience) for key, entry in self._entries.items() if audience.sees(entry.owner)}
 
     def of_lift(self, lift_id: int, audience: Audience) -> dict[Key, bytes]:
         """Everything open of one lift, newest first."""
         keys = sorted(self._of_lift.get(lift_id, ()), reverse=True)
-        return {key: self._entries[key].text(audience) for key in keys if audience.sees(self._entries[key].firm)}
+        return {key: self._entries[key].text(audience) for key in keys if audience.sees(self._entries[key].owner)}
 
     def some(self, keys: Iterable[Key], audience: Audience) -> dict[Key, bytes]:
         """Those of `keys` that are open and seen by `audience`."""
         entries = ((key, self._entries.get(key)) for key in keys)
-        return {key: entry.text(audience) for key, entry in entries if entry and audience.sees(entry.firm)}
+        return {key: entry.text(audience) for key, entry in entries if entry and audience.sees(entry.owner)}
 
     def is_offline(self, lift_id: int) -> bool:
         """Whether the offline rule says now that nobody hears from the lift."""
@@ -132,9 +142,10 @@ class Mirror:
 
     def counters(self, audience: Audience) -> Document:
         """The fixed counters of the console."""
-        scope = -1 if audience.scope is None else audience.scope
-        counts = self._counts.get(scope, Counter())
-        lifts, exercise = self._lifts.get(scope, (0, False))
+        scopes: tuple[int | str, ...] = audience.districts or (-1 if audience.scope is None else audience.scope,)
+        counts = sum((self._counts.get(scope, Counter()) for scope in scopes), Counter())
+        lifts = sum(self._lifts.get(scope, (0, False))[0] for scope in scopes)
+        exercise = any(self._lifts.get(scope, (0, False))[1] for scope in scopes)
         return {**{name: counts[name] for name in COUNTED}, "lifts": lifts, "exercise": exercise}
 
     def lift_ids(self) -> list[int]:
@@ -147,7 +158,7 @@ class Mirror:
         for (kind, number), entry in self._entries.items():
             if kind == "cases":
                 continue
-            if entry.lift_id is not None and entry.lift_id in firms and firms[entry.lift_id] != entry.firm:
+            if entry.lift_id is not None and entry.lift_id in firms and firms[entry.lift_id] != entry.owner.firm:
                 found.setdefault(kind, []).append(number)
         return found
 
@@ -156,11 +167,12 @@ class Mirror:
     def clear(self) -> None:
         self._entries, self._of_lift, self._counts = {}, {}, {}
 
-    def count_lifts(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """How many lifts each scope has (`lifts_by_firm`)."""
+    def count_lifts(self, rows: Iterable[Mapping[str, Any]], districts: Iterable[Mapping[str, Any]]) -> None:
+        """How many lifts each scope and each district has (`lifts_by_firm`, `lifts_by_district`)."""
         by_firm = {row["firm_id"]: (row["lifts"], row["exercise"]) for row in rows}
+        by_district = {row["district"]: (row["lifts"], row["exercise"]) for row in districts}
         everything = (sum(lifts for lifts, _ in by_firm.values()), any(exercise for _, exercise in by_firm.values()))
-        self._lifts = {**by_firm, EVERY_FIRM: everything}
+        self._lifts = {**by_firm, EVERY_FIRM: everything, **by_district}
         self._lifts.pop(-1, None)
 
     def apply(self, place: str, entries: Mapping[Key, Entry]) -> Tick:
@@ -170,8 +182,8 @@ class Mirror:
             before = self._entries.get(key)
             if before == entry:
                 continue
-            moved = before is not None and before.firm != entry.firm
-            changes[key] = Change(entry=entry, left_firm=before.firm if before else None, moved=moved)
+            moved = before is not None and before.owner != entry.owner
+            changes[key] = Change(entry=entry, left=before.owner if before is not None and moved else None)
             if before is not None:
                 self._remove(key, before)
             if entry.open:
@@ -198,10 +210,11 @@ class Mirror:
             self._counts[scope].subtract(entry.counts)
 
 
-def _scopes(entry: Entry) -> tuple[int, ...]:
-    if entry.firm == PROBE_ONLY:
+def _scopes(entry: Entry) -> tuple[int | str, ...]:
+    firm, district = entry.owner
+    if firm == PROBE_ONLY:
         return (PROBE_ONLY,)
-    return (EVERY_FIRM,) if entry.firm is None else (EVERY_FIRM, entry.firm)
+    return (EVERY_FIRM, *(() if firm is None else (firm,)), *(() if district is None else (district,)))
 
 
 # --- reading the store ---
@@ -221,8 +234,9 @@ async def read_all(database: Any, mirror: Mirror) -> None:
         ids = {"alarms": alarms, "cases": cases, "incidents": areas, "floods": floods}
         entries = await _entries(connection, ids)
         lifts = await connection.fetch(_lifts["lifts_by_firm"])
+        districts = await connection.fetch(_lifts["lifts_by_district"])
     mirror.clear()
-    mirror.count_lifts(lifts)
+    mirror.count_lifts(lifts, districts)
     mirror.apply(place["position"], entries)
     mirror.epoch = _epoch(place["epoch"])
 
@@ -242,7 +256,8 @@ async def read_changes(database: Any, mirror: Mirror) -> Tick | None:
 async def read_firms(database: Any, mirror: Mirror) -> Tick:
     """Bring lifts that changed hands, and their open alarms and cases, to their new firm."""
     async with database.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        mirror.count_lifts(await connection.fetch(_lifts["lifts_by_firm"]))
+        districts = await connection.fetch(_lifts["lifts_by_district"])
+        mirror.count_lifts(await connection.fetch(_lifts["lifts_by_firm"]), districts)
         rows = await connection.fetch(_lifts["firms_of_lifts"], mirror.lift_ids())
         wrong = mirror.wrong_firms({row["id"]: row["firm_id"] for row in rows})
         entries = await _entries(connection, wrong)
@@ -269,7 +284,7 @@ async def read_missed(database: Any, place: str, audience: Audience) -> tuple[li
         changed = await _changed(connection, place)
         keys: list[Key] = [(kind, number) for kind, numbers in changed.items() for number in numbers]
         entries = await _entries(connection, changed)
-    closed = {key: e.text(audience) for key, e in entries.items() if not e.open and audience.sees(e.firm)}
+    closed = {key: e.text(audience) for key, e in entries.items() if not e.open and audience.sees(e.owner)}
     return keys, closed
 
 
@@ -299,8 +314,11 @@ def _portions(ids: list[int]) -> Iterable[list[int]]:
 
 
 def _of_the_city(document: Document) -> Entry:
+    """An incident is of a district when every lift of it is; a flood never is."""
     text = encode(document)
-    return Entry(lift_id=None, firm=None, open=document["open"], plain=text, desk=text, counts=())
+    found = {lift["lift"]["district"] for lift in document.get("lifts", ())}
+    district = found.pop() if len(found) == 1 and document["lift_count"] == len(document["lifts"]) else None
+    return Entry(lift_id=None, owner=Owner(None, district), open=document["open"], plain=text, desk=text, counts=())
 
 
 def _alarm(row: Mapping[str, Any]) -> Entry:
@@ -309,7 +327,12 @@ def _alarm(row: Mapping[str, Any]) -> Entry:
     if row["rule_id"] == OFFLINE_RULE and row["condition"] == Condition.ACTIVE:
         counts.append("lifts_offline")
     return Entry(
-        lift_id=row["lift_id"], firm=row["firm_id"], open=row["open"], plain=text, desk=text, counts=tuple(counts)
+        lift_id=row["lift_id"],
+        owner=Owner(row["firm_id"], row["district"]),
+        open=row["open"],
+        plain=text,
+        desk=text,
+        counts=tuple(counts),
     )
 
 
@@ -326,7 +349,7 @@ def _case(row: Mapping[str, Any]) -> Entry:
     unhandled = row["kind"] == CaseKind.ENTRAPMENT and row["acknowledged_at"] is None
     return Entry(
         lift_id=row["lift_id"],
-        firm=row["firm_id"],
+        owner=Owner(row["firm_id"], row["district"]),
         open=row["open"],
         plain=encode(plain),
         desk=encode(document),

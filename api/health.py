@@ -22,6 +22,7 @@ from hoistway.heartbeat import Heartbeats, read_beats
 from hoistway.limits import READY_DATA_AGE_S
 from hoistway.stages import Beat, Finding, finding, late
 from hoistway.store import AWAY, SCHEMA_VERSION, queries
+from hoistway.store.scope import WHOLE, within
 
 router = APIRouter(responses=PROBLEMS)
 
@@ -63,7 +64,8 @@ async def ready(request: Request) -> Response:
     """This process can do its work; 503 with the reasons when it cannot. What is late elsewhere is said beside it."""
     state = request.app.state
     found = await stages_late(state)
-    reasons, notes = await _reasons(state.database)
+    with within(WHOLE):  # of the platform, and nothing of it is sent
+        reasons, notes = await _reasons(state.database)
     reasons = [*reasons, *(item.en for item in own_late(state))]
     told = {"notes": notes, "late": [item.document() for item in found], "platform": state.watchdog.document()}
     if reasons:
@@ -152,6 +154,7 @@ async def me(request: Request, principal: Member) -> Response:
             "name": principal.name,
             "role": principal.role,
             "firm_id": principal.firm_id,
+            "districts": list(principal.districts),
             "csrf": principal.csrf,
             "session_ends_at": moment(principal.session_ends_at),
             "language": pages.language(chosen, request.headers.get("Accept-Language")),

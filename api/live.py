@@ -24,6 +24,7 @@ from hoistway.samples import Rows, snapshot
 from hoistway.samples.layout import to_ms
 from hoistway.samples.newest import newest, newest_of, with_place
 from hoistway.store import queries
+from hoistway.store.scope import WHOLE, enter
 
 POLL_S: Final = 0.5
 _CHUNK_LIFTS: Final = 5_000
@@ -71,6 +72,7 @@ class LiveState:
 
     async def run(self) -> None:
         """Load, then follow, for ever. A database that is away is waited for; nothing is lost by it."""
+        enter(WHOLE)
         loaded = False
         while not self._closed:
             try:

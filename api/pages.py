@@ -61,11 +61,22 @@ def home_of(principal: Principal | None) -> str:
     return "/firm" if principal is not None and principal.role is Role.MAINTAINER else "/console"
 
 
-async def _let_in(request: Request, token: str, onward: str = "") -> Response:
+async def let_in(request: Request, token: str, onward: str = "") -> Response:
+    """Where the person works, or `onward`, with a session."""
     principal = await people.by_session(request.app.state.database, token)
     response = _to(onward if _OWN_PAGE.fullmatch(onward) else home_of(principal))
     _set_cookie(request, response, COOKIE, token, SESSION_HOURS * 3_600)
     return response
+
+
+def code_page(
+    request: Request, token: str, *, error: str | None = None, status: int = 200, retry_after_s: int | None = None
+) -> Response:
+    """Asks for the second factor; `token` stands for the first."""
+    nonce = pages.new_nonce()
+    text = pages.render("login_code.html", language=language_of(request), nonce=nonce, token=token, error=error)
+    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return html_answer(request, text, nonce, status=status, headers=headers)
 
 
 @router.get("/", dependencies=[Depends(EVERYONE)])
@@ -92,7 +103,9 @@ async def login(
     check_same_origin(request)
     outcome = await people.log_in(request.app.state.database, name.strip(), password)
     if isinstance(outcome, str):
-        return await _let_in(request, outcome, onward)
+        return await let_in(request, outcome, onward)
+    if isinstance(outcome, people.CodeWanted):
+        return code_page(request, outcome.token)
     nonce = pages.new_nonce()
     wait_s = outcome.retry_after_s
     error = "login.wrong" if wait_s is None else "login.too_many"
@@ -114,7 +127,9 @@ async def use_link(request: Request, token: Annotated[str, Form(max_length=200)]
     """Spend the link and open a session."""
     check_same_origin(request)
     session = await people.use_login_link(request.app.state.database, token)
-    return _link_page(request, token, good=False) if session is None else await _let_in(request, session)
+    if isinstance(session, people.CodeWanted):
+        return code_page(request, session.token)
+    return _link_page(request, token, good=False) if session is None else await let_in(request, session)
 
 
 def _link_page(request: Request, token: str, *, good: bool) -> Response:

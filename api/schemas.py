@@ -105,6 +105,7 @@ class Me(_Answer):
     name: str
     role: Role
     firm_id: int | None
+    districts: Annotated[list[str], Field(description="sees these only; empty: as far as the role goes")]
     csrf: Annotated[str | None, Field(description="for X-CSRF-Token; null with an API key")]
     session_ends_at: Time | None
     language: str

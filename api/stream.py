@@ -36,6 +36,7 @@ from hoistway.limits import (
     STREAMS_EACH,
 )
 from hoistway.store import connect_url
+from hoistway.store.scope import WHOLE, enter
 
 MAINTAIN_EVERY_S: Final = 10.0
 FORGET_EVERY_S: Final = 3_600.0
@@ -51,7 +52,9 @@ class Subscriber:
     def __init__(self, hub: Hub, principal: Principal | None) -> None:
         self.principal = principal  # None: the watcher, which sees the probe alone
         self.audience = (
-            Audience(PROBE_ONLY, desk=False) if principal is None else Audience(principal.scope, principal.role in DESK)
+            Audience(PROBE_ONLY, desk=False)
+            if principal is None
+            else Audience(principal.scope, principal.role in DESK, principal.districts)
         )
         self.ended = asyncio.Event()
         self._hub = hub
@@ -213,7 +216,7 @@ class Hub:
 
     def epoch_for(self, audience: Audience) -> str:
         """The epoch as an audience sees it: a reader whose scope changed cannot resume."""
-        text = f"{self.mirror.epoch}/{audience.scope}/{audience.desk}"
+        text = f"{self.mirror.epoch}/{audience.scope}/{audience.desk}/{audience.districts}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def counters(self, audience: Audience) -> dict[str, Any]:
@@ -247,6 +250,7 @@ class Hub:
 
     async def run(self) -> None:
         """Follow the feed for ever; a database that is away is waited for, and nothing is lost by it."""
+        enter(WHOLE)
         loop = asyncio.get_running_loop()
         maintain_at = forget_at = loop.time()
         try:

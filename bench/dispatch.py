@@ -2,7 +2,7 @@
 
     python bench/dispatch.py [--quick]
 
-`hoistway dispatch` and `hoistway api` run as processes of their own on an embedded PostgreSQL. The city has 2,000 units, 100,000
+`hoistway dispatch` and `hoistway api` run as processes of their own, each under its own account, on an embedded PostgreSQL. The city has 2,000 units, 100,000
 closed cases and 2,000 open ones. Entrapments are written as ingest writes them, in a transaction what has come since the last one, 600 spread over ten seconds; an
 order counts as committed when another connection sees it, and as tried when its SMS left for a gateway, which is a server of this script. Acts go over HTTP on one connection, and on eight at once: accept, set out,
 arrive, facts of the case, each with its ETag. The choice is one call of the roster for a lift in the middle of the city, and with it
@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -34,10 +35,11 @@ from dispatch.units import Need
 from hoistway.embedded.ports import free_port
 from hoistway.embedded.postgres import EmbeddedPostgres
 from hoistway.model import Role
-from hoistway.store import connect_url, migrate
+from hoistway.store import connect_url, migrate, rights
 from ingest.alarm_rows import write_changes
 from ingest.changes import Change, ChangeKind
 from tests.support.folders import temporary_home
+from tests.support.postgres import as_part
 from tests.support.receivers import http_receiver
 
 UNITS: Final = 2_000
@@ -132,7 +134,7 @@ async def mass_night(url: str, first_lift: int, count: int, home: Path) -> list[
         http_receiver() as gateway,
         part(
             "dispatch",
-            url,
+            as_part(url, "dispatch"),
             **environment,
             HOISTWAY_SMS_URL=gateway.url,
             HOISTWAY_SMS_BODY='{"to": "{phone}", "text": "{text}"}',
@@ -232,7 +234,7 @@ async def desk(url: str, rounds: int) -> list[tuple[str, str]]:
     orders = [row["id"] for row in rows]
     port = free_port()
     found = []
-    async with part("api", url, HOISTWAY_HTTP_PORT=str(port)):
+    async with part("api", as_part(url, "api"), HOISTWAY_HTTP_PORT=str(port)):
         async with httpx.AsyncClient() as client:
             for _ in range(300):
                 try:
@@ -275,6 +277,7 @@ async def measure(quick: bool) -> list[tuple[str, str]]:
         try:
             connection = await connect_url(url, name="bench", command_timeout_s=600)
             await migrate(connection)
+            await rights.let_in(connection, dict.fromkeys(rights.ROLES, urlsplit(url).password or ""))
             await fill(connection, closed, open_cases)
             first_lift = await connection.fetchval("select max(id) from lift") - ENTRAPMENTS + 1
             await connection.close()

@@ -104,6 +104,11 @@ fi
 keep postgres_password "$(random)"
 keep hoistway_database_password "$(random)" hoistway_database_url
 keep hoistway_database_url "postgresql://hoistway:$(cat hoistway_database_password)@postgres:5432/hoistway"
+for part in ingest dispatch api; do
+  keep "hoistway_${part}_database_password" "$(random)" "hoistway_${part}_database_url"
+  password=$(cat "hoistway_${part}_database_password")
+  keep "hoistway_${part}_database_url" "postgresql://hoistway_$part:$password@postgres:5432/hoistway"
+done
 keep mqtt_ingest_password "$(random)" hoistway_mqtt_url
 keep mqtt_health_password "$(random)"
 keep hoistway_mqtt_url "mqtts://ingest:$(cat mqtt_ingest_password)@mosquitto:8884?ca=/run/secrets/mqtt_ca"
@@ -111,6 +116,7 @@ keep mqtt_probe_password "$(random)" hoistway_probe_mqtt_url
 probe_files="ca=/run/secrets/mqtt_ca&cert=/run/secrets/hoistway_probe_cert&key=/run/secrets/hoistway_probe_key"
 keep hoistway_probe_mqtt_url "mqtts://hoistway-probe:$(cat mqtt_probe_password)@mosquitto:8883?$probe_files"
 keep hoistway_watch_key "$(random)"
+keep hoistway_seal_key "$(random)"
 keep device_key "$(random)"
 [ -e mqtt_passwords ] || { made="$made mqtt_passwords "; : >mqtt_passwords; }
 "$here/mosquitto/set-password.sh" mqtt_passwords ingest "$(cat mqtt_ingest_password)"
@@ -121,15 +127,15 @@ keep device_key "$(random)"
 chmod 0700 .
 if [ "$(id -u)" = 0 ]; then
   chown 1883:1883 mqtt_passwords mqtt_server_cert mqtt_server_key mqtt_health_password
-  chown 999:999 postgres_password hoistway_database_password
-  chown 10001:10001 hoistway_database_url hoistway_mqtt_url hoistway_device_ca_key device_key \
-    hoistway_probe_mqtt_url hoistway_probe_key hoistway_watch_key
+  chown 999:999 postgres_password hoistway_database_password hoistway_*_database_password
+  chown 10001:10001 hoistway_database_url hoistway_*_database_url hoistway_mqtt_url hoistway_device_ca_key device_key \
+    hoistway_probe_mqtt_url hoistway_probe_key hoistway_watch_key hoistway_seal_key
   chmod 0444 mqtt_ca hoistway_device_ca hoistway_probe_cert
   chmod 0644 mqtt_device_crl
 else
   chmod 0444 mqtt_ca mqtt_server_cert mqtt_server_key mqtt_health_password postgres_password \
-    hoistway_database_password hoistway_database_url hoistway_mqtt_url hoistway_device_ca hoistway_device_ca_key device_key \
-    hoistway_probe_mqtt_url hoistway_probe_cert hoistway_probe_key hoistway_watch_key
+    hoistway_database_password hoistway_database_url hoistway_*_database_password hoistway_*_database_url hoistway_mqtt_url hoistway_device_ca hoistway_device_ca_key device_key \
+    hoistway_probe_mqtt_url hoistway_probe_cert hoistway_probe_key hoistway_watch_key hoistway_seal_key
   chmod 0644 mqtt_passwords mqtt_device_crl
 fi
 say mqtt_ca "give it to every device, and start the broker and every process again"
@@ -137,9 +143,13 @@ say hoistway_device_ca "every device with a certificate needs a new one (deploy/
 say mqtt_server_cert "it has the names that the script was given this time; start the broker again"
 say postgres_password "the database keeps the old one until you say there: alter role postgres password '...'"
 say hoistway_database_password "the database keeps the old one until you say there: alter role hoistway password '...'; then start every process again"
+for part in ingest dispatch api; do
+  say "hoistway_${part}_database_password" "docker-compose exec postgres sh /docker-entrypoint-initdb.d/20-roles.sh gives it to the database; then run migrate and start every process again"
+done
 say mqtt_ingest_password "start the broker and ingest again"
 say mqtt_health_password "start the broker again"
 say mqtt_probe_password "start the broker and the watch again"
+say hoistway_seal_key "second factors were sealed with the old one: put it back, or take each away (hoistway users factor-off) and let people make new ones"
 say hoistway_watch_key "start every process that has it again"
 say mqtt_passwords "no device can log in until deploy/devices.sh has written it: enrol, rotate or revoke any"
 say device_key "the simulated city's passwords have changed: deploy/make-demo.sh writes them"

@@ -83,6 +83,8 @@ async def fire_due(
                 decided.append((case, outcome))
         await connection.execute(SQL["fired"], [row["id"] for row in first.values()], now)
         await carry_out(connection, decided, now)
+        if sends:
+            await connection.execute(SQL["hasten"], list(first), now)
     return [
         Fired(kind=TimerKind(row["kind"]), case_id=row["case_id"], late_s=(now - row["due_at"]).total_seconds())
         for row in first.values()

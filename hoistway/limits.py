@@ -219,6 +219,16 @@ BACKTESTS_WAITING = 20
 """Backtests that wait or run; a further one is refused with 429."""
 HISTORY_POINTS = 20_000
 SESSION_HOURS = 12
+SHIFT_GRACE_MINUTES = 30
+"""A session ends so long after its person's shift: a handover may run over."""
+SHIFT_HOURS = 12
+"""Of somebody who takes the desk over without a planned shift; as long as a session."""
+SHIFTS_AHEAD = 500
+"""Shifts of a list."""
+HANDOVER_ROWS = 200
+"""Lines of each part of a sheet; what is beyond is counted."""
+NOTES_CHARS = 4_000
+LOGIN_STEP_MINUTES = 5
 LOGIN_LINK_MINUTES = 30
 LOGIN_FAILURES = 8
 """Failed passwords of one name within 15 minutes before further tries are answered 429."""

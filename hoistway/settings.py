@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         default=None, description="the probe's own account at the broker, as mqtt_url"
     )
     watch_key: SecretStr | None = Field(default=None, description="what the watcher shows the API; the same for both")
+    seal_key: SecretStr | None = Field(
+        default=None, description="random text that seals second factors; without it nobody can have one"
+    )
     watch_api_url: str = Field(default="", description="address of the API for the watcher; default from the port")
     watch_webhooks: SecretStr | None = Field(
         default=None, description="https addresses, separated by spaces, that the watcher shouts to"

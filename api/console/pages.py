@@ -93,27 +93,32 @@ def _environment() -> Environment:
     )
 
 
-def _render(template: str, *, language: str, nonce: str, **values: object) -> str:
+def render(template: str, *, language: str, nonce: str, **values: object) -> str:
+    """One page. `t` in a template is its text by key."""
+
     def text(key: str, **parts: object) -> str:
         return translate(language, key, **parts)
 
+    def named(prefix: str, value: str) -> str:
+        return messages(language).get(f"{prefix}.{value}", value)  # what has no name yet is shown as it is
+
     page = _environment().get_template(template)
-    return page.render(t=text, language=language, languages=LANGUAGES, nonce=nonce, **values)
+    return page.render(t=text, named=named, language=language, languages=LANGUAGES, nonce=nonce, **values)
 
 
 def page(template: str, *, language: str, nonce: str, **values: object) -> str:
     """A page whose own room knows what it shows."""
-    return _render(template, language=language, nonce=nonce, **values)
+    return render(template, language=language, nonce=nonce, **values)
 
 
 def login(*, language: str, nonce: str, error: str | None = None, onward: str = "") -> str:
     """Name and password. `error` is a message key such as `login.wrong`; `onward` where the login leads."""
-    return _render("login.html", language=language, nonce=nonce, error=error, onward=onward)
+    return render("login.html", language=language, nonce=nonce, error=error, onward=onward)
 
 
 def login_link(*, language: str, nonce: str, token: str, error: str | None = None) -> str:
     """One button that uses up a one-time link: a link preview or a virus scanner that only looks cannot spend it."""
-    return _render("login_link.html", language=language, nonce=nonce, token=token, error=error)
+    return render("login_link.html", language=language, nonce=nonce, token=token, error=error)
 
 
 def link_page(
@@ -129,12 +134,12 @@ def link_page(
 ) -> str:
     """The page of a one-time link in a message. `says`: ask, done, used, over or unknown."""
     shown = {"says": says, "accepts": accepts, "exercise": exercise, "place": place, "code": code, "order_id": order_id}
-    return _render("go.html", language=language, nonce=nonce, **shown)
+    return render("go.html", language=language, nonce=nonce, **shown)
 
 
 def problem(*, language: str, nonce: str, status: int, title: str, detail: str = "") -> str:
     """An error for a person with a browser."""
-    return _render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)
+    return render("problem.html", language=language, nonce=nonce, status=status, title=title, detail=detail)
 
 
 def security(
@@ -149,7 +154,7 @@ def security(
     """Security events as a table; `chosen` are the filters, `following` the cursor of the next page."""
     named = {kind: translate(language, f"security_kind.{kind}") for kind in kinds}
     given = {"rows": rows, "kinds": named, "chosen": chosen, "following": following}
-    return _render("security.html", language=language, nonce=nonce, **given)
+    return render("security.html", language=language, nonce=nonce, **given)
 
 
 def city_link(*, language: str, nonce: str, **values: object) -> str:
@@ -159,7 +164,7 @@ def city_link(*, language: str, nonce: str, **values: object) -> str:
         "steps": {step: translate(language, f"city_step.{step}") for step in CityStep},
         "why": {reason: translate(language, f"city_reason.{reason}") for reason in Reason},
     }
-    return _render("city_link.html", language=language, nonce=nonce, word=short(language), **names, **values)
+    return render("city_link.html", language=language, nonce=nonce, word=short(language), **names, **values)
 
 
 def health(
@@ -174,7 +179,7 @@ def health(
     says = f"health.watch_{platform['state']}"
     word = "en" if language == "en" else "zh"
     told = {"platform": platform, "late": late, "notes": notes}
-    return _render("health.html", language=language, nonce=nonce, word=word, says=says, **told)
+    return render("health.html", language=language, nonce=nonce, word=word, says=says, **told)
 
 
 def complaints(
@@ -188,7 +193,7 @@ def complaints(
 ) -> str:
     """Complaints as a table; `shown` are the choices of which, `following` the cursor of the next page."""
     given = {"rows": rows, "shown": shown, "chosen": chosen, "following": following}
-    return _render("complaints.html", language=language, nonce=nonce, **given)
+    return render("complaints.html", language=language, nonce=nonce, **given)
 
 
 def complaint(
@@ -205,7 +210,7 @@ def complaint(
 ) -> str:
     """One complaint with its moves as forms. `caller`: whom the person asked to see; `trouble`: a message key."""
     given = {"row": row, "calls": calls, "firms": firms, "csrf": csrf, "caller": caller, "trouble": trouble}
-    return _render("complaint.html", language=language, nonce=nonce, may_listen=may_listen, **given)
+    return render("complaint.html", language=language, nonce=nonce, may_listen=may_listen, **given)
 
 
 def console(*, language: str, nonce: str, person: str, role: str, csrf: str, time_zone: str = "Asia/Shanghai") -> str:
@@ -218,4 +223,4 @@ def console(*, language: str, nonce: str, person: str, role: str, csrf: str, tim
         "csrf": csrf,
         "timeZone": time_zone,
     }
-    return _render("console.html", language=language, nonce=nonce, boot=boot, csrf=csrf)
+    return render("console.html", language=language, nonce=nonce, boot=boot, csrf=csrf)

@@ -67,6 +67,9 @@ select id from lift where id > $1 order by id limit $2
 select coalesce(firm_id, -1) as firm_id, count(*) as lifts, bool_or(exercise) as exercise
 from lift where not probe group by 1
 
+-- name: lifts_by_district
+select district, count(*) as lifts, bool_or(exercise) as exercise from lift where not probe group by 1
+
 -- name: firms_of_lifts
 -- The probe is of no firm.
 select id, case when probe then -2 else firm_id end as firm_id from lift where id = any($1::integer[])

@@ -92,14 +92,18 @@ where person.id = login_link.person_id and person.disabled_at is null
 returning person_id
 
 -- name: open_session
+-- Of somebody whose shift runs, or begins within the hour, it ends soon after the shift.
 insert into session (token_hash, person_id, csrf, expires_at)
-values ($1, $2, $3, clock_timestamp() + make_interval(hours => $4))
+values ($1, $2, $3, least(clock_timestamp() + make_interval(hours => $4), (
+    select max(until) + make_interval(mins => $5) from desk_shift
+    where person_id = $2 and left_at is null and since <= clock_timestamp() + interval '1 hour' and until > clock_timestamp())))
 
 -- name: end_session
 update session set ended_at = clock_timestamp() where token_hash = $1 and ended_at is null
 
 -- name: session
-select person.id, person.name, person.role, person.firm_id, person.firm_admin, session.csrf, session.expires_at
+select person.id, person.name, person.role, person.firm_id, person.firm_admin, person.districts, session.csrf,
+    session.expires_at
 from session join person on person.id = session.person_id
 where token_hash = $1 and ended_at is null and expires_at > clock_timestamp() and disabled_at is null
 
@@ -125,6 +129,9 @@ delete from login_failure where at < clock_timestamp() - interval '1 day'
 
 -- name: forget_links
 delete from login_link where expires_at < clock_timestamp() - interval '30 days'
+
+-- name: forget_steps
+delete from login_step where expires_at < clock_timestamp()
 
 -- name: forget_sessions
 delete from session where expires_at < clock_timestamp() - interval '30 days'

@@ -53,3 +53,9 @@ where c.kind = 'entrapment' and c.state in ('open', 'dispatched') and not c.past
     and not exists (select 1 from dispatch_order o where o.case_id = c.id and o.live)
 on conflict on constraint timer_once do update set due_at = excluded.due_at, fired_at = null, cancelled_at = null
 returning case_id
+
+-- name: hasten
+-- Nobody is at the desk: what waits for somebody to acknowledge these cases is due at once.
+update timer set due_at = $2
+where case_id = any($1::bigint[]) and kind = 'acknowledge' and due_at > $2 and fired_at is null and cancelled_at is null
+    and not desk_is_staffed($2)

@@ -81,6 +81,7 @@ app.add_typer(notify.drills, name="drill", help="Ask every contact to confirm.")
 app.add_typer(notify.webhooks, name="webhooks", help="Where notifications go as signed JSON.")
 app.add_typer(access.keys, name="apikey", help="Keys for machines.")
 app.add_typer(access.people, name="person", help="People who log in.")
+app.add_typer(access.users, name="users", help="Accounts: list, create, change, disable.")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from hoistway.errors import ServiceUnavailable
+from hoistway.store.scope import ScopedConnection
 
 _SERVER_SETTINGS: Final[Mapping[str, str]] = {
     "timezone": "UTC",
@@ -68,7 +69,11 @@ async def connect_url(url: str, *, name: str, patience_s: float = 0.0, command_t
 class Database:
     """A pool of connections to one PostgreSQL."""
 
-    def __init__(self, url: str, *, name: str, most: int = 8, command_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, name: str, most: int = 8, command_timeout_s: float = 10.0, scoped: bool = False
+    ) -> None:
+        """`scoped`: every transaction says whose rows it may see (`hoistway.store.scope`)."""
+        self._class: Any = ScopedConnection if scoped else asyncpg.Connection
         self._url, self._name, self._most = url, name, most
         self._command_timeout_s = command_timeout_s
         self._pool: Any = None
@@ -83,6 +88,7 @@ class Database:
             max_size=self._most,
             command_timeout=self._command_timeout_s,
             init=_prepare,
+            connection_class=self._class,
             server_settings={**_SERVER_SETTINGS, "application_name": self._name},
         )
 

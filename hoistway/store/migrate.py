@@ -1,6 +1,6 @@
 """Forward-only migrations: numbered `.sql` files, applied once under a lock, each remembered by number and SHA-256.
 
-An older program refuses a newer schema. A file that starts with `-- no-transaction` runs outside a transaction (for
+What each part may do with the tables follows (`rights`). An older program refuses a newer schema. A file that starts with `-- no-transaction` runs outside a transaction (for
 `create index concurrently`); every other file is one transaction.
 """
 
@@ -13,8 +13,12 @@ from importlib.resources import files
 from typing import Final
 
 import asyncpg
+import structlog
 
 from hoistway.errors import CannotStart, OurFault
+from hoistway.store import rights
+
+log: Final = structlog.get_logger("migrate")
 
 _FILE: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK: Final = 0x686F6973  # "hois": one advisory lock for all migrations of one database
@@ -66,6 +70,12 @@ async def migrate(connection: asyncpg.Connection) -> tuple[int, int]:
         _check(applied)
         for migration in MIGRATIONS[len(applied) :]:
             await _apply(connection, migration)
+        if not await rights.apply(connection):
+            log.warning(
+                "the roles of the parts are missing, or this account may not change what is theirs: every part has the owner's rights."
+                " Run deploy/postgres/20-roles.sh on the database's server, then `hoistway migrate` again",
+                roles=rights.ROLES,
+            )
         return len(applied), SCHEMA_VERSION
     finally:
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)

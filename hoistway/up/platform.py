@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import SecretStr
@@ -26,7 +27,7 @@ from hoistway.heartbeat import Heartbeats
 from hoistway.model import Role
 from hoistway.registry.probe import ensure_probe
 from hoistway.settings import Settings
-from hoistway.store import Database, connect_url, migrate
+from hoistway.store import Database, connect_url, migrate, rights
 from hoistway.up.demo import prepare_demo
 from hoistway.up.state import State
 from hoistway.up.supervisor import Keeper
@@ -40,6 +41,15 @@ NOTIFY_SETTINGS: Final = (
 READY_S: Final = 60.0
 DEVICES_POLL_S: Final = 2.0
 BEAT_S: Final = 0.5
+ACCOUNTS: Final = {
+    "ingest": "hoistway_ingest",
+    "compactor": "hoistway_ingest",
+    "backtests": "hoistway_ingest",
+    "dispatch": "hoistway_dispatch",
+    "watch": "hoistway_dispatch",
+    "api": "hoistway_api",
+}
+"""The account that each part has at the database."""
 ENROLLED: Final = "select device from device where revoked_at is null order by device"
 
 
@@ -156,7 +166,7 @@ class Platform:
 
     async def _start_child(self, name: str, arguments: list[str]) -> _Served:
         environment = clean_environment() | {
-            "HOISTWAY_DATABASE_URL": self.database_url,
+            **self._database_of(name),
             "HOISTWAY_MQTT_URL": self._broker_url(),
             "HOISTWAY_HTTP_PORT": str(self.options.http_port),
             "HOISTWAY_HOME": str(self.options.home),
@@ -170,11 +180,20 @@ class Platform:
         await child.start()
         return _Served(child)
 
+    def _database_of(self, name: str) -> dict[str, str]:
+        """The database under the part's own account; the simulated devices have none."""
+        role = ACCOUNTS.get(name)
+        if role is None:
+            return {}
+        where = urlsplit(self.database_url)
+        user = f"{role}:{self.state.secret(_secret_of(role))}"
+        return {"HOISTWAY_DATABASE_URL": where._replace(netloc=f"{user}@{where.hostname}:{where.port}").geturl()}
+
     def _watch_environment(self, name: str) -> dict[str, str]:
         """The API and the watcher know each other by a key of this folder; the watcher has the probe's account besides."""
         key = {"HOISTWAY_WATCH_KEY": self.state.secret("watch-key")}
         if name != "watch":
-            return key if name == "api" else {}
+            return key | {"HOISTWAY_SEAL_KEY": self.state.secret("seal-key")} if name == "api" else {}
         password = device_password(self.state.secret("device-key").encode(), PROBE_DEVICE)
         hooks, signs = self._settings.watch_webhooks, self._settings.watch_webhook_secret
         return key | {
@@ -218,6 +237,7 @@ class Platform:
         try:
             await migrate(connection)
             await ensure_probe(connection)
+            await rights.let_in(connection, {role: self.state.secret(_secret_of(role)) for role in rights.ROLES})
         finally:
             await connection.close()
 
@@ -283,6 +303,10 @@ class Platform:
         finally:
             await database.close()
         return f"{self.console_url}/login/link?token={token}"
+
+
+def _secret_of(role: str) -> str:
+    return role.replace("hoistway_", "database-")
 
 
 def _answers(url: str) -> bool:

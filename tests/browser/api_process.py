@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from hoistway.embedded.ports import LOOPBACK, free_port
+from tests.support.postgres import as_part
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = "from api.serve import run; from hoistway.settings import Settings; run(Settings())"
@@ -25,7 +26,7 @@ class ApiProcess:
         self.base_url = f"http://{LOOPBACK}:{self.port}"
         self._environment = {
             **os.environ,
-            "HOISTWAY_DATABASE_URL": database_url,
+            "HOISTWAY_DATABASE_URL": as_part(database_url, "api"),
             "HOISTWAY_HTTP_PORT": str(self.port),
             "HOISTWAY_PUBLIC_URL": self.base_url,
             **settings,

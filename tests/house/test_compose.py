@@ -18,6 +18,7 @@ from hoistway import limits, wire
 from hoistway.embedded.credentials import device_password
 from hoistway.mqtt_url import MqttAddress
 from hoistway.registry.authority import Authority
+from hoistway.store.rights import ROLES
 
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -38,6 +39,11 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = run("sh", "deploy/make-secrets.sh", "--dir", str(folder), "broker.example.org", "192.0.2.7")
     assert made.returncode == 0, made.stderr
     return folder
+
+
+def secrets_of(name: str) -> set[str]:
+    """The files of deploy/secrets that a service may read."""
+    return {secret if isinstance(secret, str) else secret["source"] for secret in SERVICES[name].get("secrets", [])}
 
 
 @pytest.mark.parametrize("profile", [(), ("--profile", "simulator")])
@@ -101,8 +107,35 @@ def test_secrets_are_files_that_the_script_makes(secrets: Path) -> None:
         assert secret == {"file": f"./deploy/secrets/{name}"}
         assert (secrets / name).stat().st_size > 0
     assert secrets.stat().st_mode & 0o077 == 0
-    named = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    named = {secret for name in SERVICES for secret in secrets_of(name)}
     assert named == set(COMPOSE["secrets"])
+
+
+def test_each_part_has_its_own_account_at_the_database(secrets: Path) -> None:
+    """No part but the one that migrates holds the owner's password; each account has another one, and a script that makes it."""
+    parts = {
+        "ingest": "ingest",
+        "compactor": "ingest",
+        "backtests": "ingest",
+        "dispatch": "dispatch",
+        "watch": "dispatch",
+        "api": "api",
+    }
+    for service, part in parts.items():
+        assert {name for name in secrets_of(service) if "database" in name} == {f"hoistway_{part}_database_url"}, (
+            service
+        )
+        url = (secrets / f"hoistway_{part}_database_url").read_text()
+        assert (
+            url
+            == f"postgresql://hoistway_{part}:{(secrets / f'hoistway_{part}_database_password').read_text()}@postgres:5432/hoistway"
+        )
+    assert {name for name in SERVICES if "hoistway_database_url" in secrets_of(name)} == {"migrate"}
+    passwords = {path.read_text() for path in secrets.glob("*database_password")}
+    assert len(passwords) == 4
+    made = (ROOT / "deploy/postgres/20-roles.sh").read_text("utf-8")
+    assert "for part in ingest dispatch api" in made
+    assert {f"hoistway_{part}" for part in ("ingest", "dispatch", "api")} == set(ROLES)
 
 
 def test_no_secret_stands_in_the_files() -> None:
@@ -214,7 +247,7 @@ def test_the_watcher_waits_for_nobody_and_comes_by_the_devices_door(secrets: Pat
     assert checked.returncode == 0, checked.stderr
     named = run("openssl", "x509", "-in", certificate, "-noout", "-subject").stdout
     assert re.search(r"CN ?= ?hoistway-probe$", named.strip())
-    assert set(SERVICES["api"]["secrets"]) & set(SERVICES["watch"]["secrets"]) >= {"hoistway_watch_key"}
+    assert secrets_of("api") & secrets_of("watch") >= {"hoistway_watch_key"}
 
 
 def test_device_passwords_are_those_of_the_program(secrets: Path) -> None:
@@ -292,7 +325,7 @@ def test_the_broker_s_paths_are_the_mounted_ones() -> None:
     assert paths
     assert all(path.startswith(("/run/secrets/", "/mosquitto/config/", "/mosquitto/data/")) for path in paths)
     named = {path.removeprefix("/run/secrets/") for path in paths if path.startswith("/run/secrets/")}
-    assert named <= set(SERVICES["mosquitto"]["secrets"])
+    assert named <= secrets_of("mosquitto")
 
 
 def test_the_image_holds_every_room() -> None:

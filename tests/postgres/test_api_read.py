@@ -330,7 +330,7 @@ async def test_a_database_that_is_away_is_503(web: Api, monkeypatch: pytest.Monk
         raise ConnectionRefusedError("connection refused")
 
     for name in ("fetch", "fetchrow", "fetchval"):
-        monkeypatch.setattr(web.db, name, away)
+        monkeypatch.setattr(web.app.state.database, name, away)
     async with web.client(Role.DISPATCHER) as client:
         answer = await client.get("/api/v1/lifts")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")

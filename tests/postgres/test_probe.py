@@ -56,7 +56,7 @@ async def web(url: str, database: Database, keys: tuple[dict[Role, str], int]) -
     """A fresh API that knows the watcher's key."""
     app = create_app(Settings(database_url=url, watch_key=KEY), database=database)  # type: ignore[arg-type]
     async with app.router.lifespan_context(app):
-        yield Api(app=app, db=database, url=url, keys=keys[0], firm_id=keys[1])
+        yield Api(app=app, db=database, dispatch=database, url=url, keys=keys[0], firm_id=keys[1])
 
 
 async def say(desk: Desk, seq: int, *, active: bool = True, code: str = PROBE_CODE, boot: int = 1) -> None:

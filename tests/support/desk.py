@@ -10,6 +10,7 @@ from hoistway.store import Database
 from ingest.service import Ingest
 from ingest.writer import Writer
 from tests.support.feed import HandSource, message
+from tests.support.postgres import as_part
 
 T0 = 1_800_000_000_000
 
@@ -44,16 +45,18 @@ class Desk:
         return found
 
     async def start(self) -> None:
-        writer = Writer(self.url, partition=0)
+        own = as_part(self.url, "ingest")  # what ingest may not do at the database is found here
+        writer = Writer(own, partition=0)
+        self._own = Database(own, name="test ingest", most=4)
+        await self._own.open()
         self.source, self.clock = HandSource(), self._new_clock()
-        self.ingest = Ingest(
-            database=self.database, writer=writer, source=self.source, rules=self.rules, clock=self.clock
-        )
+        self.ingest = Ingest(database=self._own, writer=writer, source=self.source, rules=self.rules, clock=self.clock)
         await self.ingest.open()
         await self.ingest.round()
 
     async def close(self) -> None:
         await self.ingest._writer.close()
+        await self._own.close()
 
     async def restart(self) -> None:
         """A process that was killed and another one: nothing but the database is left."""

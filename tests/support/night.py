@@ -40,9 +40,22 @@ class Night:
         await web.db.execute("update area_incident set ended_at = now() where ended_at is null")
         setting = {"preset": "national", **limits}
         await web.db.execute("update setting set value = $1 where name = 'dispatch_limits'", setting)
-        return cls(web)
+        night = cls(web)
+        await night.staff()
+        return night
 
     # --- who is there ---
+
+    async def staff(self) -> None:
+        """Somebody is logged in at the desk, all night."""
+        person_id = await rows.insert(self.db, "person", {"name": f"desk {next(_numbers)}", "role": "dispatcher"})
+        session = {"token_hash": f"night {person_id}".encode(), "person_id": person_id, "csrf": "x",
+                   "expires_at": rows.NOW + timedelta(days=3)}  # fmt: skip
+        await rows.insert(self.db, "session", session, returning="person_id")
+
+    async def desert(self) -> None:
+        """Nobody is logged in any more."""
+        await self.db.execute("update session set ended_at = now() where ended_at is null")
 
     async def firm(self, name: str | None = None) -> int:
         return await rows.firm(self.db, name or f"night firm {next(_numbers)}")
@@ -97,9 +110,9 @@ class Night:
 
     async def round(self) -> None:
         """What dispatch does at this moment."""
-        while await fire_due(self.db, self.now):
+        while await fire_due(self.web.dispatch, self.now):
             pass
-        await relieve(self.db, self.now)
+        await relieve(self.web.dispatch, self.now)
 
     # --- what people do ---
 

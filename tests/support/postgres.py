@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from hoistway.embedded.postgres import EmbeddedPostgres
-from hoistway.store import connect_url, migrate
+from hoistway.store import connect_url, migrate, rights
 
 _TEMPLATE = f"template_{os.getpid()}"
 _numbers = itertools.count(1)
@@ -53,6 +53,8 @@ class PostgresServer:
             connection = await connect_url(self.url_of(_TEMPLATE), name="test-template")
             try:
                 await migrate(connection)
+                password = urlsplit(self.url).password or ""
+                await rights.let_in(connection, dict.fromkeys(rights.ROLES, password))
             finally:
                 await connection.close()
             self._has_template = True
@@ -74,6 +76,12 @@ class PostgresServer:
             await connection.execute(f'drop database if exists "{urlsplit(url).path[1:]}" with (force)')
         finally:
             await connection.close()
+
+
+def as_part(url: str, part: str) -> str:
+    """The address by which a part of the program logs in: `ingest`, `dispatch` or `api`. Here all have the owner's password."""
+    where = urlsplit(url)
+    return where._replace(netloc=where.netloc.replace(f"{where.username}:", f"hoistway_{part}:", 1)).geturl()
 
 
 async def value(url: str, query: str, *values: object) -> object:

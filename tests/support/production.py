@@ -16,6 +16,7 @@ import pytest
 from hoistway.embedded.mosquitto import find_mosquitto
 from hoistway.embedded.ports import free_port
 from tests.support.folders import temporary_home
+from tests.support.postgres import as_part
 from tests.support.system import ROOT, wait_for
 
 DEPLOY = ROOT / "deploy"
@@ -106,7 +107,10 @@ class Production:
 
     def start(self, service: str, **environment: str) -> None:
         """One service of the compose file by its command."""
-        self._spawn(service, [sys.executable, "-m", "hoistway", service], self._environment(service) | environment)
+        account = {"HOISTWAY_DATABASE_URL": as_part(self._database_url, service)}
+        self._spawn(
+            service, [sys.executable, "-m", "hoistway", service], self._environment(service) | account | environment
+        )
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command that ends, with the services' settings."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
@@ -19,8 +20,13 @@ from api.serve import listen, server
 from hoistway.model import Role
 from hoistway.settings import Settings
 from hoistway.store import Database
+from tests.support.postgres import as_part
 
 PATIENCE_S = 15.0
+people._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+people._DUMMY_HASH = people._hasher.hash("x")
+"""What a password costs is no matter of these tests: argon2id all the same, and quick."""
+SEAL_KEY = "a seal for tests, and for nothing else"
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
@@ -38,6 +44,7 @@ class Api:
 
     app: FastAPI
     db: Database
+    dispatch: Database  # as dispatch logs in
     url: str
     keys: dict[Role, str]
     firm_id: int  # the maintainer's
@@ -74,22 +81,26 @@ async def make_keys(db: Database) -> tuple[dict[Role, str], int]:
 
 @contextlib.asynccontextmanager
 async def api(url: str) -> AsyncIterator[Api]:
-    """The application in process, its life running."""
+    """The application in process, its life running; it logs in as the api does. `db` is the owner's, for the test's own rows."""
     db = Database(url, name="test api")
+    dispatch = Database(as_part(url, "dispatch"), name="test dispatch", most=4)
     await db.open()
+    await dispatch.open()
     try:
         keys, firm_id = await make_keys(db)
-        app = create_app(Settings(database_url=url), database=db)  # type: ignore[arg-type]
+        settings = Settings(database_url=as_part(url, "api"), seal_key=SEAL_KEY)  # type: ignore[arg-type]
+        app = create_app(settings)
         async with app.router.lifespan_context(app):
-            yield Api(app=app, db=db, url=url, keys=keys, firm_id=firm_id)
+            yield Api(app=app, db=db, dispatch=dispatch, url=url, keys=keys, firm_id=firm_id)
     finally:
+        await dispatch.close()
         await db.close()
 
 
 @contextlib.asynccontextmanager
 async def served(url: str, **settings: Any) -> AsyncIterator[str]:
     """The application on a free loopback port; answers its address."""
-    running = server(Settings(database_url=url, **settings))  # type: ignore[arg-type]
+    running = server(Settings(database_url=as_part(url, "api"), **settings))  # type: ignore[arg-type]
     with listen("127.0.0.1", 0) as listening:
         task = asyncio.create_task(running.serve(sockets=[listening]))
         try:

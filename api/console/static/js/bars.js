@@ -79,7 +79,8 @@ export function TopBar() {
         <circle cx="10" cy="10" r="7.2" fill="none" stroke="currentColor" stroke-width="1.6" /></svg></button>
       <button class="tool" onClick=${() => { dialog.value = { name: "help" }; }} aria-label=${t("top.help")} title=${t("top.help")}>?</button>
     </span>
-    <span class="user"><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></span>
+    <a class="user" href="/account" title=${t("account.title")}><b>${boot.person}</b><small>${tOr(`role.${boot.role}`, boot.role)}</small></a>
+    ${mayAct && html`<a class="tool" href="/handover">${t("handover.title")}</a>`}
     <a class="tool" href="/tickets">${t("top.tickets")}</a>
     ${mayAct && html`<a class="tool" href="/complaints">${t("complaints.title")}</a>`}
     ${WARDENS.includes(boot.role) && html`<a class="tool" href="/security">${t("top.security")}</a>`}

@@ -1,0 +1,1 @@
+"""People's accounts: who there is, what they may, how they prove who they are."""
