@@ -54,7 +54,7 @@ $(VENV)/lint.stamp: pyproject.toml constraints.txt $(VENV)/test.stamp
 up: $(VENV)/run.stamp
 	@exec $(BIN)/hoistway up --demo $(LIFTS) --http-port $(HTTP_PORT) --mqtt-port $(MQTT_PORT) $(if $(HOME_DIR),--home $(HOME_DIR))
 
-# Two at a time, whole files, in the order of tests/conftest.py: the long ones that mostly wait come first.
+# Two at a time, whole files, in the order of tests/conftest.py.
 test: $(VENV)/test.stamp
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

@@ -12,8 +12,9 @@ from hypothesis import settings
 from tests.support.folders import temporary_home
 from tests.support.postgres import PostgresServer
 
-LONG_FIRST = ("chaos", "stories", "browser", "broker", "fuzz", "postgres", "pure", "house")
-"""The folders in the order in which they run: what takes long, mostly waiting, begins early, and short tests fill the time beside it."""
+ORDER = ("chaos", "pure", "stories", "postgres", "fuzz", "house", "broker", "browser")
+"""The folders in the order in which they run, two files at a time: the longest begins first, with what needs one core alone beside it,
+and what a person would watch comes last, when nothing else is under way."""
 
 settings.register_profile("untimed", parent=settings(), deadline=None)  # machines are shared: no example is late
 settings.load_profile("untimed")
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def turn(item: pytest.Item) -> int:
         folder = item.path.relative_to(here).parts[0]
-        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
     items.sort(key=turn)
 
