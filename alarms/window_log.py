@@ -112,7 +112,7 @@ class WindowLog:
         if over <= 0:
             return -(2**62)
         times: list[Ints] = []
-        for part in self._parts():
+        for part in self._parts(late_first=True):
             times.append(_times(part))
             over -= len(part)
             if over <= 0:
@@ -120,7 +120,7 @@ class WindowLog:
         sorted_times = np.sort(np.concatenate(times))
         return int(sorted_times[self._size - most - 1])
 
-    def _parts(self) -> Iterator[Records]:
-        for blocks in self._kinds:
+    def _parts(self, *, late_first: bool = False) -> Iterator[Records]:
+        for blocks in reversed(self._kinds) if late_first else self._kinds:
             yield from (block.records for block in blocks.full)
             yield from blocks.lots
