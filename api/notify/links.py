@@ -23,6 +23,7 @@ from dispatch.notify.keeping import receipts
 from hoistway.lifecycle import COMING, OrderState, next_order_state
 from hoistway.limits import LINK_TRIES_A_MINUTE, LINK_TRIES_ADDRESSES
 from hoistway.model import Role
+from hoistway.store import scope as whose
 
 router = APIRouter(prefix="/go", tags=["pages"], include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -85,7 +86,8 @@ def _standing(row: Any) -> str:
 @router.get("/{token}", dependencies=[Depends(EVERYONE)])
 async def look(request: Request, token: Token) -> Response:
     """What it is about, and a button."""
-    row = await receipts.look(request.app.state.database, token, request.app.state.clock())
+    with whose.within(whose.CITY):
+        row = await receipts.look(request.app.state.database, token, request.app.state.clock())
     if row is None:
         _misses.note(request)
     return _page(request, row, _standing(row))
@@ -96,6 +98,11 @@ async def use(request: Request, token: Token) -> Response:
     """Accept the order or confirm the message, once; then on to the order, for whoever is logged in."""
     check_same_origin(request)
     now = request.app.state.clock()
+    with whose.within(whose.CITY):  # the token is the right: to its one order or message, and to nothing else
+        return await _use(request, token, now)
+
+
+async def _use(request: Request, token: str, now: Any) -> Response:
     async with request.app.state.database.acquire() as connection, connection.transaction():
         row = await receipts.look(connection, token, now)
         standing = _standing(row)

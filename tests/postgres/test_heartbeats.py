@@ -47,7 +47,7 @@ async def test_written_rows_are_read_as_ages(database: Database) -> None:
         beats._beaten["round"] -= 90
         await beats.write(connection)
         rows = {row.stage: row for row in await read_beats(connection) if row.part == "dispatch"}
-    assert set(rows) == {"timers", "round", "city-link"}
+    assert set(rows) == {"timers", "round", "city-link", "outbox"}
     assert rows["timers"].lag_s == 42
     assert rows["timers"].age_s < 60
     assert 89 < rows["round"].age_s < 150
