@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from api import people
 from api.access import declared
 from api.firm import ROUTERS
 from hoistway.cli import app
+from hoistway.cli.common import out
 from hoistway.limits import FIRM_KEYS, FIRM_PAGE_ROWS
 from hoistway.model import Role
 from hoistway.store import connect_url
@@ -345,7 +347,7 @@ async def test_every_page_speaks_both_languages_and_names_its_fields(web: Api, l
     await li.see("/firm?lang=en")
 
 
-def test_keys_by_command(web: Api) -> None:
+def test_keys_by_command(web: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """`hoistway apikey` makes a key, lists it with its maker and never with itself, and ends it once; what is wrong is said."""
     given = ["--database-url", web.url]
     runner = CliRunner()
@@ -354,7 +356,8 @@ def test_keys_by_command(web: Api) -> None:
     )
     assert made.exit_code == 0
     assert made.output.startswith("hk_")
-    listed = runner.invoke(app, ["apikey", "list", "--firm", "rival firm", *given], env={"COLUMNS": "200"})
+    monkeypatch.setattr(out, "width", 200)
+    listed = runner.invoke(app, ["apikey", "list", "--firm", "rival firm", *given])
     assert re.search(r"by command +maintainer +rival firm .* hoistway apikey", listed.output)
     assert made.output.strip() not in listed.output
     assert "own firm" not in listed.output
