@@ -401,13 +401,14 @@ async def test_a_link_hears_first_of_what_is_open(link: Link) -> None:
         assert await end_link(connection, "province", night.now)
         assert not await end_link(connection, "province", night.now)
     await night.release(before)
-    await night.trapped()
+    later = await night.trapped()
     await link.push(1)
     assert len(await link.states()) == 1
     await link.on()
     await link.push(1)
-    assert link.heard()[1] == (f"HZ01-C{before}", "00")
-    assert len(link.heard()) == 3
+    assert sorted(link.heard()[1:]) == sorted(
+        [(f"HZ01-C{before}", "00"), (f"HZ01-C{later}", "01")]
+    )  # of two lifts: in any order
 
 
 async def test_a_token_is_shown(night: Night, link: Link) -> None:
