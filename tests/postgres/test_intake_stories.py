@@ -334,7 +334,9 @@ async def test_a_lift_is_found_while_typing(night: Night) -> None:
         night.db, firm_id=firm, rescue_code="907731", register_code="31103301069988776655", name="2号梯", estate="翡翠花园",
         building="12幢", address="文三路 90 号", district="西湖区",
     )  # fmt: skip
-    await rows.lift(night.db, rescue_code="907732", estate="翡翠花园", building="3幢", name="A%_b\\ lift")
+    await rows.lift(
+        night.db, rescue_code="907732", register_code="31103300000000000000", estate="翡翠花园", building="3幢", name="A%_b\\ lift",
+    )  # fmt: skip
     await rows.device(night.db, lift_id)
     case_id = (await call(night, "fault", lift_id=lift_id))["case_id"]
     for words in ("907731", "77 翡翠 12", "998877", "文三路 翡翠", "花园 12幢", "９０７７３１", "西湖 2号"):
