@@ -105,7 +105,7 @@ async def list_backtests(
 
 
 @router.get("/{job_id}", response_model=schemas.BacktestDetail)
-async def read_backtest(request: Request, principal: Tester, job_id: Id) -> Response:  # noqa: ARG001
+async def read_backtest(request: Request, principal: Tester, job_id: Id) -> Response:  # noqa: ARG001  the gate
     """One backtest: how far it is, and its result once it is done."""
     row = await request.app.state.database.fetchrow(_sql["job"], job_id)
     if row is None:
@@ -114,7 +114,7 @@ async def read_backtest(request: Request, principal: Tester, job_id: Id) -> Resp
 
 
 @router.get("/{job_id}/page", response_class=HTMLResponse)
-async def read_backtest_page(request: Request, principal: Tester, job_id: Id) -> Response:  # noqa: ARG001
+async def read_backtest_page(request: Request, principal: Tester, job_id: Id) -> Response:  # noqa: ARG001  the gate
     """The result as one HTML page with charts; 404 until it is done."""
     found = await request.app.state.database.fetchval(_sql["page"], job_id)
     if found is None:

@@ -73,7 +73,7 @@ async def read_links(request: Request, principal: Warden) -> Response:  # noqa: 
 @router.get("/records", response_model=schemas.CityRecords)
 async def list_records(
     request: Request,
-    principal: Warden,  # noqa: ARG001
+    principal: Warden,  # noqa: ARG001  the gate
     after: After = None,
     limit: Limit = 100,
     form: FormName = None,
@@ -114,7 +114,7 @@ async def send_record_again(request: Request, principal: Publisher, record_id: I
 @router.get("/reconciliations", response_model=schemas.CityReconciliations)
 async def list_reconciliations(
     request: Request,
-    principal: Warden,  # noqa: ARG001
+    principal: Warden,  # noqa: ARG001  the gate
     after: After = None,
     limit: Limit = 100,
 ) -> Response:
@@ -127,7 +127,7 @@ async def list_reconciliations(
 @router.get("/reconciliations/{number}/differences", response_model=schemas.CityDifferences)
 async def list_differences(
     request: Request,
-    principal: Warden,  # noqa: ARG001
+    principal: Warden,  # noqa: ARG001  the gate
     number: Id,
     after: After = None,
     limit: Limit = 100,

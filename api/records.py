@@ -52,7 +52,7 @@ async def list_quarantine(
 
 
 @quarantine.get("/reasons", response_model=schemas.QuarantineReasons)
-async def count_reasons(request: Request, principal: Tester) -> Response:  # noqa: ARG001
+async def count_reasons(request: Request, principal: Tester) -> Response:  # noqa: ARG001  the gate
     """How many messages wait in quarantine, by reason."""
     rows = await ledger.reasons(request.app.state.database, ledger.Wanted(waiting=True))
     items = [
@@ -69,7 +69,7 @@ async def count_reasons(request: Request, principal: Tester) -> Response:  # noq
 
 
 @quarantine.get("/{message_id}", response_model=schemas.QuarantinedDetail)
-async def read_message(request: Request, principal: Tester, message_id: Id) -> Response:  # noqa: ARG001
+async def read_message(request: Request, principal: Tester, message_id: Id) -> Response:  # noqa: ARG001  the gate
     """One message with its raw bytes."""
     database = request.app.state.database
     row = await _one(database, message_id)
@@ -120,7 +120,7 @@ def _versions(rows: list[Any]) -> list[Document]:
 
 
 @rules.get("", response_model=schemas.Rules)
-async def list_rules(request: Request, principal: Staff) -> Response:  # noqa: ARG001
+async def list_rules(request: Request, principal: Staff) -> Response:  # noqa: ARG001  the gate
     """The rules that are live."""
     return answer({"items": [_rule(row) for row in await request.app.state.database.fetch(_sql["live_rules"])]})
 
@@ -128,7 +128,7 @@ async def list_rules(request: Request, principal: Staff) -> Response:  # noqa: A
 @rules.get("/{rule_id}", response_model=schemas.RuleDetail)
 async def read_rule(
     request: Request,
-    principal: Staff,  # noqa: ARG001
+    principal: Staff,  # noqa: ARG001  the gate
     rule_id: Annotated[str, Path(max_length=100)],
 ) -> Response:
     """One rule with its text and every version that was ever live, the live one first."""

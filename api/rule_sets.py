@@ -46,7 +46,7 @@ async def list_rule_sets(
 @router.get("/{number}", response_model=schemas.RuleSetDetail)
 async def read_rule_set(
     request: Request,
-    principal: Staff,  # noqa: ARG001
+    principal: Staff,  # noqa: ARG001  the gate
     number: Id,
     against: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="default: the set before it")] = None,
 ) -> Response:

@@ -7,12 +7,47 @@ documents are generated from these tables (`diagram`, `order_diagram`, `ticket_d
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 from hoistway.errors import IllegalMove
 from hoistway.model import OperatorState, Role
+
+
+class _Move(Protocol):
+    """What the moves of every life cycle have."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def source(self) -> frozenset[Any]: ...
+
+    @property
+    def target(self) -> StrEnum: ...
+
+
+_AnyMove = TypeVar("_AnyMove", bound=_Move)
+
+
+def _named(machine: str, state: StrEnum, name: str, moves: Sequence[_AnyMove]) -> _AnyMove:
+    """The move of that name among those that are open; raises `IllegalMove`."""
+    for move in moves:
+        if move.name == name:
+            return move
+    raise IllegalMove(machine=machine, state=state, move=name, allowed=tuple(move.name for move in moves))
+
+
+def _diagram(moves: Sequence[_AnyMove], begin: str, ends: Sequence[str], mark: Callable[[_AnyMove], str]) -> str:
+    """A Mermaid state diagram; sources in the order of their states."""
+    lines = ["stateDiagram-v2", f"    [*] --> {begin}"]
+    for move in moves:
+        sources = sorted(move.source, key=list(type(move.target)).index)
+        lines += [f"    {source} --> {move.target}: {move.name}{mark(move)}" for source in sources]
+    lines += [f"    {state} --> [*]" for state in ends]
+    return "\n".join(lines) + "\n"
 
 
 class CaseState(StrEnum):
@@ -64,22 +99,17 @@ def allowed_moves(state: CaseState, role: Role) -> tuple[Move, ...]:
 
 def next_state(state: CaseState, name: str, role: Role) -> CaseState:
     """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
-    for move in allowed_moves(state, role):
-        if move.name == name:
-            return move.target
-    allowed = tuple(move.name for move in allowed_moves(state, role))
-    raise IllegalMove(machine="rescue case", state=state, move=name, allowed=allowed)
+    return _named("rescue case", state, name, allowed_moves(state, role)).target
 
 
 def diagram() -> str:
     """The rescue case as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", "    [*] --> open"]
-    for move in CASE_MOVES:
-        for source in sorted(move.source, key=list(CaseState).index):
-            mark = " (confirmed by a person)" if move.confirmation else ""
-            lines.append(f"    {source} --> {move.target}: {move.name}{mark}")
-    lines += [f"    {state} --> [*]" for state in CaseState if state in TERMINAL]
-    return "\n".join(lines) + "\n"
+    return _diagram(
+        CASE_MOVES,
+        "open",
+        [state for state in CaseState if state in TERMINAL],
+        lambda move: " (confirmed by a person)" if move.confirmation else "",
+    )
 
 
 class OrderState(StrEnum):
@@ -140,22 +170,13 @@ def allowed_order_moves(state: OrderState, role: Role) -> tuple[OrderMove, ...]:
 
 def next_order_state(state: OrderState, name: str, role: Role) -> OrderState:
     """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
-    moves = allowed_order_moves(state, role)
-    for move in moves:
-        if move.name == name:
-            return move.target
-    raise IllegalMove(machine="dispatch order", state=state, move=name, allowed=tuple(move.name for move in moves))
+    return _named("dispatch order", state, name, allowed_order_moves(state, role)).target
 
 
 def order_diagram() -> str:
     """The dispatch order as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_U.SENT}"]
-    for move in ORDER_MOVES:
-        mark = " (with a reason)" if move.reason else ""
-        sources = sorted(move.source, key=list(OrderState).index)
-        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
-    lines += [f"    {state} --> [*]" for state in OrderState if state not in LIVE]
-    return "\n".join(lines) + "\n"
+    over = [state for state in OrderState if state not in LIVE]
+    return _diagram(ORDER_MOVES, _U.SENT, over, lambda move: " (with a reason)" if move.reason else "")
 
 
 class ComplaintState(StrEnum):
@@ -201,22 +222,12 @@ def allowed_complaint_moves(state: ComplaintState, role: Role) -> tuple[Complain
 
 def next_complaint_state(state: ComplaintState, name: str, role: Role) -> ComplaintState:
     """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
-    moves = allowed_complaint_moves(state, role)
-    for move in moves:
-        if move.name == name:
-            return move.target
-    raise IllegalMove(machine="complaint", state=state, move=name, allowed=tuple(move.name for move in moves))
+    return _named("complaint", state, name, allowed_complaint_moves(state, role)).target
 
 
 def complaint_diagram() -> str:
     """The complaint as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_C.NEW}"]
-    for move in COMPLAINT_MOVES:
-        mark = " (in words)" if move.words else ""
-        sources = sorted(move.source, key=list(ComplaintState).index)
-        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
-    lines.append(f"    {_C.CLOSED} --> [*]")
-    return "\n".join(lines) + "\n"
+    return _diagram(COMPLAINT_MOVES, _C.NEW, [_C.CLOSED], lambda move: " (in words)" if move.words else "")
 
 
 class Mover(StrEnum):
@@ -258,20 +269,13 @@ ALARM_MOVES: Final[tuple[AlarmMove, ...]] = (
 def next_operator_state(state: OperatorState, name: str) -> OperatorState:
     """The operator state after a person's move `name`; raises `IllegalMove` when the table does not hold it."""
     moves = [move for move in ALARM_MOVES if move.mover is Mover.PERSON and state in move.source]
-    for move in moves:
-        if move.name == name:
-            return move.target
-    raise IllegalMove(machine="alarm", state=state, move=name, allowed=tuple(move.name for move in moves))
+    return _named("alarm", state, name, moves).target
 
 
 def alarm_diagram() -> str:
     """The operator state of an alarm as a Mermaid state diagram. It ends acknowledged and cleared, in either order."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_O.UNACKNOWLEDGED}: raised"]
-    for move in ALARM_MOVES:
-        sources = sorted(move.source, key=list(OperatorState).index)
-        lines += [f"    {source} --> {move.target}: {move.name} ({move.mover})" for source in sources]
-    lines.append(f"    {_O.ACKNOWLEDGED} --> [*]: cleared")
-    return "\n".join(lines) + "\n"
+    begin, end = f"{_O.UNACKNOWLEDGED}: raised", f"{_O.ACKNOWLEDGED} --> [*]: cleared"
+    return _diagram(ALARM_MOVES, begin, [], lambda move: f" ({move.mover})") + f"    {end}\n"
 
 
 class TicketState(StrEnum):
@@ -336,20 +340,14 @@ def allowed_ticket_moves(state: TicketState, role: Role) -> tuple[TicketMove, ..
 
 def next_ticket_state(state: TicketState, name: str, role: Role) -> TicketState:
     """The state after move `name`; raises `IllegalMove` when the table does not hold it for this state and role."""
-    moves = allowed_ticket_moves(state, role)
-    for move in moves:
-        if move.name == name:
-            return move.target
-    raise IllegalMove(machine="ticket", state=state, move=name, allowed=tuple(move.name for move in moves))
+    return _named("ticket", state, name, allowed_ticket_moves(state, role)).target
 
 
 def ticket_diagram() -> str:
     """The ticket as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {_T.NEW}"]
-    for move in TICKET_MOVES:
+
+    def mark(move: TicketMove) -> str:
         marks = {"with a reason": move.reason, "with a cause": move.cause, "the fault came again": not move.roles}
-        mark = "".join(f" ({words})" for words, holds in marks.items() if holds)
-        sources = sorted(move.source, key=list(TicketState).index)
-        lines += [f"    {source} --> {move.target}: {move.name}{mark}" for source in sources]
-    lines += [f"    {state} --> [*]" for state in (_T.VERIFIED, _T.CANCELLED)]
-    return "\n".join(lines) + "\n"
+        return "".join(f" ({words})" for words, holds in marks.items() if holds)
+
+    return _diagram(TICKET_MOVES, _T.NEW, [_T.VERIFIED, _T.CANCELLED], mark)

@@ -25,14 +25,14 @@ _INT_MAX: Final = 2**31 - 1
 
 
 @router.get("", response_model=schemas.Users)
-async def list_users(request: Request, principal: Warden, after: After = None, limit: Limit = 100) -> Response:  # noqa: ARG001
+async def list_users(request: Request, principal: Warden, after: After = None, limit: Limit = 100) -> Response:  # noqa: ARG001  the gate
     """People who may log in, or might once."""
     found = await users.page(request.app.state.database, after=min(cursor(after) or 0, _INT_MAX), limit=limit + 1)
     return page(request, found[:limit], [item["id"] for item in found], limit)
 
 
 @router.get("/{user_id}", response_model=schemas.UserDetail)
-async def read_user(request: Request, principal: Warden, user_id: Id) -> Response:  # noqa: ARG001
+async def read_user(request: Request, principal: Warden, user_id: Id) -> Response:  # noqa: ARG001  the gate
     """One person, with what was done to the account and by whom, newest first."""
     database = request.app.state.database
     document = await users.read(database, user_id)

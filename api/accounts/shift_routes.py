@@ -90,14 +90,14 @@ async def cancel_shift(request: Request, principal: Publisher, shift_id: Id) -> 
 
 
 @router.get("/handovers", response_model=schemas.Handovers)
-async def list_handovers(request: Request, principal: Staff, after: After = None, limit: Limit = 100) -> Response:  # noqa: ARG001
+async def list_handovers(request: Request, principal: Staff, after: After = None, limit: Limit = 100) -> Response:  # noqa: ARG001  the gate
     """Handovers, newest first."""
     rows = await request.app.state.database.fetch(_sql["handovers"], cursor(after), limit + 1)
     return page(request, [brief(row) for row in rows[:limit]], [row["id"] for row in rows], limit)
 
 
 @router.get("/handovers/{handover_id}", response_model=schemas.Handover)
-async def read_handover(request: Request, principal: Staff, handover_id: Id) -> Response:  # noqa: ARG001
+async def read_handover(request: Request, principal: Staff, handover_id: Id) -> Response:  # noqa: ARG001  the gate
     """One handover with its sheet, as it was signed."""
     row = await request.app.state.database.fetchrow(_sql["handover"], handover_id)
     if row is None:

@@ -154,7 +154,7 @@ async def list_calls(
 
 
 @router.get("/calls/{call_id}", response_model=said.Call)
-async def read_call(request: Request, principal: IntakeReader, call_id: Id) -> Response:  # noqa: ARG001
+async def read_call(request: Request, principal: IntakeReader, call_id: Id) -> Response:  # noqa: ARG001  the gate
     """One call, without its caller."""
     return answer(await _document(request.app.state.database, call_id))
 
@@ -178,7 +178,7 @@ async def look_at_caller(request: Request, principal: Principal, call_id: int) -
 
 
 @router.get("/calls/{call_id}/looks", response_model=said.Looks)
-async def list_looks(request: Request, principal: Warden, call_id: Id) -> Response:  # noqa: ARG001
+async def list_looks(request: Request, principal: Warden, call_id: Id) -> Response:  # noqa: ARG001  the gate
     """Who has looked at a caller's name and number, and when."""
     rows = await request.app.state.database.fetch(_sql["looks"], call_id, PAGE_ROWS)
     return answer({"items": [{**row, "at": moment(row["at"])} for row in rows]})
